@@ -1,0 +1,1 @@
+"""Benchmarks: the speed and memory goals of qstore_tf, measured beside its peers."""

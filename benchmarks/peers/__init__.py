@@ -1,0 +1,1 @@
+"""One module per framework; each runs the shared workload in its own process."""

@@ -1,0 +1,176 @@
+"""The table: ratios against the goals, agreement of the gradients, Markdown and JSON."""
+
+from __future__ import annotations
+
+import statistics
+from collections.abc import Sequence
+from typing import Any
+
+from benchmarks.workload import Workload
+
+Result = dict[str, Any]
+
+TITLES = {
+    "qstore": "qstore_tf",
+    "tensorcircuit": "TensorCircuit-NG + JAX",
+    "tfq": "TensorFlow Quantum",
+    "lightning": "PennyLane lightning.qubit",
+    "qulacs": "Qulacs",
+}
+# How many times faster than a peer a gradient step is to be, looping in the graph.
+GOALS: dict[str, dict[str, float]] = {
+    "6,4,256": {"tensorcircuit": 15, "tfq": 700},
+    "10,4,32": {"tensorcircuit": 6, "tfq": 50},
+    "16,4,8": {"tensorcircuit": 4, "tfq": 30},
+    "20,4,2": {"tensorcircuit": 2, "tfq": 25},
+}
+# Largest difference of two gradients, relative to the largest component.
+TOLERANCE = 1e-4
+NOTES = (
+    "A step is the gradient, by all trained angles, of the sum of squared <Z> over qubits and "
+    "batch. *In graph*: median over repeats of 100 such steps (fewer where noted) in one compiled "
+    "graph, theta moving a little each step. *Single*: one call from Python per step; all of "
+    "Qulacs and lightning, which have no compiled loop.",
+    "*First call* includes tracing and compiling, not importing.",
+    "*Faster*: the peer's time over qstore_tf's, in graph where the peer has a graph, else single "
+    "calls on both sides; the goal in brackets.",
+    "*Gradient error*: largest difference to the gradient of Qulacs (double precision), over the "
+    f"largest component; must stay below {TOLERANCE:g}.",
+    "The TensorFlow Quantum wheel on PyPI is built without AVX; a native build of it would be "
+    "faster. Qulacs computes in double precision, all others in single.",
+)
+HEADER = (
+    "n, depth, B",
+    "framework",
+    "in graph (ms)",
+    "gradient circuits/s",
+    "single (ms)",
+    "first call (s)",
+    "qstore_tf is faster",
+    "gradient error",
+)
+
+
+def table(results: Sequence[Result]) -> list[list[str]]:
+    """Rows under HEADER, grouped by workload, in the given order."""
+    rows = []
+    for result in results:
+        workload = Workload.parse(result["workload"])
+        if "error" in result:
+            failed = [workload.key.replace(",", ", "), TITLES[result["framework"]]]
+            rows.append([*failed, f"failed: {result['error']}", *[""] * (len(HEADER) - 3)])
+            continue
+        loop, single = middle(result["loop"]), middle(result["single"])
+        best = loop if loop is not None else single
+        steps = result["loop_steps"]
+        rows.append(
+            [
+                workload.key.replace(",", ", "),
+                TITLES[result["framework"]] + (" (cached)" if result.get("cached") else ""),
+                _milliseconds(loop) + (f" ({steps} steps)" if steps not in (0, 100) else ""),
+                f"{workload.batch / best:,.3g}" if best < 1 else f"{workload.batch / best:.2f}",
+                _milliseconds(single),
+                f"{result['first_call']:.2f}",
+                _faster(result, results),
+                f"{error(result, results):.1e}",
+            ]
+        )
+    return rows
+
+
+def ratio(result: Result, results: Sequence[Result]) -> float | None:
+    """How many times longer this result's step takes than qstore_tf's on the same workload."""
+    ours = _find("qstore", result["workload"], results)
+    if ours is None or ours is result or "error" in result:
+        return None
+    column = "loop" if result["loop"] and ours["loop"] else "single"
+    return statistics.median(result[column]) / statistics.median(ours[column])
+
+
+def error(result: Result, results: Sequence[Result]) -> float:
+    """Largest difference to the double-precision gradient, relative to its largest component."""
+    # Without Qulacs in the run, whoever else there is.
+    reference = _find("qulacs", result["workload"], results) or next(
+        other
+        for other in results
+        if other["workload"] == result["workload"] and "error" not in other
+    )
+    pairs = zip(result["gradient"], reference["gradient"], strict=True)
+    return max(abs(a - b) for a, b in pairs) / max(abs(value) for value in reference["gradient"])
+
+
+def disagreements(results: Sequence[Result]) -> list[str]:
+    """Sentences about results whose gradients do not agree; empty when all do."""
+    return [
+        f"{TITLES[result['framework']]} at {result['workload']}: {error(result, results):.1e}"
+        for result in results
+        if "error" not in result and not error(result, results) <= TOLERANCE
+    ]
+
+
+def missed(results: Sequence[Result]) -> list[str]:
+    """Sentences about ratios below their goal; empty when all goals are met."""
+    sentences = []
+    for result in results:
+        goal = GOALS.get(result["workload"], {}).get(result["framework"])
+        reached = ratio(result, results)
+        if goal is not None and reached is not None and reached < goal:
+            title = TITLES[result["framework"]]
+            sentences.append(f"{result['workload']}: {reached:.3g}x {title}, goal {goal:g}x")
+    return sentences
+
+
+def text(rows: Sequence[Sequence[str]]) -> str:
+    """The table with padded columns: readable on a terminal and valid Markdown."""
+    widths = [max(len(row[column]) for row in [HEADER, *rows]) for column in range(len(HEADER))]
+    lines = [HEADER, ["-" * width for width in widths], *rows]
+    return "\n".join(
+        "| " + " | ".join(cell.ljust(width) for cell, width in zip(line, widths, strict=True)) + " |"
+        for line in lines
+    )
+
+
+def markdown(results: Sequence[Result], machine: dict[str, str]) -> str:
+    """The whole report: machine, versions, table, notes, checks."""
+    versions: dict[str, str] = {}
+    details: dict[str, None] = {}
+    for result in results:
+        versions |= result.get("versions", {})
+        if result.get("detail"):
+            details[f"{TITLES[result['framework']]}: {result['detail']}"] = None
+    wrong, below = disagreements(results), missed(results)
+    lines = ["# Gradient steps, side by side", ""]
+    lines += [f"- {key}: {value}" for key, value in machine.items()]
+    lines += ["- versions: " + ", ".join(f"{name} {value}" for name, value in versions.items())]
+    lines += [f"- {detail}" for detail in details]
+    lines += ["", text(table(results)), ""]
+    lines += [f"- {note}" for note in NOTES]
+    lines += [f"- Gradients agree: {'NO: ' + '; '.join(wrong) if wrong else 'yes, all of them'}."]
+    lines += [f"- Goals missed: {'; '.join(below) if below else 'none'}."]
+    return "\n".join(lines) + "\n"
+
+
+def middle(values: Sequence[float]) -> float | None:
+    """The median, or None of nothing."""
+    return statistics.median(values) if values else None
+
+
+def _faster(result: Result, results: Sequence[Result]) -> str:
+    reached = ratio(result, results)
+    if reached is None:
+        return ""
+    goal = GOALS.get(result["workload"], {}).get(result["framework"])
+    shown = f"{reached:,.0f}x" if reached >= 100 else f"{reached:.1f}x"
+    return shown + (f" (goal {goal:g}x{'' if reached >= goal else ', MISSED'})" if goal else "")
+
+
+def _find(framework: str, workload: str, results: Sequence[Result]) -> Result | None:
+    for result in results:
+        same = result["framework"] == framework and result["workload"] == workload
+        if same and "error" not in result:
+            return result
+    return None
+
+
+def _milliseconds(seconds: float | None) -> str:
+    return "-" if seconds is None else f"{seconds * 1e3:,.4g}"

@@ -1,0 +1,135 @@
+"""Measures gradient steps of qstore_tf and of its peers, one after the other, in one table.
+
+    python benchmarks/run.py                      # everything (environments are made at first)
+    python benchmarks/run.py --only qstore,tfq --workloads 6,4,256
+    python benchmarks/run.py --cached --only qstore   # qstore anew, peers from the last run
+
+Needs the standard library and, for the row of qstore_tf, an interpreter that can import it.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import subprocess
+import sys
+import time
+from pathlib import Path
+from typing import Any
+
+ROOT = Path(__file__).resolve().parents[1]
+sys.path.insert(0, str(ROOT))
+
+from benchmarks import environments, machine, report
+from benchmarks.workload import WORKLOADS, Workload
+
+RESULTS = ROOT / "benchmarks" / "results"
+CACHE = environments.VENVS / "results"
+FRAMEWORKS = ("qstore", "tensorcircuit", "tfq", "lightning", "qulacs")
+# Seconds after which a peer on one workload is given up.
+TIME_LIMIT = 600
+
+
+def main() -> int:
+    """Runs what the command line asks for; returns 1 if a run failed or gradients disagree."""
+    arguments = _arguments()
+    described = machine.describe()
+    interpreters: dict[str, Path] = {}
+    for framework in arguments.only:
+        ours = framework == "qstore"
+        interpreters[framework] = arguments.python if ours else environments.ensure(framework)
+    if arguments.install:
+        return 0
+
+    results: list[dict[str, Any]] = []
+    started = time.monotonic()
+    for workload in arguments.workloads:
+        for framework in FRAMEWORKS:
+            if framework in interpreters:
+                _say(f"[{time.monotonic() - started:4.0f} s] {workload.key}: {framework}")
+                result = _run(framework, interpreters[framework], workload, arguments.threads)
+                results.append(result)
+            elif arguments.cached and (result := _cached(framework, workload)):
+                results.append(result)
+
+    described["threads for every framework"] = str(arguments.threads)
+    document = report.markdown(results, described)
+    print(document)
+    arguments.out.mkdir(parents=True, exist_ok=True)
+    (arguments.out / "gradient_steps.md").write_text(document)
+    payload = json.dumps({"machine": described, "results": results}, indent=1)
+    (arguments.out / "gradient_steps.json").write_text(payload + "\n")
+    _say(f"written to {arguments.out}")
+    failed = any("error" in result for result in results)
+    return int(failed or bool(report.disagreements(results)))
+
+
+def _run(framework: str, python: Path, workload: Workload, threads: int) -> dict[str, Any]:
+    command = [str(python), "-m", f"benchmarks.peers.{framework}"]
+    command += ["--workload", workload.key, "--threads", str(threads)]
+    identity = {"framework": framework, "workload": workload.key}
+    try:
+        finished = subprocess.run(
+            command, cwd=ROOT, capture_output=True, text=True, timeout=TIME_LIMIT, check=False
+        )
+    except subprocess.TimeoutExpired:
+        return identity | {"error": f"longer than {TIME_LIMIT} s"}
+    if finished.returncode != 0:
+        _say(finished.stderr)
+        lines = finished.stderr.strip().splitlines() or [f"exit status {finished.returncode}"]
+        return identity | {"error": lines[-1][:120]}
+    result: dict[str, Any] = json.loads(finished.stdout.splitlines()[-1])
+    CACHE.mkdir(parents=True, exist_ok=True)
+    _cache_file(framework, workload).write_text(json.dumps(result))
+    return result
+
+
+def _cached(framework: str, workload: Workload) -> dict[str, Any] | None:
+    file = _cache_file(framework, workload)
+    if not file.is_file():
+        return None
+    cached: dict[str, Any] = json.loads(file.read_text())
+    return cached | {"cached": True}
+
+
+def _cache_file(framework: str, workload: Workload) -> Path:
+    return CACHE / f"{framework}-{workload.key}.json"
+
+
+def _arguments() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else None)
+    parser.add_argument(
+        "--only",
+        type=lambda value: value.split(","),
+        default=list(FRAMEWORKS),
+        help=f"frameworks to measure, of {','.join(FRAMEWORKS)} (default: all)",
+    )
+    parser.add_argument(
+        "--workloads",
+        type=lambda value: [Workload.parse(field) for field in value.split()],
+        default=list(WORKLOADS),
+        help='"n,depth,B n,depth,B ..."',
+    )
+    parser.add_argument(
+        "--cached", action="store_true", help="show the last results of frameworks not measured"
+    )
+    parser.add_argument("--install", action="store_true", help="make the environments and stop")
+    parser.add_argument(
+        "--python", type=Path, default=Path(sys.executable), help="interpreter of qstore_tf"
+    )
+    parser.add_argument("--threads", type=int, default=os.cpu_count() or 1)
+    parser.add_argument("--out", type=Path, default=RESULTS)
+    arguments = parser.parse_args()
+    unknown = sorted(set(arguments.only) - set(FRAMEWORKS))
+    if unknown:
+        parser.error(f"unknown framework {', '.join(unknown)}; there are {', '.join(FRAMEWORKS)}")
+    return arguments
+
+
+def _say(message: str) -> None:
+    print(message, file=sys.stderr, flush=True)
+
+
+if __name__ == "__main__":
+    sys.exit(main())
