@@ -1,0 +1,157 @@
+"""Reads every module's imports and holds the package to its one direction."""
+
+import ast
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+PACKAGE = Path(__file__).resolve().parents[1] / "qstore_tf"
+
+# Each part may import itself and what stands above it.
+ORDER = (
+    "errors",
+    "circuits",
+    "cc",
+    "ionq",
+    "ops",
+    "backends",
+    "gradients",
+    "execution",
+    "layers",
+    "callbacks",
+    "distribute",
+    "training",
+    "cli",
+)
+WITHOUT_TENSORFLOW = ("errors", "circuits", "cc", "ionq")
+FREE = ("testing", "__init__", "__main__")  # may import anything; only tests import `testing`
+
+
+def modules() -> list[Path]:
+    return sorted(p for p in PACKAGE.rglob("*.py") if "node_modules" not in p.parts)
+
+
+def dotted(path: Path) -> str:
+    parts = path.relative_to(PACKAGE.parent).with_suffix("").parts
+    return ".".join(parts[:-1] if parts[-1] == "__init__" else parts)
+
+
+def part_of(name: str) -> str:
+    """The part a dotted module name belongs to: 'qstore_tf.ops.plain' -> 'ops'."""
+    pieces = name.split(".")
+    return pieces[1] if len(pieces) > 1 else "__init__"
+
+
+def is_typing_block(node: ast.AST) -> bool:
+    return isinstance(node, ast.If) and "TYPE_CHECKING" in ast.dump(node.test)
+
+
+def imports_of(path: Path, *, top_level_only: bool = False) -> Iterator[tuple[str, int]]:
+    """Yields (dotted name, line) of everything a module imports, typing-only imports left out."""
+    package = dotted(path) if path.name == "__init__.py" else dotted(path).rpartition(".")[0]
+    waiting: list[ast.AST] = list(ast.parse(path.read_text(encoding="utf-8")).body)
+    while waiting:
+        node = waiting.pop(0)
+        if isinstance(node, ast.Import):
+            yield from ((alias.name, node.lineno) for alias in node.names)
+        elif isinstance(node, ast.ImportFrom):
+            base = node.module or ""
+            if node.level:
+                kept = package.split(".")[: len(package.split(".")) - node.level + 1]
+                base = ".".join([*kept, base] if base else kept)
+            yield base, node.lineno
+            yield from ((f"{base}.{alias.name}", node.lineno) for alias in node.names)
+        elif is_typing_block(node):
+            waiting.extend(node.orelse)  # type: ignore[attr-defined]
+        elif top_level_only and isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef):
+            continue
+        else:
+            waiting.extend(ast.iter_child_nodes(node))
+
+
+def own_imports(path: Path, *, top_level_only: bool = False) -> Iterator[tuple[str, int]]:
+    """The imports that name a module of the package (names inside a module resolve to it)."""
+    known = {dotted(p) for p in modules()}
+    for name, line in imports_of(path, top_level_only=top_level_only):
+        if name == "qstore_tf" or name.startswith("qstore_tf."):
+            while name not in known and "." in name:
+                name = name.rpartition(".")[0]
+            yield name, line
+
+
+def test_every_part_of_the_package_has_a_place_in_the_order() -> None:
+    parts = {part_of(dotted(p)) for p in modules()}
+    assert parts <= set(ORDER) | set(FREE)
+
+
+@pytest.mark.parametrize("path", modules(), ids=dotted)
+def test_modules_import_only_from_parts_above_their_own(path: Path) -> None:
+    part = part_of(dotted(path))
+    if part in FREE:
+        return
+    wrong = [
+        f"line {line}: {name}"
+        for name, line in own_imports(path)
+        # `from qstore_tf.x import y` also yields the bare package, which imports nothing early.
+        if name != "qstore_tf"
+        and (part_of(name) not in ORDER or ORDER.index(part_of(name)) > ORDER.index(part))
+    ]
+    assert not wrong, f"{dotted(path)} ('{part}') imports from below: {wrong}"
+
+
+@pytest.mark.parametrize("path", modules(), ids=dotted)
+def test_what_promises_no_tensorflow_imports_none(path: Path) -> None:
+    if part_of(dotted(path)) not in WITHOUT_TENSORFLOW:
+        return
+    heavy = ("tensorflow", "keras", "tf_keras")
+    wrong = [(n, line) for n, line in imports_of(path) if n.split(".")[0] in heavy]
+    assert not wrong, f"{dotted(path)} imports {wrong}"
+
+
+@pytest.mark.parametrize("path", modules(), ids=dotted)
+def test_no_module_imports_with_a_wildcard(path: Path) -> None:
+    stars = [
+        node.lineno
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8")))
+        if isinstance(node, ast.ImportFrom) and any(alias.name == "*" for alias in node.names)
+    ]
+    assert not stars, f"{dotted(path)}: wildcard import on lines {stars}"
+
+
+def test_nothing_in_the_package_imports_the_testing_helpers() -> None:
+    wrong = [
+        f"{dotted(path)}:{line}"
+        for path in modules()
+        if part_of(dotted(path)) != "testing"
+        for name, line in own_imports(path)
+        if part_of(name) == "testing"
+    ]
+    assert not wrong
+
+
+def test_there_is_no_import_cycle() -> None:
+    # Imports inside functions run after loading and cannot make a cycle.
+    graph = {
+        dotted(path): {
+            name
+            for name, _ in own_imports(path, top_level_only=True)
+            if name != dotted(path) and not dotted(path).startswith(f"{name}.")
+        }
+        for path in modules()
+    }
+    done: set[str] = set()
+    trail: list[str] = []
+
+    def visit(name: str) -> None:
+        assert name not in trail, "import cycle: " + " -> ".join([*trail, name])
+        if name in done:
+            return
+        trail.append(name)
+        for other in sorted(graph.get(name, ())):
+            visit(other)
+        trail.pop()
+        done.add(name)
+
+    for name in graph:
+        visit(name)
