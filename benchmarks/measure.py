@@ -112,8 +112,6 @@ def steps_for(seconds_per_step: float) -> int:
     return max(3, min(LOOP_STEPS, int(LOOP_LIMIT / 3 / seconds_per_step)))
 
 
-
-
 def _repeat(function: Callable[[], object], steps: int, estimate: float) -> list[float]:
     repeats = max(MIN_REPEATS, min(MAX_REPEATS, int(BUDGET / estimate)))
     return [_timed(function) / steps for _ in range(repeats)]

@@ -61,7 +61,7 @@ def table(results: Sequence[Result]) -> list[list[str]]:
             rows.append([*failed, f"failed: {result['error']}", *[""] * (len(HEADER) - 3)])
             continue
         loop, single = middle(result["loop"]), middle(result["single"])
-        best = loop if loop is not None else single
+        best = statistics.median(result["loop"] or result["single"])
         steps = result["loop_steps"]
         rows.append(
             [
@@ -124,10 +124,10 @@ def text(rows: Sequence[Sequence[str]]) -> str:
     """The table with padded columns: readable on a terminal and valid Markdown."""
     widths = [max(len(row[column]) for row in [HEADER, *rows]) for column in range(len(HEADER))]
     lines = [HEADER, ["-" * width for width in widths], *rows]
-    return "\n".join(
-        "| " + " | ".join(cell.ljust(width) for cell, width in zip(line, widths, strict=True)) + " |"
-        for line in lines
-    )
+    padded = [
+        [cell.ljust(width) for cell, width in zip(line, widths, strict=True)] for line in lines
+    ]
+    return "\n".join("| " + " | ".join(line) + " |" for line in padded)
 
 
 def markdown(results: Sequence[Result], machine: dict[str, str]) -> str:

@@ -18,12 +18,12 @@ import time
 from pathlib import Path
 from typing import Any
 
-ROOT = Path(__file__).resolve().parents[1]
-sys.path.insert(0, str(ROOT))
+sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
 from benchmarks import environments, machine, report
 from benchmarks.workload import WORKLOADS, Workload
 
+ROOT = environments.ROOT
 RESULTS = ROOT / "benchmarks" / "results"
 CACHE = environments.VENVS / "results"
 FRAMEWORKS = ("qstore", "tensorcircuit", "tfq", "lightning", "qulacs")
@@ -50,8 +50,8 @@ def main() -> int:
                 _say(f"[{time.monotonic() - started:4.0f} s] {workload.key}: {framework}")
                 result = _run(framework, interpreters[framework], workload, arguments.threads)
                 results.append(result)
-            elif arguments.cached and (result := _cached(framework, workload)):
-                results.append(result)
+            elif arguments.cached and (last := _cached(framework, workload)):
+                results.append(last)
 
     described["threads for every framework"] = str(arguments.threads)
     document = report.markdown(results, described)

@@ -1,0 +1,159 @@
+"""How far the native op is from what this machine's arithmetic and memory allow.
+
+Compiles `roofline.cc`, measures the peak of fused multiply-adds in single precision and the
+read+write bandwidth at the size of each workload's states, and sets beside them what a gradient
+needs at least. The operations are counted below for the circuit of `workload.py` under an engine
+that exploits its structure; measured steps come from the last run of `run.py`.
+
+    python benchmarks/roofline.py
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
+
+sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
+
+from benchmarks import environments, machine, report
+from benchmarks.workload import WORKLOADS, Workload
+
+AMPLITUDE_BYTES = 8
+# Samples that advance together when they lie in the lanes of AVX-512 registers.
+LANES = 16
+# Circuits up to this size are taken to keep a block of samples in the caches.
+IN_CACHE_QUBITS = 12
+
+
+def flops(workload: Workload) -> float:
+    """Floating-point operations of one sample's gradient, a multiply-add counted as two.
+
+    With N = 2^n amplitudes: RY on a qubit is two multiply-adds per real component of a pair of
+    amplitudes once the cosine is taken out of the layer (4N); the RZ of a layer are one diagonal
+    complex product (6N), its factors shared by the batch; CNOTs only relabel; the first layer
+    merges with the encoding into a product state, whose last two factors cost 6N each at most.
+    Backwards both vectors are turned back, an RY angle's derivative takes two multiply-adds per
+    amplitude (4N), all RZ angles of a layer come from one product of the vectors (4N) and a fold
+    of differences (2N). The last layer's RZ change no <Z>.
+    """
+    n, depth, size = workload.n_qubits, workload.depth, 2.0**workload.n_qubits
+    layer = 4 * n * size + 6 * size
+    forward = 12 * size + (depth - 1) * layer
+    # Probabilities and their fold to n expectations; the weighted diagonal and its bra.
+    measure = 3 * size + 2 * size + 2 * size + 2 * size
+    backward = 2 * (depth - 1) * layer + depth * 4 * n * size + (depth - 1) * 6 * size
+    return forward + measure + backward
+
+
+def moved_bytes(workload: Workload) -> float:
+    """Bytes of state that one sample's gradient reads and writes if nothing stays in registers.
+
+    One pass over the state per layer forwards, one over state and bra per layer backwards: what
+    remains when every layer's gates are applied to blocks that fit the first-level caches. Zero
+    for circuits that are small enough to stay in the caches anyway.
+    """
+    if workload.n_qubits <= IN_CACHE_QUBITS:
+        return 0.0
+    one_pass = 2 * AMPLITUDE_BYTES * 2.0**workload.n_qubits
+    return one_pass * (workload.depth + 2 * workload.depth)
+
+
+def working_set(workload: Workload) -> int:
+    """Bytes of the state and the bra."""
+    lanes = LANES if workload.n_qubits <= IN_CACHE_QUBITS else 1
+    return int(2 * AMPLITUDE_BYTES * 2**workload.n_qubits * lanes)
+
+
+def main() -> int:
+    """Prints the roofline and each measured workload's distance from it."""
+    parser = argparse.ArgumentParser(description="Compare gradient steps with the machine's peak.")
+    parser.add_argument("--threads", type=int, default=os.cpu_count() or 1)
+    parser.add_argument("--results", type=Path, help="a gradient_steps.json of run.py")
+    arguments = parser.parse_args()
+    print(machine.headline())
+    sizes = [working_set(workload) for workload in WORKLOADS]
+    peak, bandwidths = measure_machine(arguments.threads, [*sizes, 2**29])
+    print(f"peak of multiply-adds, {arguments.threads} threads: {peak:.1f} GFLOP/s (float32)")
+    print(f"bandwidth to memory, read and write: {bandwidths[2**29]:.1f} GB/s")
+    steps = _measured_steps(arguments.results)
+    rows = [
+        ["n, depth, B", "MFLOP", "MB moved", "GB/s there", "bound (ms)", "measured", "of the bound"]
+    ]
+    for workload, size in zip(WORKLOADS, sizes, strict=True):
+        work = flops(workload) * workload.batch
+        moved = moved_bytes(workload) * workload.batch
+        bound = max(work / peak, moved / bandwidths[size]) * 1e-9
+        step = steps.get(("qstore", workload.key))
+        rows.append(
+            [
+                workload.key.replace(",", ", "),
+                f"{work * 1e-6:.1f}",
+                f"{moved * 1e-6:.1f}",
+                f"{bandwidths[size]:.0f}",
+                f"{bound * 1e3:.3f}",
+                "-" if step is None else f"{step * 1e3:.3f}",
+                "-" if step is None else f"{bound / step:.0%}",
+            ]
+        )
+        for peer, goal in report.GOALS[workload.key].items():
+            theirs = steps.get((peer, workload.key))
+            if theirs is not None:
+                rows[-1].append(f"{report.TITLES[peer]}: at most {theirs / bound:.0f}x ({goal:g}x)")
+    widths = [max(len(row[i]) for row in rows) for i in range(7)]
+    for row in rows:
+        cells = [cell.rjust(width) for cell, width in zip(row, widths, strict=False)]
+        print("  ".join(cells), "; ".join(row[7:]))
+    print("bound: the larger of FLOP / peak and bytes / bandwidth at the size of state and bra.")
+    print("at most: the ratio to a peer that a step at the bound would reach (goal in brackets).")
+    return 0
+
+
+def measure_machine(threads: int, sizes: list[int]) -> tuple[float, dict[int, float]]:
+    """Peak GFLOP/s, and GB/s read and written by working set in bytes.
+
+    Raises:
+        RuntimeError: there is no C++ compiler, or it failed.
+    """
+    source = Path(__file__).with_name("roofline.cc")
+    compiler = os.environ.get("CXX", "g++")
+    with tempfile.TemporaryDirectory() as folder:
+        program = str(Path(folder) / "roofline")
+        flags = ["-std=c++17", "-O3", "-march=native", "-ffp-contract=fast", "-pthread"]
+        try:
+            subprocess.run([compiler, *flags, str(source), "-o", program], check=True)
+        except (OSError, subprocess.CalledProcessError) as error:
+            raise RuntimeError(f"{compiler} could not compile {source}: {error}") from error
+        command = [program, str(threads), *map(str, sizes)]
+        output = subprocess.run(command, check=True, capture_output=True, text=True).stdout
+    peak, bandwidths = 0.0, {}
+    for line in output.splitlines():
+        fields = line.split()
+        if fields[0] == "fma":
+            peak = float(fields[1])
+        else:
+            bandwidths[int(fields[1])] = float(fields[2])
+    return peak, bandwidths
+
+
+def _measured_steps(file: Path | None) -> dict[tuple[str, str], float]:
+    """Median seconds of a step in the graph by framework and workload, as far as known."""
+    if file is not None:
+        results = json.loads(file.read_text())["results"]
+    else:
+        cache = environments.VENVS / "results"
+        results = [json.loads(path.read_text()) for path in sorted(cache.glob("*.json"))]
+    steps = {}
+    for result in results:
+        seconds = report.middle(result.get("loop", []))
+        if seconds is not None:
+            steps[result["framework"], result["workload"]] = seconds
+    return steps
+
+
+if __name__ == "__main__":
+    sys.exit(main())
