@@ -1,0 +1,647 @@
+"""`UnifiedCircuit`: a list of gates on numbered qubits, with symbols.
+
+The `add_*` methods change the circuit and return it, so that calls chain; everything else
+(`compose`, `inverse`, `bind`, `controlled`, `optimize`) returns a new circuit. What is wrong with
+a gate is said when it is added.
+"""
+
+from __future__ import annotations
+
+import operator
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Union
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from qstore_tf.circuits.gates import Gate, lookup
+from qstore_tf.circuits.program import AnyPrimitive, Matrix, Unitary, place
+from qstore_tf.circuits.symbols import Affine, AffineLike, check_symbol_name
+from qstore_tf.errors import CircuitError, describe, did_you_mean
+
+if TYPE_CHECKING:
+    import cirq
+    import sympy
+    from matplotlib.figure import Figure
+
+MAX_UNITARY_QUBITS = 5
+UNITARY_TOLERANCE = 1e-6
+
+Qubits = Union[int, Sequence[int]]
+
+
+@dataclass(frozen=True)
+class Operation:
+    """One gate on given qubits; immutable. Circuits check operations, this class does not.
+
+    Attributes:
+        gate: Canonical gate name.
+        targets: The gate's qubits; for CX and the like its own controls come first.
+        params: One affine expression per parameter.
+        controls: Further qubits that must all be 1 for the gate to act.
+        matrix: Rows of the matrix, for the gate "Unitary" only.
+    """
+
+    gate: str
+    targets: tuple[int, ...]
+    params: tuple[Affine, ...] = ()
+    controls: tuple[int, ...] = ()
+    matrix: Matrix | None = None
+
+    @property
+    def row(self) -> Gate:
+        """The gate's row in the gate table."""
+        return lookup(self.gate)
+
+    @property
+    def qubits(self) -> tuple[int, ...]:
+        """All qubits: controls, then targets."""
+        return self.controls + self.targets
+
+    @property
+    def symbols(self) -> tuple[str, ...]:
+        """Symbols of the parameters in order of appearance, each once."""
+        return tuple(dict.fromkeys(name for p in self.params for name in p.symbols))
+
+    @property
+    def is_measurement(self) -> bool:
+        """Whether this is a measurement marker."""
+        return self.gate == "Measure"
+
+    @property
+    def label(self) -> str:
+        """The name with one C per control, such as "CCRX"."""
+        return "C" * len(self.controls) + self.gate
+
+    def primitives(self) -> tuple[AnyPrimitive, ...]:
+        """Returns the primitives in time order, on the circuit's qubits; none for a marker."""
+        if self.matrix is not None:
+            return (Unitary(self.matrix, self.targets, self.controls),)
+        return tuple(
+            place(primitive, self.targets, self.controls)
+            for primitive in self.row.primitives(*self.params)
+        )
+
+    def inverse(self) -> tuple[Operation, ...]:
+        """Returns the operations, in time order, that undo this one.
+
+        Raises:
+            CircuitError: A measurement marker has no inverse.
+        """
+        if self.matrix is not None:
+            return (
+                Operation(
+                    self.gate, self.targets, (), self.controls, freeze(thaw(self.matrix).conj().T)
+                ),
+            )
+        inverse = self.row.inverse
+        if inverse is None:
+            raise CircuitError(
+                describe(
+                    f"Gate {self.gate!r} has no inverse",
+                    hint="Add measurement markers after inverting",
+                )
+            )
+        return tuple(
+            Operation(name, self.targets, params, self.controls)
+            for name, params in inverse(*self.params)
+        )
+
+    def bind(self, values: Mapping[str, AffineLike]) -> Operation:
+        """Returns the operation with symbols replaced; symbols without a value stay."""
+        if all(p.is_constant for p in self.params):
+            return self
+        params = tuple(p.substitute(values) for p in self.params)
+        return Operation(self.gate, self.targets, params, self.controls, self.matrix)
+
+    def on(self, qubits: Sequence[int], controls: Sequence[int] = ()) -> Operation:
+        """Returns the operation moved from qubit q to `qubits[q]`, with more controls in front."""
+        return Operation(
+            self.gate,
+            tuple(qubits[q] for q in self.targets),
+            self.params,
+            (*controls, *(qubits[q] for q in self.controls)),
+            self.matrix,
+        )
+
+    def __str__(self) -> str:
+        params = f"({', '.join(map(str, self.params))})" if self.params else ""
+        return f"{self.label}{params} {', '.join(map(str, self.qubits))}".rstrip()
+
+
+class UnifiedCircuit:
+    """A quantum circuit with named symbols, independent of any framework.
+
+    Args:
+        n_qubits: Number of qubits, at least 1. Qubit 0 is the most significant bit.
+
+    Example:
+        >>> circuit = UnifiedCircuit(2).add_gate("H", 0).add_gate("CX", [0, 1])
+        >>> circuit.add_gate("RZ", 1, "2*theta + 0.5").parameters
+        ('theta',)
+    """
+
+    def __init__(self, n_qubits: int) -> None:
+        self._n_qubits = _integer(n_qubits, "The number of qubits")
+        if self._n_qubits < 1:
+            raise CircuitError(
+                describe("A circuit needs at least one qubit", expected=">= 1", received=n_qubits)
+            )
+        self._operations: list[Operation] = []
+        self._measured: dict[int, None] = {}
+        self._frozen: tuple[Operation, ...] | None = ()
+
+    @classmethod
+    def from_operations(cls, n_qubits: int, operations: Iterable[Operation]) -> UnifiedCircuit:
+        """Returns the circuit of these operations, each checked."""
+        circuit = cls(n_qubits)
+        for operation in operations:
+            circuit.add_operation(operation)
+        return circuit
+
+    # Building
+
+    def add_gate(
+        self,
+        gate: str,
+        targets: Qubits,
+        parameters: AffineLike | Sequence[AffineLike] | None = None,
+        controls: Qubits = (),
+    ) -> UnifiedCircuit:
+        """Adds a gate of the gate table.
+
+        Args:
+            gate: Name or alias, such as "RX" or "cnot"; case does not matter.
+            targets: The gate's qubits, for CX and the like control first. () for GlobalPhase.
+            parameters: One value, or one per parameter: numbers, symbol names, affine text such
+                as "2*x + 0.5", or SymPy expressions.
+            controls: Further qubits that must all be 1 for the gate to act.
+
+        Returns:
+            This circuit.
+
+        Raises:
+            CircuitError: Unknown gate, wrong number of targets or parameters, a qubit twice or
+                out of range, a parameter that is not affine or not finite, or a qubit that has
+                been measured.
+        """
+        row = lookup(gate)
+        if row.name == "Unitary":
+            raise CircuitError(
+                describe("Gate 'Unitary' needs its matrix", hint="Use add_unitary(matrix, targets)")
+            )
+        if parameters is None:
+            params: tuple[Affine, ...] = ()
+        elif isinstance(parameters, (list, tuple)) or getattr(parameters, "ndim", 0):
+            params = tuple([Affine.of(p) for p in parameters])  # type: ignore[union-attr]
+        else:
+            params = (Affine.of(parameters),)  # type: ignore[arg-type]
+        return self._append(row, _qubits(targets), params, _qubits(controls), None)
+
+    def add_unitary(
+        self, matrix: ArrayLike, targets: Qubits, controls: Qubits = ()
+    ) -> UnifiedCircuit:
+        """Adds a constant unitary matrix on up to 5 qubits.
+
+        Args:
+            matrix: Shape [2^k, 2^k]; the first target is the most significant bit of its index.
+            targets: k different qubits.
+            controls: Further qubits that must all be 1 for the matrix to act.
+
+        Raises:
+            CircuitError: Wrong shape, not unitary to 1e-6, not finite, or bad qubits.
+        """
+        on = _qubits(targets)
+        rows = _check_unitary(matrix, len(on))
+        return self._append(lookup("Unitary"), on, (), _qubits(controls), rows)
+
+    def add_operation(self, operation: Operation) -> UnifiedCircuit:
+        """Adds an operation, with the same checks as the other methods."""
+        row = lookup(operation.gate)
+        matrix = operation.matrix
+        if row.name == "Unitary":
+            matrix = _check_unitary(() if matrix is None else matrix, len(operation.targets))
+        elif matrix is not None:
+            raise CircuitError(describe(f"Gate {row.name!r} takes no matrix"))
+        params = tuple([Affine.of(p) for p in operation.params])
+        return self._append(
+            row, _qubits(operation.targets), params, _qubits(operation.controls), matrix
+        )
+
+    def add_parameterized_layer(self, gate: str, name: str) -> UnifiedCircuit:
+        """Adds a one-qubit gate with its own symbols on every qubit.
+
+        Args:
+            gate: A one-qubit gate with parameters, such as "RY" or "U3".
+            name: Prefix of the symbols: `{name}_{qubit}`, or `{name}_{qubit}_{j}` where the gate
+                has several parameters.
+
+        Raises:
+            CircuitError: The gate is not a one-qubit gate with parameters.
+        """
+        row = lookup(gate)
+        if row.n_qubits != 1 or not row.n_params:
+            raise CircuitError(
+                describe(
+                    f"Gate {row.name!r} cannot make a parameterized layer",
+                    expected="a one-qubit gate with parameters, such as 'RY'",
+                    received=f"{row.n_qubits} qubits, {row.n_params} parameters",
+                )
+            )
+        check_symbol_name(name)
+        for q in range(self._n_qubits):
+            if row.n_params == 1:
+                self.add_gate(row.name, q, Affine.symbol(f"{name}_{q}"))
+            else:
+                symbols = [Affine.symbol(f"{name}_{q}_{j}") for j in range(row.n_params)]
+                self.add_gate(row.name, q, symbols)
+        return self
+
+    def measure(self, *qubits: int) -> UnifiedCircuit:
+        """Marks qubits, or all qubits if none is given, as measured at the end."""
+        for q in qubits or range(self._n_qubits):
+            self.add_gate("Measure", q)
+        return self
+
+    def _append(
+        self,
+        row: Gate,
+        targets: tuple[int, ...],
+        params: tuple[Affine, ...],
+        controls: tuple[int, ...],
+        matrix: Matrix | None,
+    ) -> UnifiedCircuit:
+        if row.n_qubits is not None and len(targets) != row.n_qubits:
+            raise CircuitError(
+                describe(
+                    f"Gate {row.name!r} has a wrong number of targets",
+                    expected=row.n_qubits,
+                    received=targets,
+                )
+            )
+        if len(params) != row.n_params:
+            raise CircuitError(
+                describe(
+                    f"Gate {row.name!r} has a wrong number of parameters",
+                    expected=row.n_params,
+                    received=[str(p) for p in params],
+                )
+            )
+        if controls and not row.is_unitary:
+            raise CircuitError(
+                describe(f"Gate {row.name!r} cannot have controls", received=controls)
+            )
+        qubits = controls + targets
+        for q in qubits:
+            if not 0 <= q < self._n_qubits:
+                raise CircuitError(
+                    describe(
+                        f"Gate {row.name!r} acts on qubit {q}, which is not in the circuit",
+                        expected=f"qubits 0 to {self._n_qubits - 1}",
+                        received=qubits,
+                    )
+                )
+            if q in self._measured:
+                raise CircuitError(
+                    describe(
+                        f"Gate {row.name!r} acts on qubit {q} after its measurement marker",
+                        expected="measurement markers at the end",
+                        hint="Add the marker after all gates; measuring midway is not supported",
+                    )
+                )
+        if len(set(qubits)) != len(qubits):
+            raise CircuitError(
+                describe(
+                    f"Gate {row.name!r} acts on a qubit twice",
+                    expected="different qubits for all controls and targets",
+                    received=f"controls {controls}, targets {targets}",
+                )
+            )
+        if not row.is_unitary:
+            self._measured[targets[0]] = None
+        self._operations.append(Operation(row.name, targets, params, controls, matrix))
+        self._frozen = None
+        return self
+
+    # Looking
+
+    @property
+    def n_qubits(self) -> int:
+        """Number of qubits."""
+        return self._n_qubits
+
+    @property
+    def operations(self) -> tuple[Operation, ...]:
+        """The operations in time order."""
+        if self._frozen is None:
+            self._frozen = tuple(self._operations)
+        return self._frozen
+
+    @property
+    def parameters(self) -> tuple[str, ...]:
+        """Names of the symbols in order of first appearance."""
+        return tuple(
+            dict.fromkeys(
+                name for op in self._operations for p in op.params for name, _ in p.terms
+            )
+        )
+
+    @property
+    def n_parameters(self) -> int:
+        """Number of different symbols."""
+        return len(self.parameters)
+
+    @property
+    def measured_qubits(self) -> tuple[int, ...]:
+        """Qubits with a measurement marker, in the order of the markers."""
+        return tuple(self._measured)
+
+    @property
+    def depth(self) -> int:
+        """Number of time steps when every gate starts as early as it can.
+
+        Measurement markers and global phases take no time.
+        """
+        ready = [0] * self._n_qubits
+        for op in self._operations:
+            if op.qubits and not op.is_measurement:
+                step = max(ready[q] for q in op.qubits) + 1
+                for q in op.qubits:
+                    ready[q] = step
+        return max(ready)
+
+    def count_gates(self) -> dict[str, int]:
+        """Returns how often each gate appears; controls show as one C each, such as "CCRX"."""
+        return dict(Counter(op.label for op in self._operations))
+
+    def __len__(self) -> int:
+        return len(self._operations)
+
+    def __eq__(self, other: object) -> bool:
+        if not isinstance(other, UnifiedCircuit):
+            return NotImplemented
+        return self._n_qubits == other._n_qubits and self.operations == other.operations
+
+    def __hash__(self) -> int:
+        """Hash of the present structure; do not add gates while the circuit is a key."""
+        return hash((self._n_qubits, self.operations))
+
+    def __repr__(self) -> str:
+        return (
+            f"<UnifiedCircuit: {self._n_qubits} qubits, {len(self)} operations, "
+            f"{self.n_parameters} parameters>"
+        )
+
+    # New circuits
+
+    def copy(self) -> UnifiedCircuit:
+        """Returns an independent copy."""
+        return self._with(self._n_qubits, self._operations)
+
+    def compose(
+        self, other: UnifiedCircuit, qubits: Sequence[int] | None = None
+    ) -> UnifiedCircuit:
+        """Returns this circuit followed by another.
+
+        Args:
+            other: The circuit that comes after. Equal symbol names are the same symbol.
+            qubits: Where the qubits of `other` go; None means qubit q to qubit q.
+
+        Raises:
+            CircuitError: `other` does not fit, or acts on measured qubits.
+        """
+        if qubits is None:
+            on = tuple(range(other._n_qubits))
+        else:
+            on = _qubits(qubits)
+        if len(on) != other._n_qubits or other._n_qubits > self._n_qubits:
+            raise CircuitError(
+                describe(
+                    "A composed circuit does not fit",
+                    expected=f"one of {self._n_qubits} qubits for each of its {other._n_qubits}",
+                    received=on,
+                )
+            )
+        if len(set(on)) != len(on):
+            raise CircuitError(
+                describe("A composed circuit is put on a qubit twice", received=on)
+            )
+        result = self.copy()
+        for op in other._operations:
+            moved = op.on(on)
+            result._append(op.row, moved.targets, op.params, moved.controls, op.matrix)
+        return result
+
+    def inverse(self) -> UnifiedCircuit:
+        """Returns the circuit that undoes this one.
+
+        Raises:
+            CircuitError: The circuit has measurement markers.
+        """
+        operations = [inv for op in reversed(self._operations) for inv in op.inverse()]
+        return self._with(self._n_qubits, operations)
+
+    def controlled(self, *controls: int) -> UnifiedCircuit:
+        """Returns the circuit with every gate under these controls.
+
+        Raises:
+            CircuitError: A control is also acted upon, out of range, or there are markers.
+        """
+        on = _qubits(controls)
+        result = UnifiedCircuit(self._n_qubits)
+        for op in self._operations:
+            result._append(op.row, op.targets, op.params, on + op.controls, op.matrix)
+        return result
+
+    def bind(self, values: Mapping[str, AffineLike] | Mapping[Any, Any]) -> UnifiedCircuit:
+        """Returns the circuit with symbols replaced by numbers or affine expressions.
+
+        Args:
+            values: Symbol names (or SymPy symbols) to values. Symbols without a value stay.
+
+        Raises:
+            CircuitError: A name is not a symbol of the circuit, or a value cannot be read.
+        """
+        named = {check_symbol_name(name): Affine.of(value) for name, value in values.items()}
+        known = self.parameters
+        for name in named:
+            if name not in known:
+                raise CircuitError(
+                    describe(
+                        f"The circuit has no symbol {name!r}", hint=did_you_mean(name, known)
+                    )
+                )
+        return self._with(self._n_qubits, (op.bind(named) for op in self._operations))
+
+    @classmethod
+    def _with(cls, n_qubits: int, operations: Iterable[Operation]) -> UnifiedCircuit:
+        """Makes a circuit of operations that have been checked before."""
+        result = cls(n_qubits)
+        result._operations = list(operations)
+        result._measured = {op.targets[0]: None for op in result._operations if op.is_measurement}
+        result._frozen = None
+        return result
+
+    def unitary(self, values: Mapping[str, float] | None = None) -> NDArray[np.complex128]:
+        """Returns the matrix of the circuit, [2^n, 2^n], by the slow reference simulator.
+
+        Args:
+            values: Values of the symbols.
+
+        Raises:
+            CircuitError: A symbol has no value.
+            MemoryLimitError: The circuit is too large for a matrix.
+        """
+        from qstore_tf.circuits import reference
+
+        circuit = self.bind(values) if values else self
+        return reference.unitary(circuit)
+
+    # Optimizing, drawing, converting: each lives in its own module
+
+    def optimize(self) -> UnifiedCircuit:
+        """Returns an equivalent circuit with merged rotations and cancelled gates."""
+        from qstore_tf.circuits import optimize
+
+        return optimize.optimize(self)
+
+    def draw(self, output: str = "text", ax: Any = None) -> str | Figure:
+        """Draws the circuit.
+
+        Args:
+            output: "text" for a string, "mpl" for a Matplotlib figure.
+            ax: Matplotlib axes to draw into.
+
+        Raises:
+            CircuitError: Unknown output.
+        """
+        from qstore_tf.circuits import draw
+
+        if output == "text":
+            return draw.draw_text(self)
+        if output == "mpl":
+            return draw.draw_mpl(self, ax=ax)
+        raise CircuitError(
+            describe("Unknown drawing output", expected="'text' or 'mpl'", received=output)
+        )
+
+    def __str__(self) -> str:
+        return str(self.draw())
+
+    def to_json(self) -> str:
+        """Returns the circuit as versioned JSON text."""
+        from qstore_tf.circuits import serialization
+
+        return serialization.to_json(self)
+
+    @classmethod
+    def from_json(cls, text: str) -> UnifiedCircuit:
+        """Reads a circuit from the text of `to_json`."""
+        from qstore_tf.circuits import serialization
+
+        return serialization.from_json(text)
+
+    def to_cirq(self) -> cirq.Circuit:
+        """Returns the circuit as a `cirq.Circuit` on line qubits."""
+        from qstore_tf.circuits import cirq_conversion
+
+        return cirq_conversion.to_cirq(self)
+
+    @classmethod
+    def from_cirq(
+        cls, circuit: cirq.Circuit, qubit_order: Sequence[cirq.Qid] | None = None
+    ) -> UnifiedCircuit:
+        """Reads a `cirq.Circuit`."""
+        from qstore_tf.circuits import cirq_conversion
+
+        return cirq_conversion.from_cirq(circuit, qubit_order=qubit_order)
+
+    def to_qasm(self) -> str:
+        """Returns the circuit as OpenQASM 2; all symbols must be bound."""
+        from qstore_tf.circuits import qasm
+
+        return qasm.to_qasm(self)
+
+    @classmethod
+    def from_qasm(cls, text: str) -> UnifiedCircuit:
+        """Reads OpenQASM 2."""
+        from qstore_tf.circuits import qasm
+
+        return qasm.from_qasm(text)
+
+    def symbols_as_sympy(self) -> tuple[sympy.Symbol, ...]:
+        """Returns the parameters as SymPy symbols, in order of first appearance."""
+        import sympy
+
+        return tuple(sympy.Symbol(name) for name in self.parameters)
+
+
+def freeze(matrix: NDArray[np.complex128]) -> Matrix:
+    """Returns a matrix as nested tuples, which can be hashed."""
+    return tuple(map(tuple, matrix.tolist()))
+
+
+def thaw(matrix: Matrix) -> NDArray[np.complex128]:
+    """Returns nested tuples as a matrix."""
+    return np.array(matrix, dtype=np.complex128)
+
+
+def _integer(value: object, what: str) -> int:
+    try:
+        return operator.index(value)  # type: ignore[arg-type]
+    except TypeError:
+        raise CircuitError(
+            describe(f"{what} is not an integer", expected="an integer", received=value)
+        ) from None
+
+
+def _qubits(qubits: Qubits) -> tuple[int, ...]:
+    if isinstance(qubits, int):
+        return (qubits,)
+    if isinstance(qubits, (list, tuple, range)) or getattr(qubits, "ndim", 0):
+        return tuple([_integer(q, "A qubit number") for q in qubits])
+    return (_integer(qubits, "A qubit number"),)
+
+
+def _check_unitary(matrix: ArrayLike, n_targets: int) -> Matrix:
+    if not 1 <= n_targets <= MAX_UNITARY_QUBITS:
+        raise CircuitError(
+            describe(
+                "A unitary matrix has a wrong number of targets",
+                expected=f"1 to {MAX_UNITARY_QUBITS}",
+                received=n_targets,
+            )
+        )
+    size = 2**n_targets
+    try:
+        array = np.asarray(matrix, dtype=np.complex128)
+    except (TypeError, ValueError):
+        raise CircuitError(
+            describe(
+                "A unitary matrix is not an array of complex numbers",
+                expected=f"shape {(size, size)}",
+                received=matrix,
+            )
+        ) from None
+    if array.shape != (size, size):
+        raise CircuitError(
+            describe(
+                "A unitary matrix does not fit its targets",
+                expected=f"shape {(size, size)} for {n_targets} targets",
+                received=array.shape,
+            )
+        )
+    if not np.isfinite(array).all():
+        raise CircuitError(describe("A unitary matrix contains NaN or infinity"))
+    deviation = float(np.abs(array @ array.conj().T - np.eye(size)).max())
+    if not deviation <= UNITARY_TOLERANCE:
+        raise CircuitError(
+            describe(
+                "A matrix is not unitary",
+                expected=f"|M M^dagger - I| at most {UNITARY_TOLERANCE:g}",
+                received=f"a deviation of {deviation:.3g}",
+            )
+        )
+    return freeze(array)

@@ -1,0 +1,103 @@
+"""Everything qstore_tf raises on purpose, in one small hierarchy.
+
+Catch `QstoreError` for all of it. The classes also derive from the built-in exception that
+fits, so code that knows nothing of qstore_tf and catches `ValueError` works too. Every message
+says what happened, what was expected, what was received and what to do; `describe` writes it.
+"""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Iterable
+
+
+class QstoreError(Exception):
+    """Base class of all errors raised by qstore_tf."""
+
+
+class CircuitError(QstoreError, ValueError):
+    """A malformed circuit: unknown gate, bad targets, bad parameters, unbound symbols."""
+
+
+class ObservableError(QstoreError, ValueError):
+    """An observable that cannot be read or does not fit the circuit."""
+
+
+class ConversionError(QstoreError, ValueError):
+    """A circuit that cannot be converted to or from another format (Cirq, OpenQASM, JSON)."""
+
+
+class ConfigurationError(QstoreError, ValueError):
+    """A wrong option: backend, gradient, encoding, ansatz, entanglement or layer argument."""
+
+
+class InputError(QstoreError, ValueError):
+    """A tensor of the wrong rank, shape or dtype fed to a layer or function."""
+
+
+class LibraryError(QstoreError, RuntimeError):
+    """The native op library is missing or cannot be loaded."""
+
+
+class MemoryLimitError(QstoreError, MemoryError):
+    """A computation that needs more memory than there is, refused before it starts."""
+
+
+def describe(
+    what: str,
+    *,
+    expected: object = None,
+    received: object = None,
+    hint: str | None = None,
+) -> str:
+    """Writes an error message in the order every message of qstore_tf follows.
+
+    Args:
+        what: What happened, one sentence, with or without the full stop.
+        expected: What was expected; strings appear as they are, other objects by `repr`.
+        received: What was received; strings and other objects appear by `repr`.
+        hint: What to do about it, one sentence.
+
+    Returns:
+        The message, on one line.
+
+    Example:
+        >>> describe("Gate 'RX' has a wrong number of parameters", expected=1, received=2)
+        "Gate 'RX' has a wrong number of parameters. Expected: 1. Received: 2."
+    """
+    parts = [_sentence(what)]
+    if expected is not None:
+        parts.append(_sentence(f"Expected: {expected if isinstance(expected, str) else expected!r}"))
+    if received is not None:
+        parts.append(_sentence(f"Received: {_shorten(repr(received))}"))
+    if hint is not None:
+        parts.append(_sentence(hint))
+    return " ".join(parts)
+
+
+def did_you_mean(name: str, options: Iterable[str]) -> str:
+    """Returns a hint that names the nearest options and lists all of them.
+
+    Args:
+        name: What the user wrote.
+        options: The valid names.
+
+    Example:
+        >>> did_you_mean("liner", ["linear", "full"])
+        "Did you mean 'linear'? Available: 'full', 'linear'."
+    """
+    names = sorted(set(options))
+    by_folded = {option.casefold(): option for option in names}
+    near = difflib.get_close_matches(str(name).casefold(), by_folded, n=3, cutoff=0.6)
+    available = "Available: " + (", ".join(repr(option) for option in names) or "none") + "."
+    if not near:
+        return available
+    return f"Did you mean {' or '.join(repr(by_folded[key]) for key in near)}? {available}"
+
+
+def _sentence(text: str) -> str:
+    return text if text.endswith((".", "?", "!")) else text + "."
+
+
+def _shorten(text: str, limit: int = 300) -> str:
+    return text if len(text) <= limit else f"{text[:limit]}... ({len(text)} characters)"
