@@ -1,0 +1,60 @@
+# Each target sets up .venv by itself. Nothing else has to be installed or typed.
+SHELL := /bin/bash
+.DEFAULT_GOAL := help
+
+VENV := .venv
+BIN := $(VENV)/bin
+INSTALLED := $(VENV)/.installed
+
+# What the installed package is built from. Python sources are not here: the install is editable.
+BUILD_INPUTS := $(wildcard pyproject.toml setup.cfg setup.py MANIFEST.in) \
+	$(shell find qstore_tf/cc -type f)
+
+.PHONY: help demo test bench lint wheel clean
+
+help:
+	@echo "make demo   train a hybrid quantum-classical model on images of digits"
+	@echo "make test   style, types, and all tests with coverage"
+	@echo "make bench  measure speed beside other frameworks (builds their environments)"
+	@echo "make lint   style and types only"
+	@echo "make wheel  build the wheel and the source distribution into dist/"
+	@echo "make clean  delete the environment and everything built"
+
+demo: $(INSTALLED)
+	$(BIN)/qstore train
+
+test: lint
+	$(BIN)/python -m pytest --cov=qstore_tf --cov-report=term --cov-fail-under=90 $(PYTEST_ARGS)
+
+lint: $(INSTALLED)
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check qstore_tf/training qstore_tf/cli.py
+	$(BIN)/mypy qstore_tf
+
+bench: $(INSTALLED)
+	$(BIN)/python -m benchmarks.run
+
+wheel: $(INSTALLED)
+	rm -rf dist
+	$(BIN)/python -m build
+
+clean:
+	rm -rf $(VENV) .ci-venvs .bench-venvs build dist *.egg-info qstore_tf/ops/*.so
+	rm -rf .mypy_cache .pytest_cache .ruff_cache .hypothesis .coverage
+
+# python3.11 first: the newest for which every peer and every TensorFlow has a wheel.
+$(BIN)/python:
+	@set -e; for python in $(PYTHON) python3.11 python3.12 python3.10 python3.13 python3; do \
+		if "$$python" -c 'import sys; sys.exit(sys.version_info < (3, 10))' 2>/dev/null; then \
+			echo "Setting up $(VENV) with $$python"; \
+			"$$python" -m venv $(VENV) || { rm -rf $(VENV); exit 1; }; \
+			exit 0; \
+		fi; \
+	done; \
+	echo "No Python 3.10 or newer found. Install one, or name it: make PYTHON=/path/to/python3" >&2; \
+	exit 1
+
+$(INSTALLED): $(BUILD_INPUTS) | $(BIN)/python
+	$(BIN)/python -m pip install --quiet --upgrade pip
+	$(BIN)/python -m pip install --quiet -e '.[test]'
+	@touch $@

@@ -1,0 +1,357 @@
+"""The `qstore` command: train, draw, bench, info.
+
+TensorFlow is imported only when a command needs it and after its options have been checked, so
+that help and mistakes answer at once. Exit codes: 0 done, 1 an unexpected failure, 2 a mistake
+in the command or its data.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import platform
+import sys
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, NoReturn
+
+import qstore_tf
+from qstore_tf.errors import ConfigurationError, ConversionError, QstoreError, describe
+
+if TYPE_CHECKING:
+    from qstore_tf.circuits import UnifiedCircuit
+    from qstore_tf.training.options import CircuitOptions
+
+_DESCRIPTION = "Quantum layers for Keras 3: train, draw, measure and inspect."
+_DATA_HELP = """\
+data:
+  digits         1,797 images of 8x8 that come with scikit-learn (default)
+  fashion_mnist  70,000 images of 28x28, downloaded by Keras or taken from its cache
+  FILE.npz       arrays x [N, ...] and y [N], split 80/20 here,
+                 or x_train, y_train, x_test and y_test
+  FILE.csv       a header line; the class in the column 'label', numbers in all others
+
+observables:
+  z              Z on each qubit
+  zz             Z Z on each pair of qubits
+  XXIIII,ZIIIIZ  Pauli strings, one letter per qubit, qubit 0 first
+  Parts are joined with '+' or ','.
+"""
+
+
+class _Parser(argparse.ArgumentParser):
+    """Reports mistakes as one line and where to read more, instead of the whole usage."""
+
+    def error(self, message: str) -> NoReturn:
+        self.exit(2, f"{self.prog}: error: {message}. Try '{self.prog} --help'.\n")
+
+
+def build_parser() -> argparse.ArgumentParser:
+    """Builds the parser of the `qstore` command, with one subcommand each."""
+    parser = _Parser(prog="qstore", description=_DESCRIPTION)
+    parser.add_argument("--version", action="version", version=f"qstore {qstore_tf.__version__}")
+    commands = parser.add_subparsers(dest="command", metavar="COMMAND", required=True)
+
+    train = _command(
+        commands,
+        "train",
+        _train,
+        "train a hybrid classifier, then write model, pictures and logs",
+        epilog=_DATA_HELP,
+    )
+    train.add_argument("--data", default="digits", help="what to train on (default: %(default)s)")
+    _add_circuit_options(train)
+    _add(train, "--observables", str, "z+zz", "what is measured")
+    _add(train, "--backend", str, "auto", "auto, native, tensorflow or another backend")
+    _add(train, "--gradient", str, "auto", "auto, adjoint or parameter_shift")
+    _add(train, "--pca", int, None, "reduce to this many principal components", "as many as fit")
+    _add(train, "--epochs", int, None, "passes over the data", "40 for digits, 4, 20 for a file")
+    _add(train, "--batch", int, 32, "samples per step")
+    _add(train, "--learning-rate", float, 0.05, "Adam's, in the first step")
+    _add(train, "--seed", int, 0, "decides split, first weights and order")
+    _add(train, "--model-dir", str, None, "folder for model and pictures", "runs/DATA-TIME")
+    _add(train, "--log-dir", str, None, "folder for TensorBoard", "MODEL_DIR/logs")
+    train.add_argument("--quiet", action="store_true", help="no progress bar")
+
+    draw = _command(commands, "draw", _draw, "draw a circuit as text, or as PNG with -o")
+    draw.add_argument("file", nargs="?", help="a circuit as .json or .qasm; else from the options")
+    _add_circuit_options(draw)
+    draw.add_argument("-o", "--output", metavar="FILE.png", help="write a picture")
+
+    bench = _command(commands, "bench", _bench, "measure gradients per second on this machine")
+    _add(bench, "--seconds", float, 1.0, "time to spend on each figure")
+    bench.add_argument(
+        "--backend",
+        action="append",
+        metavar="NAME",
+        help="a backend to measure, may be repeated (default: native and tensorflow)",
+    )
+
+    info = _command(commands, "info", _info, "show versions, op library, threads and backends")
+    info.add_argument("--json", action="store_true", help="print JSON")
+    return parser
+
+
+def _command(
+    commands: argparse._SubParsersAction[_Parser],
+    name: str,
+    run: Callable[[argparse.Namespace], None],
+    summary: str,
+    epilog: str | None = None,
+) -> argparse.ArgumentParser:
+    parser = commands.add_parser(
+        name,
+        help=summary,
+        description=summary[0].upper() + summary[1:] + ".",
+        epilog=epilog,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    parser.set_defaults(run=run)
+    parser.add_argument("--debug", action="store_true", help="show tracebacks and all log lines")
+    return parser
+
+
+def _add(
+    parser: argparse.ArgumentParser,
+    option: str,
+    kind: type,
+    default: object,
+    text: str,
+    default_text: str = "%(default)s",
+) -> None:
+    parser.add_argument(
+        option,
+        type=kind,
+        default=default,
+        metavar={int: "N", float: "X", str: "NAME"}[kind],
+        help=f"{text} (default: {default_text})",
+    )
+
+
+def _add_circuit_options(parser: argparse.ArgumentParser) -> None:
+    _add(parser, "--qubits", int, 6, "number of qubits")
+    _add(parser, "--depth", int, 8, "layers of the trained circuit")
+    _add(parser, "--entanglement", str, "circular", "linear, circular, full or pairs")
+    _add(parser, "--encoding", str, "amplitude", "amplitude, angle or basis")
+    _add(
+        parser,
+        "--ansatz",
+        str,
+        "hardware_efficient",
+        "hardware_efficient or hardware_efficient_reduced",
+    )
+
+
+def _circuit_options(arguments: argparse.Namespace) -> CircuitOptions:
+    from qstore_tf.training.options import CircuitOptions
+
+    options = CircuitOptions(
+        qubits=arguments.qubits,
+        depth=arguments.depth,
+        entanglement=arguments.entanglement,
+        encoding=arguments.encoding,
+        ansatz=arguments.ansatz,
+    )
+    options.check()
+    return options
+
+
+def _start_tensorflow(arguments: argparse.Namespace) -> None:
+    if arguments.debug:
+        return
+    from qstore_tf.training.quiet import import_tensorflow_quietly
+
+    import_tensorflow_quietly()
+
+
+def _train(arguments: argparse.Namespace) -> None:
+    from qstore_tf.training.options import TrainOptions
+
+    options = TrainOptions(
+        data=arguments.data,
+        circuit=_circuit_options(arguments),
+        observables=arguments.observables,
+        backend=arguments.backend,
+        gradient=arguments.gradient,
+        pca=arguments.pca,
+        epochs=arguments.epochs,
+        batch_size=arguments.batch,
+        learning_rate=arguments.learning_rate,
+        seed=arguments.seed,
+        log_dir=arguments.log_dir,
+        model_dir=arguments.model_dir,
+        verbose=0 if arguments.quiet else 1,
+    )
+    options.check()
+    _start_tensorflow(arguments)
+    from qstore_tf.training.train import train
+
+    train(options, say=lambda line: print(line, flush=True))
+
+
+def _draw(arguments: argparse.Namespace) -> None:
+    if arguments.file is not None:
+        circuit = _read_circuit(Path(arguments.file))
+    else:
+        circuit = _layer_circuit(_circuit_options(arguments))
+    if arguments.output is None:
+        print(circuit.draw())
+        return
+    output = Path(arguments.output)
+    if output.suffix.lower() != ".png":
+        raise ConfigurationError(
+            describe("-o writes a PNG file", expected="a name that ends in .png", received=str(output))
+        )
+    from qstore_tf.circuits.draw import draw_mpl
+
+    output.parent.mkdir(parents=True, exist_ok=True)
+    draw_mpl(circuit).savefig(output, dpi=130, bbox_inches="tight")
+    print(output)
+
+
+def _read_circuit(path: Path) -> UnifiedCircuit:
+    from qstore_tf.circuits import UnifiedCircuit
+
+    readers = {".json": UnifiedCircuit.from_json, ".qasm": UnifiedCircuit.from_qasm}
+    reader = readers.get(path.suffix.lower())
+    if reader is None:
+        raise ConfigurationError(
+            describe(
+                "The kind of circuit file is told by its ending",
+                expected="a file that ends in .json or .qasm",
+                received=str(path),
+            )
+        )
+    try:
+        text = path.read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        raise ConversionError(
+            describe(
+                f"The circuit file cannot be read ({error})",
+                expected="a readable UTF-8 text file",
+                received=str(path),
+            )
+        ) from error
+    return reader(text)
+
+
+def _layer_circuit(options: CircuitOptions) -> UnifiedCircuit:
+    from qstore_tf.circuits.ansatz import get_ansatz
+    from qstore_tf.circuits.encodings import amplitude_encoding, angle_encoding, basis_encoding
+
+    encodings = {
+        "amplitude": amplitude_encoding,
+        "angle": angle_encoding,
+        "basis": basis_encoding,
+    }
+    encoding = encodings[options.encoding](options.qubits, name="x")
+    ansatz = get_ansatz(options.ansatz)(options.qubits, options.depth, options.entanglement)
+    return encoding.compose(ansatz)
+
+
+def _bench(arguments: argparse.Namespace) -> None:
+    if not 0.0 < arguments.seconds <= 600.0:
+        raise ConfigurationError(
+            describe(
+                "--seconds is out of range",
+                expected="a number above 0, at most 600",
+                received=arguments.seconds,
+            )
+        )
+    backends = arguments.backend or ["native", "tensorflow"]
+    _start_tensorflow(arguments)
+    from qstore_tf import backends as registry
+    from qstore_tf.training.speed import measure
+
+    for name in backends:
+        if name != "native":  # its absence is a result, not a mistake
+            registry.get(name)
+    print("Circuits with gradient per second, float32, loop inside one graph")
+    print(f"{'qubits':>6} {'depth':>6} {'batch':>6}" + "".join(f"{b:>14}" for b in backends))
+    problems: dict[str, str] = {}
+    for row in measure(backends, seconds=arguments.seconds):
+        rates = [row.circuits_per_second[name] for name in backends]
+        cells = "".join(f"{'-' if rate is None else format(rate, ',.0f'):>14}" for rate in rates)
+        first, last = rates[0], rates[-1]
+        ratio = f"  {first / last:,.1f} x" if len(rates) == 2 and first and last else ""
+        print(f"{row.n_qubits:6} {row.depth:6} {row.batch_size:6}{cells}{ratio}", flush=True)
+        problems.update(row.problems)
+    for name, problem in problems.items():
+        print(f"{name}: {problem}")
+
+
+def _info(arguments: argparse.Namespace) -> None:
+    _start_tensorflow(arguments)
+    facts = collect_info()
+    if arguments.json:
+        print(json.dumps(facts, indent=2))
+        return
+    width = max(map(len, facts))
+    for name, value in facts.items():
+        print(f"{name:<{width}}  {value if value is not None else '-'}")
+
+
+def collect_info() -> dict[str, str | int | None]:
+    """Collects what a bug report needs: versions, op library, SIMD level, threads, backends."""
+    from importlib.metadata import PackageNotFoundError, version
+
+    from qstore_tf import backends
+    from qstore_tf.ops import library
+
+    def installed(distribution: str) -> str | None:
+        try:
+            return version(distribution)
+        except PackageNotFoundError:
+            return None
+
+    status = library.status()
+    facts: dict[str, str | int | None] = {
+        "qstore_tf": qstore_tf.__version__,
+        "python": platform.python_version(),
+        "platform": platform.platform(),
+    }
+    for name in ("tensorflow", "keras", "tf-keras", "numpy", "cirq-core", "tensorflow-quantum"):
+        facts[name] = installed(name)
+    facts["op library"] = "loaded" if status.loaded else f"not loaded: {status.reason}"
+    facts["op library file"] = str(status.path) if status.path else None
+    facts["op library version"] = status.version
+    facts["simd"] = status.simd
+    facts["threads"] = _threads()
+    facts["backends"] = ", ".join(backends.available())
+    return facts
+
+
+def _threads() -> int:
+    override = os.environ.get("QSTORE_NUM_THREADS", "")
+    if override.isdigit() and int(override) > 0:
+        return int(override)
+    if hasattr(os, "sched_getaffinity"):
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count() or 1
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Runs the `qstore` command.
+
+    Args:
+        argv: the arguments after the command's name; `None` for those of the process.
+
+    Returns:
+        The exit code.
+    """
+    arguments = build_parser().parse_args(argv)
+    try:
+        arguments.run(arguments)
+    except KeyboardInterrupt:
+        print("qstore: stopped", file=sys.stderr)
+        return 130
+    except BrokenPipeError:  # the reader, such as head, has seen enough
+        os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
+        return 0
+    except (QstoreError, OSError) as error:
+        if arguments.debug:
+            raise
+        print(f"qstore {arguments.command}: error: {error}", file=sys.stderr)
+        return 2
+    return 0
