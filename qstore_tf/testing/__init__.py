@@ -1,0 +1,1 @@
+"""Helpers for tests: random circuits and programs, layer checks, gradient agreement."""
