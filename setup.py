@@ -1,0 +1,244 @@
+"""Builds the native op library. All metadata is in setup.cfg.
+
+`pip install .` and `python setup.py build_ext --inplace` compile qstore_tf/cc into
+qstore_tf/ops/_qstore_ops.so. TensorFlow is not needed for that: the library uses TensorFlow's C
+API alone and is linked against an empty library of the same name, so that one binary serves every
+supported TensorFlow version. Without a compiler the package is installed without the library.
+
+Environment: CXX, CXXFLAGS, LDFLAGS; QSTORE_BUILD_JOBS (default 2); QSTORE_REQUIRE_NATIVE=1 turns
+a library that cannot be built into an error; QSTORE_SKIP_NATIVE=1 leaves it out.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import platform
+import re
+import shlex
+import shutil
+import subprocess
+import sys
+from collections.abc import Iterable
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+from setuptools import Extension, setup
+from setuptools.command.build_ext import build_ext
+
+try:
+    from setuptools.command.bdist_wheel import bdist_wheel
+except ImportError:  # setuptools before 70.1
+    from wheel.bdist_wheel import bdist_wheel
+
+LIBRARY = "qstore_tf.ops._qstore_ops"
+ROOT = Path(__file__).resolve().parent
+SOURCE = Path("qstore_tf", "cc")
+FRAMEWORK = "libtensorflow_framework.so.2"
+
+COMPILE_FLAGS = (
+    "-std=c++17 -O3 -DNDEBUG -fPIC -pthread -Wall -Wextra -ffp-contract=fast -fno-math-errno "
+    "-fvisibility=hidden -fvisibility-inlines-hidden"
+).split()
+# Each of these files holds one copy of the engine, chosen when the program runs.
+ISA_FLAGS = {
+    "_avx2.cc": ["-mavx2", "-mfma"],
+    "_avx512.cc": (
+        "-mavx512f -mavx512dq -mavx512bw -mavx512vl -mavx2 -mfma -mprefer-vector-width=512"
+    ).split(),
+}
+
+
+class BuildError(Exception):
+    """The library cannot be built; the message says why."""
+
+
+def is_x86() -> bool:
+    """Whether the target understands the x86 flags."""
+    return platform.machine().lower() in ("x86_64", "amd64")
+
+
+def sources() -> list[Path]:
+    """Every C++ file of the library that this machine can compile, relative to the root."""
+    found = sorted(
+        path.relative_to(ROOT)
+        for folder in ("", "lib", "lib/fast", "ops", "kernels")
+        for path in (ROOT / SOURCE / folder).glob("*.cc")
+    )
+    return [path for path in found if is_x86() or not path.name.endswith(tuple(ISA_FLAGS))]
+
+
+def flags_for(source: Path, version: str) -> list[str]:
+    """Compiler flags of one file."""
+    flags = [*COMPILE_FLAGS, f'-DQSTORE_VERSION="{version}"']
+    if (ROOT / SOURCE / "lib/fast/fast.cc").exists():
+        flags.append("-DQSTORE_HAVE_FAST")
+    for suffix, extra in ISA_FLAGS.items():
+        if source.name.endswith(suffix):
+            flags += extra
+    return flags + shlex.split(os.environ.get("CXXFLAGS", ""))
+
+
+def find_compiler() -> list[str]:
+    """The C++ compiler's command."""
+    if os.environ.get("CXX"):
+        command = shlex.split(os.environ["CXX"])
+        if shutil.which(command[0]) is None:
+            raise BuildError(f"the C++ compiler CXX={os.environ['CXX']!r} was not found")
+        return command
+    for name in ("c++", "g++", "clang++"):
+        path = shutil.which(name)
+        if path is not None:
+            return [path]
+    raise BuildError("no C++ compiler was found (looked for c++, g++ and clang++, and at CXX)")
+
+
+def run(command: list[str]) -> None:
+    """Runs one compiler command; its output becomes the error."""
+    print(shlex.join(command), flush=True)
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True)
+    if done.returncode != 0:
+        raise BuildError(f"{shlex.join(command)}\n{done.stdout}{done.stderr}")
+    if done.stderr:
+        print(done.stderr, file=sys.stderr, flush=True)
+
+
+def stamp_of(command: list[str]) -> str:
+    """Changes when the command does."""
+    return hashlib.sha256("\0".join(command).encode()).hexdigest()
+
+
+def is_fresh(target: Path, inputs: Iterable[Path], command: list[str]) -> bool:
+    """Whether `target` was made by this very command and is newer than all its inputs."""
+    stamp = target.with_name(target.name + ".stamp")
+    if not target.exists() or not stamp.exists() or stamp.read_text() != stamp_of(command):
+        return False
+    made = target.stat().st_mtime_ns
+    return all(path.exists() and path.stat().st_mtime_ns < made for path in inputs)
+
+
+def make(target: Path, inputs: Iterable[Path], command: list[str]) -> None:
+    """Runs `command` to make `target` unless that is up to date."""
+    if is_fresh(target, inputs, command):
+        return
+    stamp = target.with_name(target.name + ".stamp")
+    stamp.unlink(missing_ok=True)
+    target.parent.mkdir(parents=True, exist_ok=True)
+    run(command)
+    stamp.write_text(stamp_of(command))
+
+
+def headers_of(depfile: Path) -> list[Path]:
+    """What a compiler's dependency file names: the source and all headers it includes."""
+    if not depfile.exists():
+        return [depfile]  # missing, so not fresh
+    _, _, names = depfile.read_text().partition(":")
+    return [ROOT / name for name in shlex.split(names.replace("\\\n", " "))]
+
+
+def compile_object(compiler: list[str], source: Path, folder: Path, version: str) -> Path:
+    """Compiles one file into `folder`; returns the object file."""
+    target = folder / source.with_suffix(".o")
+    depfile = target.with_suffix(".d")
+    flags = flags_for(source, version)
+    command = [*compiler, *flags, "-MMD", "-MF", str(depfile), "-c", str(source), "-o", str(target)]
+    make(target, headers_of(depfile), command)
+    return target
+
+
+def make_stub(compiler: list[str], folder: Path) -> Path:
+    """An empty stand-in for TensorFlow's library: its name and the functions that we call."""
+    header = ROOT / SOURCE / "tf" / "c_api.h"
+    names = sorted(set(re.findall(r"\b(TF_\w+)\(", header.read_text())))
+    text = "".join(f'extern "C" void {name}(void) {{}}\n' for name in names)
+    folder.mkdir(parents=True, exist_ok=True)
+    source = folder / "stub.cc"
+    if not source.exists() or source.read_text() != text:
+        source.write_text(text)
+    target = folder / FRAMEWORK
+    flags = ["-shared", "-fPIC", f"-Wl,-soname,{FRAMEWORK}"]
+    make(target, [source], [*compiler, *flags, str(source), "-o", str(target)])
+    return target
+
+
+def link_flags(compiler: list[str], folder: Path) -> list[str]:
+    """Flags that decide what the library needs where it is loaded."""
+    if sys.platform == "darwin":
+        return ["-undefined", "dynamic_lookup"]
+    # Our own copy of the C++ runtime: TensorFlow's wheels are built with another one.
+    runtime = "-static-libstdc++ -static-libgcc -Wl,-s -Wl,-z,nodelete -Wl,--no-undefined".split()
+    exports = folder / "exports.map"
+    exports.write_text("{ global: qstore_*; local: *; };\n")
+    stub = make_stub(compiler, folder / "stub")
+    hidden = f"-Wl,--version-script={exports}"
+    return [*runtime, hidden, "-Wl,--no-as-needed", str(stub), "-Wl,--as-needed"]
+
+
+def build_library(target: Path, folder: Path, version: str) -> None:
+    """Compiles what changed and links `target`; objects are kept in `folder`."""
+    if os.environ.get("QSTORE_SKIP_NATIVE", "0") not in ("", "0"):
+        raise BuildError("QSTORE_SKIP_NATIVE is set")
+    if os.name == "nt":
+        raise BuildError("the native op library is not built on Windows")
+    compiler = find_compiler()
+    with ThreadPoolExecutor(int(os.environ.get("QSTORE_BUILD_JOBS", "2"))) as pool:
+        objects = list(
+            pool.map(lambda path: compile_object(compiler, path, folder, version), sources())
+        )
+    libraries = link_flags(compiler, folder)
+    extra = shlex.split(os.environ.get("LDFLAGS", ""))
+    names = [str(path) for path in objects]
+    command = [*compiler, "-shared", "-pthread", *names, *libraries, *extra, "-o", str(target)]
+    make(target, objects, command)
+
+
+class BuildNative(build_ext):
+    """Builds the op library with our own rules: it is no Python extension module."""
+
+    def run(self) -> None:
+        """Needs no Python headers and no compiler that setuptools knows."""
+        inplace, self.inplace = self.inplace, False
+        for ext in self.extensions:
+            self.build_extension(ext)
+        self.inplace = inplace
+        if inplace:
+            self.copy_extensions_to_source()
+
+    def get_ext_filename(self, fullname: str) -> str:
+        """One name for all Python versions."""
+        return os.path.join(*fullname.split(".")) + ".so"
+
+    def build_extension(self, ext: Extension) -> None:
+        """Builds the library, or says why not."""
+        target = Path(self.get_ext_fullpath(ext.name)).resolve()
+        folder = Path(self.build_temp).resolve()
+        try:
+            build_library(target, folder, self.distribution.get_version())
+            return
+        except (BuildError, OSError) as error:
+            reason = str(error)
+        target.unlink(missing_ok=True)
+        if os.environ.get("QSTORE_REQUIRE_NATIVE", "0") not in ("", "0"):
+            raise SystemExit(f"qstore_tf: the native op library was not built: {reason}")
+        print(
+            f"qstore_tf: WARNING: the native op library was not built: {reason}\n"
+            "qstore_tf: going on without it. backend='tensorflow' gives the same results, slower."
+            "\nqstore_tf: to build it later: install a C++17 compiler, then run "
+            "`python setup.py build_ext --inplace` or `pip install --force-reinstall --no-deps .`",
+            file=sys.stderr,
+        )
+
+
+class NativeWheel(bdist_wheel):
+    """The library does not depend on the Python version, only on the platform."""
+
+    def get_tag(self) -> tuple[str, str, str]:
+        """py3-none-<platform>, or py3-none-any where the library could not be built."""
+        built = list(Path(self.bdist_dir or ".").rglob("_qstore_ops.so"))
+        return "py3", "none", super().get_tag()[2] if built else "any"
+
+
+setup(
+    ext_modules=[Extension(LIBRARY, sources=[], optional=True)],
+    cmdclass={"build_ext": BuildNative, "bdist_wheel": NativeWheel},
+)
