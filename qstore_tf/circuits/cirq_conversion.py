@@ -1,0 +1,546 @@
+"""Circuits to and from Cirq, unitary for unitary, global phase included.
+
+Both use qubit 0 as the most significant bit, and both keep symbols: SymPy expressions that are
+affine in their symbols become `Affine` parameters and back.
+"""
+
+from __future__ import annotations
+
+import cmath
+import math
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from typing import Any
+
+import cirq
+import numpy as np
+import sympy
+
+from qstore_tf.circuits.circuit import Operation, UnifiedCircuit
+from qstore_tf.circuits.symbols import Affine
+from qstore_tf.errors import CircuitError, ConversionError, describe
+
+MAX_MATRIX_QUBITS = 5
+MAX_OPERATIONS = 1_000_000
+_MAX_UNROLLING = 50
+
+# A gate to add: name, local targets, parameters, local controls; or a matrix for "Unitary".
+_Step = tuple[str, tuple[int, ...], tuple[Any, ...], tuple[int, ...]]
+
+
+# --- to Cirq
+
+
+def to_cirq(circuit: UnifiedCircuit) -> cirq.Circuit:
+    """Converts a circuit to Cirq on `cirq.LineQubit(0), cirq.LineQubit(1), ...`.
+
+    Gates that Cirq has become that gate; U3, GPi2 and MS, which it lacks, a few gates in a row
+    with the same unitary. Qubits without gates get an identity, so that the Cirq circuit has
+    as many qubits. Symbols become SymPy symbols. Measurement markers have the keys `m0, m1, ...`
+    by qubit.
+
+    Args:
+        circuit: the circuit.
+
+    Returns:
+        The Cirq circuit, with the same unitary.
+
+    >>> print(to_cirq(UnifiedCircuit(2).add_gate("CX", [0, 1])))
+    0: ───@───
+          │
+    1: ───X───
+    """
+    operations: list[cirq.Operation] = []
+    for operation in circuit.operations:
+        operations.extend(operation_to_cirq(operation))
+    qubits = cirq.LineQubit.range(circuit.n_qubits)
+    used = {qubit for operation in operations for qubit in operation.qubits}
+    operations.extend(cirq.I(qubit) for qubit in qubits if qubit not in used)
+    return cirq.Circuit(operations)
+
+
+def operation_to_cirq(operation: Operation) -> list[cirq.Operation]:
+    """The Cirq operations, in time order, that make up one operation of a circuit.
+
+    >>> operation_to_cirq(UnifiedCircuit(1).add_gate("X", [0]).operations[0])
+    [cirq.X(cirq.LineQubit(0))]
+    """
+    targets = [cirq.LineQubit(q) for q in operation.targets]
+    controls = [cirq.LineQubit(q) for q in operation.controls]
+    if operation.gate == "Measure":
+        return [cirq.measure(q, key=f"m{q.x}") for q in targets]
+    if operation.gate == "GlobalPhase":
+        return _phase_to_cirq(operation.params[0], controls)
+    if operation.matrix is not None:
+        gate = cirq.MatrixGate(np.array(operation.matrix, dtype=np.complex128))
+        return [gate.on(*targets).controlled_by(*controls)]
+    steps = _TO_CIRQ[operation.gate](*operation.params)
+    return [
+        gate.on(*(targets[q] for q in local)).controlled_by(*controls) for gate, local in steps
+    ]
+
+
+def _phase_to_cirq(angle: Affine, controls: Sequence[cirq.Qid]) -> list[cirq.Operation]:
+    if controls:
+        gate = cirq.ZPowGate(exponent=_number(angle * (1 / math.pi)))
+        return [gate.on(controls[-1]).controlled_by(*controls[:-1])]
+    if angle.is_constant:
+        return [cirq.global_phase_operation(cmath.exp(1j * angle.constant))]
+    # Cirq cannot draw a symbolic global phase; these two together are the same multiple of I.
+    qubit = cirq.LineQubit(0)
+    return [
+        cirq.ZPowGate(exponent=_number(angle * (2 / math.pi))).on(qubit),
+        cirq.rz(_number(angle * -2.0)).on(qubit),
+    ]
+
+
+def _number(value: Affine) -> Any:
+    return value.constant if value.is_constant else value.to_sympy()
+
+
+_Steps = list[tuple[cirq.Gate, tuple[int, ...]]]
+
+
+def _single(make: Callable[..., cirq.Gate]) -> Callable[..., _Steps]:
+    def steps(*params: Affine) -> _Steps:
+        gate = make(*(_number(param) for param in params))
+        return [(gate, tuple(range(cirq.num_qubits(gate))))]
+
+    return steps
+
+
+def _constant(gate: cirq.Gate) -> Callable[..., _Steps]:
+    return lambda: [(gate, tuple(range(cirq.num_qubits(gate))))]
+
+
+def _scaled(make: Callable[[Any], cirq.Gate], factor: float) -> Callable[..., _Steps]:
+    inner = _single(make)
+    return lambda angle: inner(angle * factor)
+
+
+def _rotation(name: str, controlled: bool = False) -> Callable[..., _Steps]:
+    rotate = {"X": cirq.rx, "Y": cirq.ry, "Z": cirq.rz}[name]
+    return _single(lambda t: cirq.ControlledGate(rotate(t)) if controlled else rotate(t))
+
+
+def _two_qubit_rotation(gate: type[Any]) -> Callable[..., _Steps]:
+    return _scaled(lambda t: gate(exponent=t, global_shift=-0.5), 1 / math.pi)
+
+
+def _z_power(angle: Affine) -> cirq.Gate:
+    return cirq.ZPowGate(exponent=_number(angle * (1 / math.pi)))
+
+
+def _u3(theta: Affine, phi: Affine, lam: Affine) -> _Steps:
+    return [(_z_power(lam), (0,)), (cirq.ry(_number(theta)), (0,)), (_z_power(phi), (0,))]
+
+
+def _gpi(turns: Affine) -> _Steps:
+    gate = cirq.PhasedXPowGate(phase_exponent=_number(turns * 2.0))
+    return [(gate, (0,))]
+
+
+def _gpi2(turns: Affine) -> _Steps:
+    exponent = _number(turns * 2.0)
+    return [(cirq.PhasedXPowGate(phase_exponent=exponent, exponent=0.5, global_shift=-0.5), (0,))]
+
+
+def _ms(phi0: Affine, phi1: Affine, theta: Affine) -> _Steps:
+    turn = 2 * math.pi
+    before = [(cirq.rz(_number(phi * -turn)), (q,)) for q, phi in enumerate((phi0, phi1))]
+    after = [(cirq.rz(_number(phi * turn)), (q,)) for q, phi in enumerate((phi0, phi1))]
+    core = cirq.XXPowGate(exponent=_number(theta * 2.0), global_shift=-0.5)
+    return [*before, (core, (0, 1)), *after]
+
+
+_TO_CIRQ: Mapping[str, Callable[..., _Steps]] = {
+    "I": _constant(cirq.I),
+    "X": _constant(cirq.X),
+    "Y": _constant(cirq.Y),
+    "Z": _constant(cirq.Z),
+    "H": _constant(cirq.H),
+    "S": _constant(cirq.S),
+    "Sdg": _constant(cirq.S**-1),
+    "T": _constant(cirq.T),
+    "Tdg": _constant(cirq.T**-1),
+    "SX": _constant(cirq.X**0.5),
+    "SXdg": _constant(cirq.X**-0.5),
+    "RX": _rotation("X"),
+    "RY": _rotation("Y"),
+    "RZ": _rotation("Z"),
+    "PhaseShift": _scaled(lambda t: cirq.ZPowGate(exponent=t), 1 / math.pi),
+    "U3": _u3,
+    "CX": _constant(cirq.CNOT),
+    "CY": _constant(cirq.ControlledGate(cirq.Y)),
+    "CZ": _constant(cirq.CZ),
+    "CH": _constant(cirq.ControlledGate(cirq.H)),
+    "CRX": _rotation("X", controlled=True),
+    "CRY": _rotation("Y", controlled=True),
+    "CRZ": _rotation("Z", controlled=True),
+    "CPhase": _scaled(lambda t: cirq.CZPowGate(exponent=t), 1 / math.pi),
+    "SWAP": _constant(cirq.SWAP),
+    "ISWAP": _constant(cirq.ISWAP),
+    "RXX": _two_qubit_rotation(cirq.XXPowGate),
+    "RYY": _two_qubit_rotation(cirq.YYPowGate),
+    "RZZ": _two_qubit_rotation(cirq.ZZPowGate),
+    "XPow": _single(lambda t: cirq.XPowGate(exponent=t)),
+    "YPow": _single(lambda t: cirq.YPowGate(exponent=t)),
+    "ZPow": _single(lambda t: cirq.ZPowGate(exponent=t)),
+    "CXPow": _single(lambda t: cirq.CXPowGate(exponent=t)),
+    "CZPow": _single(lambda t: cirq.CZPowGate(exponent=t)),
+    "FSim": _single(lambda theta, phi: cirq.FSimGate(theta, phi)),
+    "CCX": _constant(cirq.CCX),
+    "CCZ": _constant(cirq.CCZ),
+    "CSWAP": _constant(cirq.CSWAP),
+    "GPi": _gpi,
+    "GPi2": _gpi2,
+    "MS": _ms,
+    "ZZ": _scaled(lambda t: cirq.ZZPowGate(exponent=t, global_shift=-0.5), 2.0),
+}
+
+
+# --- from Cirq
+
+
+def from_cirq(circuit: cirq.AbstractCircuit, qubit_order: Any = None) -> UnifiedCircuit:
+    """Converts a Cirq circuit, unitary for unitary, global phase included.
+
+    Operations without a counterpart become a matrix if they are unitary, free of symbols and
+    on at most 5 qubits, and are decomposed by Cirq otherwise. Measurements become markers;
+    their keys are not kept.
+
+    Args:
+        circuit: the Cirq circuit, on qubits of dimension 2.
+        qubit_order: which Cirq qubit becomes qubit 0, 1, ...: a list of qubits or a
+            `cirq.QubitOrder`; it may name qubits that the circuit does not use. By default the
+            circuit's qubits in Cirq's sorted order.
+
+    Returns:
+        The circuit.
+
+    Raises:
+        ConversionError: if an operation cannot be converted (noise, reset, classical control,
+            parameters that are not affine); the message names it.
+
+    >>> a, b = cirq.LineQubit.range(2)
+    >>> from_cirq(cirq.Circuit(cirq.H(a), cirq.CNOT(a, b))).count_gates()
+    {'H': 1, 'CX': 1}
+    """
+    if not isinstance(circuit, cirq.AbstractCircuit):
+        raise ConversionError(
+            describe(
+                "This is no Cirq circuit",
+                expected="cirq.Circuit or cirq.FrozenCircuit",
+                received=type(circuit).__name__,
+                hint="Wrap operations in cirq.Circuit(...).",
+            )
+        )
+    order = cirq.QubitOrder.as_qubit_order(
+        cirq.QubitOrder.DEFAULT if qubit_order is None else qubit_order
+    )
+    try:
+        qubits = order.order_for(circuit.all_qubits())
+    except ValueError as error:
+        raise ConversionError(
+            describe(
+                "The qubit order does not fit the Cirq circuit",
+                expected="an order that names each qubit once",
+                received=qubit_order,
+                hint=str(error),
+            )
+        ) from error
+    if not qubits:
+        raise ConversionError(
+            describe(
+                "The Cirq circuit has no qubits",
+                expected="at least one qubit",
+                hint="Add gates, or name the qubits in qubit_order.",
+            )
+        )
+    for qubit in qubits:
+        if qubit.dimension != 2:
+            raise _cannot(qubit, f"it has {qubit.dimension} levels", "Only qubits convert.")
+    index = {qubit: q for q, qubit in enumerate(qubits)}
+    result = UnifiedCircuit(len(qubits))
+    count = 0
+    for operation in circuit.all_operations():
+        for name, targets, params, controls in _steps_of(operation, index, 0):
+            count += 1
+            if count > MAX_OPERATIONS:
+                raise _cannot(operation, f"there are over {MAX_OPERATIONS} operations", "Split it.")
+            try:
+                if name == "Unitary":
+                    result.add_unitary(params[0], targets, controls=controls)
+                else:
+                    result.add_gate(name, targets, params, controls=controls)
+            except CircuitError as error:
+                raise ConversionError(f"Cirq operation {operation!r}: {error}") from error
+    return result
+
+
+def _cannot(what: object, why: str, hint: str) -> ConversionError:
+    return ConversionError(describe(f"Cirq's {what!r} cannot be converted: {why}", hint=hint))
+
+
+def _steps_of(
+    operation: cirq.Operation, index: Mapping[cirq.Qid, int], depth: int
+) -> Iterator[_Step]:
+    """The steps that make up a Cirq operation, on absolute qubit numbers."""
+    operation = operation.untagged
+    if depth > _MAX_UNROLLING:
+        raise _cannot(operation.gate, "it is nested too deeply", "Flatten the circuit first.")
+    if isinstance(operation, cirq.ClassicallyControlledOperation):
+        raise _cannot(operation, "it depends on a measurement", "Remove the classical control.")
+    if isinstance(operation, cirq.CircuitOperation):
+        for inner in cirq.decompose_once(operation):
+            yield from _steps_of(inner, index, depth + 1)
+        return
+    if isinstance(operation, cirq.ControlledOperation):
+        yield from _controlled_steps(operation, index, depth)
+        return
+    qubits = tuple(index[qubit] for qubit in operation.qubits)
+    for name, targets, params, controls in _gate_steps(operation, depth):
+        yield (
+            name,
+            tuple(qubits[q] for q in targets),
+            params,
+            tuple(qubits[q] for q in controls),
+        )
+
+
+def _controlled_steps(
+    operation: cirq.ControlledOperation, index: Mapping[cirq.Qid, int], depth: int
+) -> Iterator[_Step]:
+    inner = list(_steps_of(operation.sub_operation, index, depth + 1))
+    if any(step[0] == "Measure" for step in inner):
+        raise _cannot(operation, "it controls a measurement", "Remove the control.")
+    qubits = [index[qubit] for qubit in operation.controls]
+    for product in _products(operation):
+        controls = tuple(q for q, value in zip(qubits, product, strict=True) if value is not None)
+        zeros = [q for q, value in zip(qubits, product, strict=True) if value == 0]
+        for qubit in zeros:
+            yield "X", (qubit,), (), ()
+        for name, targets, params, own in inner:
+            yield name, targets, params, (*controls, *own)
+        for qubit in zeros:
+            yield "X", (qubit,), (), ()
+
+
+def _products(operation: cirq.ControlledOperation) -> list[tuple[int | None, ...]]:
+    """The control values as products that exclude each other; None where any value will do."""
+    values = operation.control_values
+    if isinstance(values, cirq.ProductOfSums):
+        allowed = [sorted(set(choice)) for choice in values]
+        if all(choice in ([0], [1], [0, 1]) for choice in allowed):
+            return [tuple(choice[0] if len(choice) == 1 else None for choice in allowed)]
+    products = sorted({tuple(int(v) for v in product) for product in values.expand()})
+    if any(value not in (0, 1) for product in products for value in product):
+        raise _cannot(operation, "a control value is not 0 or 1", "Only qubits convert.")
+    return list(products)
+
+
+def _gate_steps(operation: cirq.Operation, depth: int) -> Iterable[_Step]:
+    """The steps of an uncontrolled operation, on the operation's own qubits 0, 1, ..."""
+    gate = operation.gate
+    if isinstance(gate, cirq.ControlledGate):
+        local = cirq.LineQubit.range(cirq.num_qubits(gate))
+        index = {qubit: q for q, qubit in enumerate(local)}
+        n_controls = gate.num_controls()
+        controlled = cirq.ControlledOperation(
+            local[:n_controls], gate.sub_gate.on(*local[n_controls:]), gate.control_values
+        )
+        return list(_controlled_steps(controlled, index, depth + 1))
+    if isinstance(gate, cirq.MeasurementGate):
+        if any(gate.full_invert_mask()) or gate.confusion_map:
+            raise _cannot(operation, "its outcome is inverted or confused", "Measure plainly.")
+        return [("Measure", (q,), (), ()) for q in range(len(operation.qubits))]
+    try:
+        for kind, read in _FROM_CIRQ:
+            if isinstance(gate, kind):
+                return [_affine_step(step) for step in read(gate)]
+        if type(gate).__module__.startswith("cirq_ionq") and type(gate).__name__ in _FROM_IONQ:
+            return [_affine_step(step) for step in _FROM_IONQ[type(gate).__name__](gate)]
+    except CircuitError as error:
+        raise ConversionError(f"Cirq operation {operation!r}: {error}") from error
+    return _unknown_steps(operation, depth)
+
+
+def _affine_step(step: _Step) -> _Step:
+    name, targets, params, controls = step
+    if name == "Unitary":
+        return step
+    return name, targets, tuple(Affine.of(param) for param in params), controls
+
+
+def _unknown_steps(operation: cirq.Operation, depth: int) -> list[_Step]:
+    n_qubits = len(operation.qubits)
+    if 0 < n_qubits <= MAX_MATRIX_QUBITS:
+        matrix = cirq.unitary(operation, None)
+        if matrix is not None:
+            return [("Unitary", tuple(range(n_qubits)), (matrix,), ())]
+    parts = None
+    # Cirq would answer a decomposition for a non-unitary operation too: a reset has none.
+    if cirq.has_unitary(operation) or cirq.is_parameterized(operation):
+        parts = cirq.decompose_once(operation, None)
+    if parts is None:
+        raise _cannot(
+            operation,
+            "it is neither a known gate nor unitary on at most "
+            f"{MAX_MATRIX_QUBITS} qubits nor decomposable by Cirq",
+            "Replace it by known gates; noise, resets and channels have no place in a circuit.",
+        )
+    index = {qubit: q for q, qubit in enumerate(operation.qubits)}
+    try:
+        return [step for part in parts for step in _steps_of(part, index, depth + 1)]
+    except KeyError as error:
+        raise _cannot(operation, "it needs ancilla qubits", "Decompose it in Cirq first.") from error
+
+
+def _affine(value: Any, factor: float = 1.0) -> Affine:
+    return Affine.of(value) * factor
+
+
+def _shift(gate: Any, offset: float = 0.0) -> list[_Step]:
+    """The global phase exp(i pi exponent (global_shift + offset)) that Cirq's powers carry."""
+    factor = gate.global_shift + offset
+    if factor == 0:
+        return []
+    angle = _affine(gate.exponent, math.pi * factor)
+    return [] if angle == Affine() else [("GlobalPhase", (), (angle,), ())]
+
+
+def _pauli_power(pauli: str, names: Mapping[float, str]) -> Callable[[Any], list[_Step]]:
+    def read(gate: Any) -> list[_Step]:
+        if gate.global_shift == -0.5:
+            return [(f"R{pauli}", (0,), (_affine(gate.exponent, math.pi),), ())]
+        return [_power(f"{pauli}Pow", gate.exponent, (0,), names), *_shift(gate)]
+
+    return read
+
+
+def _power(
+    name: str, exponent: Any, targets: tuple[int, ...], names: Mapping[float, str]
+) -> _Step:
+    value = _affine(exponent)
+    if value.is_constant and value.constant in names:
+        return names[value.constant], targets, (), ()
+    return name, targets, (value,), ()
+
+
+def _two_qubit_power(name: str, special: str) -> Callable[[Any], list[_Step]]:
+    return lambda gate: [_power(name, gate.exponent, (0, 1), {1.0: special}), *_shift(gate)]
+
+
+def _controlled_power(name: str, special: str) -> Callable[[Any], list[_Step]]:
+    def read(gate: Any) -> list[_Step]:
+        power = _power(name, gate.exponent, (2,), {1.0: special})
+        if power[0] == special:
+            return [(special, (0, 1, 2), (), ()), *_shift(gate)]
+        return [(name, (2,), power[2], (0, 1)), *_shift(gate)]
+
+    return read
+
+
+def _ising(name: str) -> Callable[[Any], list[_Step]]:
+    def read(gate: Any) -> list[_Step]:
+        angle = _affine(gate.exponent, math.pi)
+        return [(name, (0, 1), (angle,), ()), *_shift(gate, 0.5)]
+
+    return read
+
+
+def _hadamard(gate: Any) -> list[_Step]:
+    power = _power("XPow", gate.exponent, (0,), {1.0: "H"})
+    if power[0] == "H":
+        return [power, *_shift(gate)]
+    # H = RY(pi/4) Z RY(-pi/4), so its powers are those of Z in that frame.
+    turn = Affine(math.pi / 4)
+    return [
+        ("RY", (0,), (-turn,), ()),
+        ("ZPow", (0,), power[2], ()),
+        ("RY", (0,), (turn,), ()),
+        *_shift(gate),
+    ]
+
+
+def _swap(gate: Any) -> list[_Step]:
+    if _affine(gate.exponent) == Affine(1.0):
+        return [("SWAP", (0, 1), (), ()), *_shift(gate)]
+    # SWAP^t = exp(i pi t/4 (1 - XX - YY - ZZ)).
+    half = _affine(gate.exponent, math.pi / 2)
+    return [*((f"R{p}{p}", (0, 1), (half,), ()) for p in "XYZ"), *_shift(gate, 0.25)]
+
+
+def _iswap(gate: Any) -> list[_Step]:
+    if _affine(gate.exponent) == Affine(1.0):
+        return [("ISWAP", (0, 1), (), ()), *_shift(gate)]
+    theta = _affine(gate.exponent, -math.pi / 2)
+    return [("FSim", (0, 1), (theta, Affine()), ()), *_shift(gate)]
+
+
+def _phased_x_power(gate: Any) -> list[_Step]:
+    phase = _affine(gate.phase_exponent)
+    if phase == Affine():
+        middle = _pauli_power("X", _X_POWERS)(gate)
+        return middle
+    if phase.is_constant and _affine(gate.exponent).is_constant:
+        return [("Unitary", (0,), (cirq.unitary(gate),), ())]
+    return [
+        ("ZPow", (0,), (-phase,), ()),
+        ("XPow", (0,), (_affine(gate.exponent),), ()),
+        ("ZPow", (0,), (phase,), ()),
+        *_shift(gate),
+    ]
+
+
+def _phased_xz(gate: Any) -> list[_Step]:
+    axis = _affine(gate.axis_phase_exponent)
+    return [
+        ("ZPow", (0,), (-axis,), ()),
+        ("XPow", (0,), (_affine(gate.x_exponent),), ()),
+        ("ZPow", (0,), (axis + _affine(gate.z_exponent),), ()),
+    ]
+
+
+def _global_phase(gate: Any) -> list[_Step]:
+    coefficient = gate.coefficient
+    if not isinstance(coefficient, sympy.Basic):
+        return [("GlobalPhase", (), (Affine(cmath.phase(complex(coefficient))),), ())]
+    if not isinstance(coefficient, sympy.exp):
+        raise _cannot(gate, "its phase is not exp(i * angle)", "Bind its symbols first.")
+    angle = sympy.expand(coefficient.args[0] / sympy.I)
+    return [("GlobalPhase", (), (Affine.of(angle),), ())]
+
+
+_X_POWERS = {1.0: "X", 0.5: "SX", -0.5: "SXdg"}
+_Z_POWERS = {1.0: "Z", 0.5: "S", -0.5: "Sdg", 0.25: "T", -0.25: "Tdg"}
+
+# The first row whose class fits is used; cirq.Rx and the like are subclasses of the powers.
+_FROM_CIRQ: Sequence[tuple[type[Any], Callable[[Any], list[_Step]]]] = (
+    (cirq.IdentityGate, lambda gate: [("I", (q,), (), ()) for q in range(gate.num_qubits())]),
+    (cirq.XPowGate, _pauli_power("X", _X_POWERS)),
+    (cirq.YPowGate, _pauli_power("Y", {1.0: "Y"})),
+    (cirq.ZPowGate, _pauli_power("Z", _Z_POWERS)),
+    (cirq.HPowGate, _hadamard),
+    (cirq.CXPowGate, _two_qubit_power("CXPow", "CX")),
+    (cirq.CZPowGate, _two_qubit_power("CZPow", "CZ")),
+    (cirq.CCXPowGate, _controlled_power("XPow", "CCX")),
+    (cirq.CCZPowGate, _controlled_power("ZPow", "CCZ")),
+    (cirq.CSwapGate, lambda gate: [("CSWAP", (0, 1, 2), (), ())]),
+    (cirq.SwapPowGate, _swap),
+    (cirq.ISwapPowGate, _iswap),
+    (cirq.XXPowGate, _ising("RXX")),
+    (cirq.YYPowGate, _ising("RYY")),
+    (cirq.ZZPowGate, _ising("RZZ")),
+    (cirq.FSimGate, lambda gate: [("FSim", (0, 1), (gate.theta, gate.phi), ())]),
+    (cirq.PhasedXPowGate, _phased_x_power),
+    (cirq.PhasedXZGate, _phased_xz),
+    (cirq.GlobalPhaseGate, _global_phase),
+)
+
+# By name, so that cirq-ionq need not be imported. Angles in turns.
+_FROM_IONQ: Mapping[str, Callable[[Any], list[_Step]]] = {
+    "GPIGate": lambda gate: [("GPi", (0,), (gate.phi,), ())],
+    "GPI2Gate": lambda gate: [("GPi2", (0,), (gate.phi,), ())],
+    "MSGate": lambda gate: [("MS", (0, 1), (gate.phi0, gate.phi1, gate.theta), ())],
+    "ZZGate": lambda gate: [("ZZ", (0, 1), (gate.theta,), ())],
+}
