@@ -28,7 +28,6 @@ test: lint
 
 lint: $(INSTALLED)
 	$(BIN)/ruff check .
-	$(BIN)/ruff format --check qstore_tf/training qstore_tf/cli.py
 	$(BIN)/mypy qstore_tf
 
 bench: $(INSTALLED)
@@ -56,5 +55,5 @@ $(BIN)/python:
 
 $(INSTALLED): $(BUILD_INPUTS) | $(BIN)/python
 	$(BIN)/python -m pip install --quiet --upgrade pip
-	$(BIN)/python -m pip install --quiet -e '.[test]'
+	$(BIN)/python -m pip install --quiet -e '.[dev]'
 	@touch $@

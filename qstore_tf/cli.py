@@ -201,7 +201,9 @@ def _draw(arguments: argparse.Namespace) -> None:
     output = Path(arguments.output)
     if output.suffix.lower() != ".png":
         raise ConfigurationError(
-            describe("-o writes a PNG file", expected="a name that ends in .png", received=str(output))
+            describe(
+                "-o writes a PNG file", expected="a name that ends in .png", received=str(output)
+            )
         )
     from qstore_tf.circuits.draw import draw_mpl
 

@@ -36,7 +36,9 @@ class Speed:
     problems: dict[str, str]
 
 
-def gradient_loop(backend: str, n_qubits: int, depth: int, batch_size: int) -> Callable[[int], None]:
+def gradient_loop(
+    backend: str, n_qubits: int, depth: int, batch_size: int
+) -> Callable[[int], None]:
     """Builds a function that takes a number of gradient steps and runs them in one graph.
 
     Args:

@@ -12,9 +12,7 @@ from qstore_tf.training.data import Dataset
 from qstore_tf.training.preprocessing import Preprocessing, capacity, fit_preprocessing
 
 
-def dataset(
-    n: int, shape: tuple[int, ...], *, value_range: float | None, seed: int = 0
-) -> Dataset:
+def dataset(n: int, shape: tuple[int, ...], *, value_range: float | None, seed: int = 0) -> Dataset:
     rng = np.random.default_rng(seed)
     mix = rng.normal(size=(int(np.prod(shape)),) * 2)
     x = np.abs(rng.normal(size=(n, int(np.prod(shape)))) @ mix + 3.0).reshape(n, *shape)
@@ -22,7 +20,9 @@ def dataset(
         x = x / x.max() * value_range
     x = x.astype(np.float32)
     y = np.arange(n) % 2
-    return Dataset("random", x[: n // 2], y[: n // 2], x[n // 2 :], y[n // 2 :], ("a", "b"), value_range)
+    return Dataset(
+        "random", x[: n // 2], y[: n // 2], x[n // 2 :], y[n // 2 :], ("a", "b"), value_range
+    )
 
 
 def apply(preprocessing: Preprocessing, x: np.ndarray) -> np.ndarray:
