@@ -1,0 +1,101 @@
+"""AmplitudeEncoding: features as the amplitudes of a quantum state."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import tensorflow as tf
+from tensorflow import keras
+
+from qstore_tf.circuits.ansatz import check_n_qubits
+from qstore_tf.circuits.program import Program
+from qstore_tf.layers import amplitudes, carried
+from qstore_tf.layers.base import QuantumBase, is_complex, no_inputs, read_shape, symbolic
+from qstore_tf.layers.carried import Carried
+from qstore_tf.layers.evolution import check_fits
+from qstore_tf.layers.means import Means, check_memory
+
+
+@keras.utils.register_keras_serializable(package="qstore_tf")
+class AmplitudeEncoding(QuantumBase):
+    """Encodes up to `2**n_qubits` features as the amplitudes of `n_qubits` qubits.
+
+    Each row is padded with zeros up to `2**n_qubits` and scaled to length 1. A row of zeros, as
+    a ReLU in front can make, is |0...0> and has gradient zero. A row with NaN or infinities is
+    NaN throughout. Features can be complex.
+
+    The tensor that comes out is the state vector. The encoding travels along with it, so that a
+    `QuantumLayer` and an `ExpectationValue` behind it run as one operation.
+
+    Example:
+
+    >>> import numpy as np
+    >>> from qstore_tf.layers import AmplitudeEncoding
+    >>> state = AmplitudeEncoding(n_qubits=2)(np.array([[3.0, 4.0, 0.0]]))
+    >>> [complex(round(z.real, 2)) for z in state.numpy()[0]]
+    [(0.6+0j), (0.8+0j), 0j, 0j]
+
+    Args:
+        n_qubits: number of qubits.
+        normalize: whether rows are scaled to length 1. With False the rows must have length 1
+            already; where one has not, expectation values come out times its squared length.
+        **kwargs: `name`, `dtype`.
+
+    Input shape:
+        Real or complex `(batch_size, n_features)` with at most `2**n_qubits` features.
+
+    Output shape:
+        Complex `(batch_size, 2**n_qubits)`.
+
+    Raises:
+        ConfigurationError: `n_qubits` is not a number of qubits.
+        InputError: there are too many features, or not two axes.
+        MemoryLimitError: state vectors of so many qubits do not fit into memory.
+    """
+
+    def __init__(self, n_qubits: int, normalize: bool = True, **kwargs: Any) -> None:
+        check_n_qubits(n_qubits)
+        super().__init__(means=Means("auto", "auto"), **kwargs)
+        self.supports_jit = True  # plain TensorFlow operations
+        self.n_qubits = int(n_qubits)
+        self.normalize = bool(normalize)
+        check_memory(self.n_qubits, self.complex_dtype)
+
+    def build(self, input_shape: Any) -> None:
+        """Checks that the features fit."""
+        self._width(input_shape)
+        super().build(input_shape)
+
+    def _width(self, shape: Any) -> tuple[int | None, int]:
+        most = 2**self.n_qubits
+        batch, width = read_shape(shape, type(self).__name__, f"[batch, 1 to {most} features]")
+        check_fits(width, self.n_qubits, "amplitude")
+        return batch, width
+
+    def call(self, inputs: tf.Tensor) -> tf.Tensor:
+        """Returns the state vectors."""
+        self._width(inputs.shape)
+        features = self._amplitudes(inputs) if is_complex(inputs) else self._features(inputs)
+        shape = amplitudes.normalized if self.normalize else amplitudes.padded
+        rows = shape(features, self.n_qubits)
+        state = amplitudes.as_complex(rows)
+        if state is rows:
+            # Another tensor, so that the state does not hold itself through its attribute.
+            state = tf.identity(rows)
+        program = Program(self.n_qubits, 0, 0, True, ())
+        theta = tf.zeros([0], self.real_dtype)
+        none = no_inputs(rows, self.real_dtype)
+        return carried.attach(state, Carried(program, none, theta, rows, self._means))
+
+    def compute_output_shape(self, input_shape: Any) -> tuple[int | None, int]:
+        """Returns `(batch_size, 2**n_qubits)`."""
+        return (self._width(input_shape)[0], 2**self.n_qubits)
+
+    def compute_output_spec(self, inputs: Any) -> Any:
+        """Returns the symbolic state."""
+        self._check_dtype(inputs.dtype)
+        return symbolic(self.compute_output_shape(inputs.shape), self.complex_dtype)
+
+    def get_config(self) -> dict[str, Any]:
+        """Returns the configuration."""
+        return {**super().get_config(), "n_qubits": self.n_qubits, "normalize": self.normalize}

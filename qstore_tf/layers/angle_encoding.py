@@ -1,0 +1,114 @@
+"""AngleEncoding: features as rotation angles."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import tensorflow as tf
+from tensorflow import keras
+
+from qstore_tf.backends import Backend
+from qstore_tf.circuits import encodings
+from qstore_tf.circuits.program import Program
+from qstore_tf.gradients import GradientMethod
+from qstore_tf.layers import carried
+from qstore_tf.layers.base import QuantumBase, read_shape, symbolic
+from qstore_tf.layers.carried import Carried
+from qstore_tf.layers.evolution import check_fits, encoding_program
+from qstore_tf.layers.means import check_memory, read_means
+
+
+@keras.utils.register_keras_serializable(package="qstore_tf")
+class AngleEncoding(QuantumBase):
+    """Encodes up to `n_qubits` features as rotation angles, one qubit each.
+
+    Feature k, in radians, rotates qubit k from |0>; qubits without a feature stay |0>. NaN and
+    infinite features give NaN states.
+
+    The tensor that comes out is the state vector. The encoding travels along with it, so that a
+    `QuantumLayer` and an `ExpectationValue` behind it run as one operation.
+
+    Example:
+
+    >>> import numpy as np
+    >>> from qstore_tf.layers import AngleEncoding, ExpectationValue
+    >>> state = AngleEncoding(n_qubits=2, axis="y")(np.array([[0.0, np.pi]]))
+    >>> ExpectationValue("Z")(state).numpy().round(3).tolist()
+    [[1.0, -1.0]]
+
+    Args:
+        n_qubits: number of qubits.
+        axis: `"x"`, `"y"` or `"z"`; for `"z"` a Hadamard gate goes in front, because a rotation
+            about Z leaves |0> as it is.
+        backend: as in `QuantumLayer`.
+        gradient: as in `QuantumLayer`.
+        **kwargs: `name`, `dtype`.
+
+    Input shape:
+        Real `(batch_size, n_features)` with at most `n_qubits` features.
+
+    Output shape:
+        Complex `(batch_size, 2**n_qubits)`.
+
+    Raises:
+        ConfigurationError: an option is unknown.
+        InputError: there are too many features, or not two axes.
+        MemoryLimitError: state vectors of so many qubits do not fit into memory.
+    """
+
+    def __init__(
+        self,
+        n_qubits: int,
+        axis: str = "x",
+        backend: str | Backend = "auto",
+        gradient: str | GradientMethod = "auto",
+        **kwargs: Any,
+    ) -> None:
+        encodings.angle_encoding(n_qubits, axis)
+        super().__init__(means=read_means(backend, gradient), **kwargs)
+        self.n_qubits = int(n_qubits)
+        self.axis = axis.lower()
+        check_memory(self.n_qubits, self.complex_dtype)
+
+    def _width(self, shape: Any) -> tuple[int | None, int]:
+        takes = f"real [batch, 1 to {self.n_qubits} features]"
+        batch, width = read_shape(shape, type(self).__name__, takes)
+        check_fits(width, self.n_qubits, "angle")
+        return batch, width
+
+    def build(self, input_shape: Any) -> None:
+        """Compiles the encoding."""
+        self._compiled(self._width(input_shape)[1])
+        super().build(input_shape)
+
+    def _compiled(self, width: int) -> Program:
+        if getattr(self, "_program", None) is None or self._program.n_inputs != width:
+            circuit = encodings.angle_encoding(width, self.axis)
+            self._program: Program = encoding_program(circuit, self.n_qubits)
+        return self._program
+
+    def call(self, inputs: tf.Tensor) -> tf.Tensor:
+        """Returns the state vectors."""
+        program = self._compiled(self._width(inputs.shape)[1])
+        features = self._features(inputs)
+        theta = tf.zeros([0], self.real_dtype)
+        state = carried.state(program, self._means, features, theta, None)
+        return carried.attach(state, Carried(program, features, theta, None, self._means))
+
+    def compute_output_shape(self, input_shape: Any) -> tuple[int | None, int]:
+        """Returns `(batch_size, 2**n_qubits)`."""
+        return (self._width(input_shape)[0], 2**self.n_qubits)
+
+    def compute_output_spec(self, inputs: Any) -> Any:
+        """Returns the symbolic state."""
+        self._check_dtype(inputs.dtype, real=True)
+        return symbolic(self.compute_output_shape(inputs.shape), self.complex_dtype)
+
+    def get_config(self) -> dict[str, Any]:
+        """Returns the configuration."""
+        return {
+            **super().get_config(),
+            "n_qubits": self.n_qubits,
+            "axis": self.axis,
+            **self._means.get_config(),
+        }

@@ -1,0 +1,187 @@
+"""What the quantum layers share: precision, how inputs are taken, versioned configurations."""
+
+from __future__ import annotations
+
+from typing import Any, ClassVar
+
+import numpy as np
+import tensorflow as tf
+from tensorflow import keras
+
+from qstore_tf.errors import ConfigurationError, InputError, describe
+from qstore_tf.layers.means import Means
+
+# tf_keras brings neither; what only Keras 3 asks for is then never called.
+IS_KERAS_3 = hasattr(keras, "KerasTensor")
+
+
+class QuantumBase(keras.layers.Layer):  # type: ignore[misc]
+    """Base of the quantum layers.
+
+    Quantum parts compute in float32, in float64 under a float64 policy, and never in less:
+    under mixed precision only the expectations that leave the layer are cast down.
+    """
+
+    # Raised whenever an older release could not read what this one writes.
+    CONFIG_VERSION: ClassVar[int] = 1
+
+    def __init__(self, *, means: Means, **kwargs: Any) -> None:
+        # Keras would cast features to float16 under mixed precision.
+        super().__init__(autocast=False, **kwargs)
+        self._means = means
+        self.supports_jit = means.supports_xla
+
+    @property
+    def real_dtype(self) -> tf.DType:
+        """The precision of angles, theta and expectations inside the layer."""
+        return tf.float64 if self.compute_dtype == "float64" else tf.float32
+
+    @property
+    def complex_dtype(self) -> tf.DType:
+        """The precision of state vectors."""
+        return tf.complex128 if self.compute_dtype == "float64" else tf.complex64
+
+    # Under AutoGraph this would be translated to graph code, to no use.
+    @tf.autograph.experimental.do_not_convert  # type: ignore[untyped-decorator]
+    def __call__(self, inputs: Any, *args: Any, **kwargs: Any) -> Any:
+        """Takes NumPy arrays and lists, as Keras does, in the precision of the layer."""
+        if isinstance(inputs, np.ndarray | np.generic | list | tuple | int | float | complex):
+            array = np.asarray(inputs)
+            if array.dtype.kind == "f":
+                inputs = tf.convert_to_tensor(array, self.real_dtype)
+            elif array.dtype.kind == "c":
+                inputs = tf.convert_to_tensor(array, self.complex_dtype)
+        self._note_input(is_complex(inputs))
+        return super().__call__(inputs, *args, **kwargs)
+
+    def _note_input(self, is_state: bool) -> None:  # noqa: B027
+        """Called with what the inputs are before the layer is built."""
+
+    def _check_dtype(self, dtype: Any, *, real: bool = False) -> None:
+        """Raises InputError for what the layer does not compute with.
+
+        A float64 tensor in a float32 layer is most often a mistake, so it is an error here,
+        where other Keras layers cast. NumPy arrays and lists are float64 by no one's choice and
+        are cast; tf_keras hands every array on as a tensor, so there tensors are cast too.
+        """
+        found = tf.as_dtype(dtype)
+        wide = found in (tf.float64, tf.complex128) and self.real_dtype == tf.float32
+        if wide and (IS_KERAS_3 or found.is_complex):
+            raise InputError(
+                describe(
+                    f"Layer '{self.name}' computes in float32 but was fed {found.name}",
+                    expected="complex64" if found.is_complex else "float32",
+                    received=found.name,
+                    hint="Cast the input, as in tf.cast(x, tf.float32), or create the layer with "
+                    "dtype='float64'",
+                )
+            )
+        numeric = found.is_floating or found.is_integer or found.is_bool or found.is_complex
+        if not numeric or (real and found.is_complex):
+            raise InputError(
+                describe(
+                    f"Layer '{self.name}' was fed something it does not compute with",
+                    expected="real numbers" if real else "real or complex numbers",
+                    received=found.name,
+                )
+            )
+
+    def _features(self, features: tf.Tensor) -> tf.Tensor:
+        """Real features in the precision of the layer."""
+        self._check_dtype(features.dtype, real=True)
+        return features if features.dtype == self.real_dtype else tf.cast(features, self.real_dtype)
+
+    def _amplitudes(self, rows: tf.Tensor) -> tf.Tensor:
+        """Complex rows in the precision of the layer; the same tensor where they are already."""
+        self._check_dtype(rows.dtype)
+        return rows if rows.dtype == self.complex_dtype else tf.cast(rows, self.complex_dtype)
+
+    def get_config(self) -> dict[str, Any]:
+        """Returns the configuration, with the version of its format."""
+        return {**super().get_config(), "version": self.CONFIG_VERSION}
+
+    @classmethod
+    def from_config(cls, config: dict[str, Any]) -> Any:
+        """Makes a layer from its configuration.
+
+        Raises:
+            ConfigurationError: a newer release of qstore_tf wrote the configuration.
+        """
+        config = dict(config)
+        version = config.pop("version", 1)
+        if not isinstance(version, int) or version > cls.CONFIG_VERSION:
+            raise ConfigurationError(
+                describe(
+                    f"This {cls.__name__} was saved by a newer version of qstore_tf",
+                    expected=f"configuration version {cls.CONFIG_VERSION} or older",
+                    received=version,
+                    hint="Upgrade with `pip install --upgrade qstore-tf`, or save the model "
+                    "again with the version that is installed here",
+                )
+            )
+        return cls(**config)
+
+
+def is_complex(tensor: Any) -> bool:
+    """Whether a tensor, symbolic or not, holds complex numbers and so is a quantum state."""
+    dtype = getattr(tensor, "dtype", None)
+    return dtype is not None and tf.as_dtype(dtype).is_complex
+
+
+def read_shape(shape: Any, layer: str, takes: str) -> tuple[int | None, int]:
+    """Returns (batch, width) of an input shape.
+
+    Raises:
+        InputError: the shape has not two axes, or its width is unknown or zero.
+    """
+    sizes = tuple(tf.TensorShape(shape).as_list()) if _has_rank(shape) else None
+    if sizes is None or len(sizes) != 2:
+        raise InputError(
+            describe(
+                f"{layer} takes two axes: one row per sample",
+                expected=takes,
+                received=None if sizes is None else f"shape {sizes}",
+                hint="Put keras.layers.Flatten() in front, or keras.layers.TimeDistributed "
+                "around the layer to keep a time axis",
+            )
+        )
+    if sizes[1] is None:
+        raise InputError(
+            describe(
+                f"{layer} must know the width of its input when it is built",
+                expected=takes,
+                received=f"shape {sizes}",
+                hint="Give the width, as in keras.Input((64,))",
+            )
+        )
+    return sizes[0], int(sizes[1])
+
+
+def _has_rank(shape: Any) -> bool:
+    return tf.TensorShape(shape).rank is not None
+
+
+def symbolic(shape: tuple[int | None, ...], dtype: Any) -> Any:
+    """A Keras 3 symbolic tensor."""
+    return keras.KerasTensor(shape, dtype=tf.as_dtype(dtype).name)
+
+
+def check_state_width(width: int, n_qubits: int, layer: str) -> None:
+    """Raises InputError unless a state of this width is one of `n_qubits` qubits."""
+    if width == 2**n_qubits:
+        return
+    raise InputError(
+        describe(
+            f"Layer '{layer}' was fed states of another number of qubits",
+            expected=f"complex [batch, {2**n_qubits}], which is {n_qubits} qubits",
+            received=f"complex [batch, {width}]",
+            hint="Give all quantum layers in a row the same n_qubits; complex features go "
+            "through AmplitudeEncoding",
+        )
+    )
+
+
+def no_inputs(rows: tf.Tensor, dtype: tf.DType) -> tf.Tensor:
+    """Inputs [batch, 0] for a program without any, as many rows as `rows` has."""
+    batch = rows.shape[0]
+    return tf.zeros([tf.shape(rows)[0] if batch is None else batch, 0], dtype)

@@ -1,0 +1,215 @@
+"""The options of a QuantumLayer: read once, checked, and written back as plain data."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from qstore_tf.circuits import ansatz as ansatze
+from qstore_tf.circuits import encodings, serialization
+from qstore_tf.circuits.ansatz import Entanglement, check_n_qubits
+from qstore_tf.circuits.circuit import UnifiedCircuit
+from qstore_tf.circuits.observables import PauliSum, parse_observables
+from qstore_tf.errors import ConfigurationError, describe
+from qstore_tf.layers.evolution import Evolution, check_fits, read_circuit, read_inputs
+
+Observables = str | tuple[str | PauliSum, ...]
+
+# Beyond any circuit: used to read an observable before the number of qubits is known.
+_ANY_N_QUBITS = 1 << 16
+
+
+@dataclass(frozen=True, eq=False)
+class LayerOptions:
+    """What a QuantumLayer was asked for; see its arguments.
+
+    One plain object, so that Keras does not track and wrap the values.
+    """
+
+    n_qubits: int | None
+    depth: int
+    encoding: str | None
+    ansatz: str
+    entanglement: Entanglement
+    measured: Observables
+    circuit: UnifiedCircuit | None
+    inputs: tuple[str, ...]
+    _evolutions: dict[int, Evolution] = field(default_factory=dict)
+    _parsed: dict[int, tuple[PauliSum, ...]] = field(default_factory=dict)
+
+    @classmethod
+    def read(
+        cls,
+        n_qubits: int | None,
+        depth: int,
+        encoding: str | None,
+        ansatz: str,
+        entanglement: Entanglement,
+        observables: Any,
+        circuit: Any,
+        inputs: Sequence[Any] | None,
+    ) -> LayerOptions:
+        """Reads and checks the arguments of a layer.
+
+        Raises:
+            ConfigurationError: an option is unknown or two do not go together.
+            ObservableError: an observable cannot be read or is on a qubit that is not there.
+        """
+        order = None
+        if n_qubits is not None:
+            check_n_qubits(n_qubits)
+            n_qubits = int(n_qubits)
+        if isinstance(circuit, Mapping):
+            circuit = serialization.from_dict(circuit)
+        if circuit is not None:
+            _refuse_with_circuit(depth, ansatz, entanglement)
+            order = _cirq_qubits(circuit)
+            circuit = read_circuit(circuit, n_qubits)
+        elif inputs is not None:
+            raise ConfigurationError(
+                describe(
+                    "`inputs` names symbols of `circuit`, but no circuit was given",
+                    received=list(inputs),
+                    hint="Give `circuit` too, or leave `inputs` out: the features are encoded",
+                )
+            )
+        names = read_inputs(inputs or (), circuit) if circuit is not None else ()
+        if names and encoding is not None:
+            raise ConfigurationError(
+                describe(
+                    "`inputs` and `encoding` both say how features enter",
+                    received={"inputs": list(names), "encoding": encoding},
+                    hint="Leave one of them out",
+                )
+            )
+        if encoding is None and circuit is None:
+            encoding = "angle"
+        if encoding is not None:
+            encodings.get_encoding(encoding)
+            encoding = encoding.lower()
+        ansatze.get_ansatz(ansatz)
+        if not isinstance(entanglement, str):
+            entanglement = tuple((int(a), int(b)) for a, b in entanglement)
+        measured = read_observables(observables, order)
+        made = cls(n_qubits, depth, encoding, ansatz, entanglement, measured, circuit, names)
+        size = n_qubits if circuit is None else circuit.n_qubits
+        if size is None:
+            # Finds a bad depth or entanglement name now; pairs wait for the number of qubits.
+            known = entanglement if isinstance(entanglement, str) else "linear"
+            ansatze.get_ansatz(ansatz)(2, depth, known)
+        else:
+            made.evolution(size)
+            made.observables(size)
+        return made
+
+    @property
+    def known_n_qubits(self) -> int | None:
+        """The number of qubits, where it does not depend on the input."""
+        return self.n_qubits if self.circuit is None else self.circuit.n_qubits
+
+    def evolution(self, n_qubits: int | None) -> Evolution:
+        """The circuit on so many qubits; made once."""
+        if n_qubits is None:
+            raise ConfigurationError(
+                describe(
+                    "The number of qubits is not known yet",
+                    expected="n_qubits, or a layer that has been built",
+                    hint="Give n_qubits, or call the layer on data first",
+                )
+            )
+        if n_qubits not in self._evolutions:
+            circuit = self.circuit
+            if circuit is None:
+                circuit = ansatze.get_ansatz(self.ansatz)(n_qubits, self.depth, self.entanglement)
+            self._evolutions[n_qubits] = Evolution(circuit, self.inputs, self.encoding)
+        return self._evolutions[n_qubits]
+
+    def observables(self, n_qubits: int) -> tuple[PauliSum, ...]:
+        """The observables on so many qubits; read once."""
+        if n_qubits not in self._parsed:
+            self._parsed[n_qubits] = resolve_observables(self.measured, n_qubits)
+        return self._parsed[n_qubits]
+
+    def may_be_features(self, width: int, n_qubits: int) -> bool:
+        """Whether an input of this width can be features."""
+        if self.inputs:
+            return width == len(self.inputs)
+        if self.encoding is None:
+            return False
+        try:
+            check_fits(width, n_qubits, self.encoding)
+        except ValueError:
+            return False
+        return True
+
+    def get_config(self) -> dict[str, Any]:
+        """Returns the options as plain data; `read` takes them back."""
+        pairs = self.entanglement
+        return {
+            "n_qubits": self.n_qubits,
+            "depth": self.depth,
+            "encoding": self.encoding,
+            "ansatz": self.ansatz,
+            "entanglement": pairs if isinstance(pairs, str) else [list(p) for p in pairs],
+            "observables": observables_config(self.measured),
+            "circuit": None if self.circuit is None else serialization.to_dict(self.circuit),
+            "inputs": list(self.inputs) or None,
+        }
+
+
+def read_observables(spec: Any, qubit_order: Sequence[Any] | None = None) -> Observables:
+    """Observables in a form that is plain data or hashable, the number of qubits still open.
+
+    Raises:
+        ObservableError: an observable cannot be read.
+    """
+    if isinstance(spec, str):
+        return spec
+    single = isinstance(spec, PauliSum | Mapping) or type(spec).__module__.startswith("cirq")
+    letters = []
+    for item in [spec] if single else list(spec):
+        letters.append(item if isinstance(item, str) else _read_one(item, qubit_order))
+    if single and isinstance(letters[0], str):
+        return letters[0]
+    return tuple(letters)
+
+
+def _read_one(item: Any, qubit_order: Sequence[Any] | None) -> str | PauliSum:
+    if str(item) in ("X", "Y", "Z") and type(item).__module__.startswith("cirq"):
+        return str(item)
+    return parse_observables([item], _ANY_N_QUBITS, qubit_order)[0]
+
+
+def resolve_observables(measured: Observables, n_qubits: int) -> tuple[PauliSum, ...]:
+    """Observables on a known number of qubits.
+
+    Raises:
+        ObservableError: an observable is on a qubit that is not there.
+    """
+    return parse_observables(measured if isinstance(measured, str) else list(measured), n_qubits)
+
+
+def observables_config(measured: Observables) -> Any:
+    """Observables as plain data."""
+    if isinstance(measured, str):
+        return measured
+    return [item if isinstance(item, str) else item.to_dict() for item in measured]
+
+
+def _refuse_with_circuit(depth: int, ansatz: str, entanglement: Entanglement) -> None:
+    given = {"depth": depth, "ansatz": ansatz, "entanglement": entanglement}
+    usual = {"depth": 1, "ansatz": "hardware_efficient", "entanglement": "linear"}
+    unusual = {name: value for name, value in given.items() if value != usual[name]}
+    if unusual:
+        raise ConfigurationError(
+            describe(
+                "`circuit` takes the place of the ansatz, so ansatz options do nothing",
+                received=unusual,
+                hint=f"Leave out {', '.join(unusual)}",
+            )
+        )
+
+
+def _cirq_qubits(circuit: Any) -> Sequence[Any] | None:
+    return sorted(circuit.all_qubits()) if hasattr(circuit, "all_qubits") else None

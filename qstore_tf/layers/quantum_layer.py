@@ -1,0 +1,307 @@
+"""QuantumLayer: a trainable circuit as a Keras layer."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from typing import Any
+
+import tensorflow as tf
+from tensorflow import keras
+
+from qstore_tf.backends import Backend
+from qstore_tf.circuits.ansatz import Entanglement
+from qstore_tf.circuits.circuit import UnifiedCircuit
+from qstore_tf.gradients import GradientMethod
+from qstore_tf.layers import amplitudes, carried
+from qstore_tf.layers.base import (
+    IS_KERAS_3,
+    QuantumBase,
+    check_state_width,
+    is_complex,
+    no_inputs,
+    read_shape,
+    symbolic,
+)
+from qstore_tf.layers.carried import Carried
+from qstore_tf.layers.evolution import Evolution, qubits_for
+from qstore_tf.layers.means import check_has_states, check_memory, read_means
+from qstore_tf.layers.options import LayerOptions
+
+_TAKES = "real [batch, n_features], or a state, complex [batch, 2^n_qubits]"
+
+
+def _default_initializer() -> Any:
+    return keras.initializers.RandomUniform(-math.pi, math.pi)
+
+
+@keras.utils.register_keras_serializable(package="qstore_tf")
+class QuantumLayer(QuantumBase):
+    """A trainable quantum circuit, batched and differentiable.
+
+    What it does depends on what it is fed:
+
+    * real features: it encodes them, evolves and measures. Features in, expectation values
+      out, one per observable, all in one operation.
+    * a quantum state, that is the complex output of an encoding layer or of another
+      `QuantumLayer`: it evolves the state. State in, state out; `ExpectationValue` measures.
+
+    So these two models are the same function:
+
+    ```python
+    [AmplitudeEncoding(n_qubits=6), QuantumLayer(n_qubits=6, depth=4), ExpectationValue("Z")]
+    [QuantumLayer(n_qubits=6, depth=4, encoding="amplitude")]
+    ```
+
+    Gradients reach the trained angles, the features, and the layers in front. Features are
+    taken in float32 (float64 under `dtype="float64"`); integers are cast, NaN and infinities
+    come out as NaN. Under mixed precision the circuit still computes in float32 and only the
+    expectation values are cast.
+
+    Example:
+
+    >>> import numpy as np
+    >>> from tensorflow import keras
+    >>> from qstore_tf.layers import QuantumLayer
+    >>> model = keras.Sequential([
+    ...     keras.Input((8,)),
+    ...     keras.layers.Dense(4, activation="tanh"),
+    ...     QuantumLayer(n_qubits=4, depth=2),
+    ...     keras.layers.Dense(3, activation="softmax"),
+    ... ])
+    >>> model(np.zeros((5, 8), "float32")).shape
+    TensorShape([5, 3])
+
+    With a circuit of your own, name the symbols that are fed; all others are trained:
+
+    >>> import qstore_tf as qs
+    >>> circuit = qs.UnifiedCircuit(2)
+    >>> for layer in range(3):  # features uploaded three times
+    ...     for qubit in range(2):
+    ...         circuit = circuit.add_gate("RX", qubit, f"x{qubit}")
+    ...         circuit = circuit.add_gate("RY", qubit, f"w{layer}{qubit}")
+    ...     circuit = circuit.add_gate("CZ", [0, 1])
+    >>> layer = QuantumLayer(circuit=circuit, inputs=["x0", "x1"], observables=["ZI", "ZZ"])
+    >>> layer(np.zeros((5, 2), "float32")).shape
+    TensorShape([5, 2])
+    >>> layer.theta.shape[0]
+    6
+
+    Args:
+        n_qubits: number of qubits. `None` takes the circuit's, else as few as hold the input.
+        depth: layers of the ansatz.
+        encoding: how features enter: `"angle"` (RX, at most `n_qubits` features; the qubits
+            beyond stay |0>), `"amplitude"` (at most `2**n_qubits` features, zero-padded and
+            normalized) or `"basis"` (bits). Defaults to `"angle"`, or, with `circuit`, to none.
+        ansatz: `"hardware_efficient"` (RY and RZ on each qubit, then CX) or
+            `"hardware_efficient_reduced"` (a third fewer parameters).
+        entanglement: `"linear"`, `"circular"`, `"full"`, `"pairs"`, or a list of
+            (control, target) pairs.
+        observables: what to measure on features: `"Z"` (or `"X"`, `"Y"`) for that Pauli on each
+            qubit, `[cirq.Z] * n_qubits`, Pauli strings such as `"ZZI"`, `cirq.PauliString`,
+            `cirq.PauliSum`, `PauliSum`, or a list of these.
+        circuit: a `UnifiedCircuit` or `cirq.Circuit` in place of the ansatz.
+        inputs: the symbols of `circuit` that are fed with the features, in their order. All
+            other symbols are trained, in order of appearance.
+        theta_initializer: initializer of the angles, in radians. `None` is uniform over a full
+            turn.
+        theta_regularizer: regularizer of the angles.
+        theta_constraint: constraint on the angles.
+        backend: `"auto"` (the native op where it is built, else plain TensorFlow), `"native"`,
+            `"tensorflow"`, or a `Backend`.
+        gradient: `"auto"`, `"adjoint"`, `"parameter_shift"`, or a `GradientMethod`.
+        **kwargs: `name`, `dtype`, `trainable`.
+
+    Input shape:
+        Real `(batch_size, n_features)`, or complex `(batch_size, 2**n_qubits)`.
+
+    Output shape:
+        Real `(batch_size, n_observables)`, or complex `(batch_size, 2**n_qubits)`.
+
+    Raises:
+        ConfigurationError: an option is unknown or two do not go together.
+        ObservableError: an observable cannot be read or is on a qubit that is not there.
+        InputError: the input does not fit, when the layer is built.
+        MemoryLimitError: state vectors of so many qubits do not fit into memory.
+    """
+
+    def __init__(
+        self,
+        n_qubits: int | None = None,
+        depth: int = 1,
+        encoding: str | None = None,
+        ansatz: str = "hardware_efficient",
+        entanglement: Entanglement = "linear",
+        observables: Any = "Z",
+        circuit: Any = None,
+        inputs: Sequence[Any] | None = None,
+        theta_initializer: Any = None,
+        theta_regularizer: Any = None,
+        theta_constraint: Any = None,
+        backend: str | Backend = "auto",
+        gradient: str | GradientMethod = "auto",
+        **kwargs: Any,
+    ) -> None:
+        self._options = LayerOptions.read(
+            n_qubits, depth, encoding, ansatz, entanglement, observables, circuit, inputs
+        )
+        super().__init__(means=read_means(backend, gradient), **kwargs)
+        self.theta_initializer = keras.initializers.get(
+            _default_initializer() if theta_initializer is None else theta_initializer
+        )
+        self.theta_regularizer = keras.regularizers.get(theta_regularizer)
+        self.theta_constraint = keras.constraints.get(theta_constraint)
+        self.theta: Any = None
+        self._fed_state: bool | None = None
+        self._built_n_qubits: int | None = None
+        self._check_memory(self.n_qubits)
+
+    @property
+    def n_qubits(self) -> int | None:
+        """Number of qubits; None until the layer is built where it follows from the input."""
+        return self._options.known_n_qubits or self._built_n_qubits
+
+    @property
+    def circuit(self) -> UnifiedCircuit:
+        """The circuit of the layer, without the encoding in front of it.
+
+        Raises:
+            ConfigurationError: the number of qubits is not known before the layer is built.
+        """
+        return self._evolution.circuit
+
+    @property
+    def _evolution(self) -> Evolution:
+        return self._options.evolution(self.n_qubits)
+
+    def _note_input(self, is_state: bool) -> None:
+        if not self.built:
+            self._fed_state = is_state
+
+    def _takes_state(self, width: int) -> bool:
+        """Whether an input of this width, its dtype not at hand, is a state."""
+        if self._fed_state is not None:
+            return self._fed_state
+        n_qubits = self.n_qubits
+        if n_qubits is None or width != 2**n_qubits:
+            return False
+        return not self._options.may_be_features(width, n_qubits)
+
+    def build(self, input_shape: Any) -> None:
+        """Creates the trained angles."""
+        _, width = read_shape(input_shape, type(self).__name__, _TAKES)
+        is_state = self._takes_state(width)
+        if self.n_qubits is None:
+            needed = qubits_for(width, "amplitude" if is_state else self._options.encoding)
+            self._check_memory(needed)
+            self._built_n_qubits = needed
+        evolution = self._evolution
+        if is_state:
+            self._check_state(width)
+        else:
+            evolution.check_features(width)
+            self._options.observables(evolution.n_qubits)
+        self.theta = self.add_weight(
+            name="theta",
+            shape=(len(evolution.theta),),
+            initializer=self.theta_initializer,
+            regularizer=self.theta_regularizer,
+            constraint=self.theta_constraint,
+            dtype=self.real_dtype.name,
+            **({"autocast": False} if IS_KERAS_3 else {"experimental_autocast": False}),
+        )
+        super().build(input_shape)
+
+    def _check_memory(self, n_qubits: int | None) -> None:
+        if n_qubits is not None and self._means.has_states:
+            check_memory(n_qubits, self.complex_dtype)
+
+    def _check_state(self, width: int) -> Evolution:
+        evolution = self._evolution
+        check_state_width(width, evolution.n_qubits, self.name)
+        return evolution
+
+    def call(self, inputs: tf.Tensor) -> tf.Tensor:
+        """Runs the circuit on features or on a state."""
+        _, width = read_shape(inputs.shape, type(self).__name__, _TAKES)
+        if is_complex(inputs):
+            return self._evolve(inputs, self._check_state(width))
+        return self._measure(inputs, width)
+
+    def _measure(self, inputs: tf.Tensor, width: int) -> tf.Tensor:
+        evolution = self._evolution
+        program = evolution.on_features(width)
+        features = self._features(inputs)
+        initial = None
+        if evolution.from_amplitudes:
+            initial = amplitudes.normalized(features, evolution.n_qubits)
+            features = no_inputs(features, self.real_dtype)
+        theta = tf.convert_to_tensor(self.theta)
+        observables = self._options.observables(evolution.n_qubits)
+        values = carried.expectation(
+            program, observables, self._means, features, theta, initial
+        )
+        return tf.cast(values, self.compute_dtype)
+
+    def _evolve(self, inputs: tf.Tensor, evolution: Evolution) -> tf.Tensor:
+        state = self._amplitudes(inputs)
+        theta = tf.convert_to_tensor(self.theta)
+        alone = evolution.on_state(has_initial=True)
+        before = carried.of(state)
+        if before is None:
+            check_has_states(self._means, self.name)
+            none = no_inputs(state, self.real_dtype)
+            now = Carried(alone, none, theta, state, self._means)
+        else:
+            now = before.then(evolution.on_state(has_initial=False), theta, self._means)
+        none = no_inputs(state, self.real_dtype)
+        return carried.attach(carried.state(alone, self._means, none, theta, state), now)
+
+    def compute_output_shape(self, input_shape: Any) -> tuple[int | None, int]:
+        """Returns the output shape, from the configuration alone.
+
+        A shape does not tell features from states. Once the layer has been called or built it
+        is what it was fed then; before, a width of `2**n_qubits` that cannot be features is
+        a state.
+        """
+        batch, width = read_shape(input_shape, type(self).__name__, _TAKES)
+        return self._output_shape(batch, width, self._takes_state(width))
+
+    def _output_shape(self, batch: int | None, width: int, state: bool) -> tuple[int | None, int]:
+        n_qubits = self.n_qubits
+        if n_qubits is None:
+            n_qubits = qubits_for(width, "amplitude" if state else self._options.encoding)
+        return (batch, 2**n_qubits if state else len(self._options.observables(n_qubits)))
+
+    def compute_output_spec(self, inputs: Any) -> Any:
+        """Returns the symbolic output, without running anything."""
+        batch, width = read_shape(inputs.shape, type(self).__name__, _TAKES)
+        state = is_complex(inputs)
+        if state:
+            self._check_state(width).on_state(has_initial=True)
+        else:
+            self._evolution.check_features(width)
+        self._check_dtype(inputs.dtype)
+        shape = self._output_shape(batch, width, state)
+        return symbolic(shape, self.complex_dtype if state else self.compute_dtype)
+
+    def get_build_config(self) -> dict[str, Any]:
+        """Returns what `build` cannot see in a shape: whether it was for features or states."""
+        return {**(super().get_build_config() or {}), "fed_state": self._fed_state}
+
+    def build_from_config(self, config: dict[str, Any]) -> None:
+        """Builds the layer as it was built when it was saved."""
+        self._fed_state = config.get("fed_state")
+        if config.get("input_shape") is not None:
+            self.build(tuple(config["input_shape"]))
+
+    def get_config(self) -> dict[str, Any]:
+        """Returns the configuration, custom circuits as JSON."""
+        return {
+            **super().get_config(),
+            **self._options.get_config(),
+            "theta_initializer": keras.initializers.serialize(self.theta_initializer),
+            "theta_regularizer": keras.regularizers.serialize(self.theta_regularizer),
+            "theta_constraint": keras.constraints.serialize(self.theta_constraint),
+            **self._means.get_config(),
+        }
