@@ -35,8 +35,10 @@ data:
 observables:
   z              Z on each qubit
   zz             Z Z on each pair of qubits
-  XXIIII,ZIIIIZ  Pauli strings, one letter per qubit, qubit 0 first
-  Parts are joined with '+' or ','.
+  z+zz           both (default)
+  XXIIII         a Pauli string, one letter per qubit, qubit 0 first
+  0.5 X0 Y1 + Z2 a sum of numbered factors
+  Several are joined with ','.
 """
 
 
@@ -320,7 +322,8 @@ def collect_info() -> dict[str, str | int | None]:
     facts["op library version"] = status.version
     facts["simd"] = status.simd
     facts["threads"] = _threads()
-    facts["backends"] = ", ".join(backends.available())
+    for name, problem in backends.available().items():
+        facts[f"backend {name}"] = problem or "available"
     return facts
 
 
@@ -356,4 +359,13 @@ def main(argv: Sequence[str] | None = None) -> int:
             raise
         print(f"qstore {arguments.command}: error: {error}", file=sys.stderr)
         return 2
+    except Exception as error:
+        if arguments.debug:
+            raise
+        print(
+            f"qstore {arguments.command}: internal error: {type(error).__name__}: {error}\n"
+            "Run it again with --debug for the traceback.",
+            file=sys.stderr,
+        )
+        return 1
     return 0

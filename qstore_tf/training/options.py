@@ -54,7 +54,7 @@ class TrainOptions:
     Attributes:
         data: `digits`, `fashion_mnist` or a file.
         circuit: the quantum layer's circuit.
-        observables: `z`, `zz`, `z+zz`, or Pauli strings separated by commas.
+        observables: `z`, `zz`, `z+zz`, or Pauli strings, separated by commas.
         backend: name of the backend.
         gradient: name of the gradient method.
         pca: number of principal components, `None` for as many features as fit.
@@ -124,28 +124,26 @@ def observable_strings(option: str, n_qubits: int) -> list[str]:
     """Turns the value of `--observables` into one Pauli string per observable.
 
     Args:
-        option: parts joined by `+` or commas: `z` (Z on each qubit), `zz` (Z Z on each pair of
-            qubits), or a Pauli string with one letter per qubit such as `XXIIII`.
+        option: parts joined by commas: `z` (Z on each qubit), `zz` (Z Z on each pair of qubits),
+            `z+zz` (both), or a Pauli string or sum such as `XXIIII` or `0.5 X0 Y1 + Z2`.
         n_qubits: number of qubits.
 
     Raises:
         ConfigurationError: if there is nothing to measure.
-        ObservableError: if a Pauli string cannot be read or has the wrong length.
+        ObservableError: if a Pauli string cannot be read or does not fit the qubits.
 
     >>> observable_strings("z+zz", 3)
     ['ZII', 'IZI', 'IIZ', 'ZZI', 'ZIZ', 'IZZ']
     """
     strings: list[str] = []
-    for part in option.replace("+", ",").split(","):
-        name = part.strip().lower()
+    for part in filter(None, (part.strip() for part in option.split(","))):
+        names = [name.strip().lower() for name in part.split("+")]
         # On two qubits the Pauli string ZZ and the shorthand mean the same.
-        if name == "z":
-            strings += [_z_string(n_qubits, (q,)) for q in range(n_qubits)]
-        elif name == "zz":
-            pairs = [(a, b) for a in range(n_qubits) for b in range(a + 1, n_qubits)]
-            strings += [_z_string(n_qubits, pair) for pair in pairs]
-        elif name:
-            strings.append(name.upper())
+        if set(names) <= {"z", "zz"}:
+            for name in names:
+                strings += _all_z(n_qubits) if name == "z" else _all_zz(n_qubits)
+        else:
+            strings.append(part.upper())
     if not strings:
         raise ConfigurationError(
             describe(
@@ -159,6 +157,14 @@ def observable_strings(option: str, n_qubits: int) -> list[str]:
     for string in strings:
         parse_observables([string], n_qubits)
     return strings
+
+
+def _all_z(n_qubits: int) -> list[str]:
+    return [_z_string(n_qubits, (q,)) for q in range(n_qubits)]
+
+
+def _all_zz(n_qubits: int) -> list[str]:
+    return [_z_string(n_qubits, (a, b)) for a in range(n_qubits) for b in range(a + 1, n_qubits)]
 
 
 def _z_string(n_qubits: int, qubits: tuple[int, ...]) -> str:
