@@ -136,14 +136,23 @@ def headers_of(depfile: Path) -> list[Path]:
     return [ROOT / name for name in shlex.split(names.replace("\\\n", " "))]
 
 
-def compile_object(compiler: list[str], source: Path, folder: Path, version: str) -> Path:
+def compile_object(compiler: list[str], source: Path, folder: Path, flags: list[str]) -> Path:
     """Compiles one file into `folder`; returns the object file."""
     target = folder / source.with_suffix(".o")
     depfile = target.with_suffix(".d")
-    flags = flags_for(source, version)
     command = [*compiler, *flags, "-MMD", "-MF", str(depfile), "-c", str(source), "-o", str(target)]
     make(target, headers_of(depfile), command)
     return target
+
+
+def compile_all(compiler: list[str], flags: dict[Path, list[str]], folder: Path) -> list[Path]:
+    """Compiles the files that `flags` gives the flags of, several at a time."""
+    with ThreadPoolExecutor(int(os.environ.get("QSTORE_BUILD_JOBS", "2"))) as pool:
+        jobs = [
+            pool.submit(compile_object, compiler, source, folder, options)
+            for source, options in flags.items()
+        ]
+        return [job.result() for job in jobs]
 
 
 def make_stub(compiler: list[str], folder: Path) -> Path:
@@ -181,10 +190,9 @@ def build_library(target: Path, folder: Path, version: str) -> None:
     if os.name == "nt":
         raise BuildError("the native op library is not built on Windows")
     compiler = find_compiler()
-    with ThreadPoolExecutor(int(os.environ.get("QSTORE_BUILD_JOBS", "2"))) as pool:
-        objects = list(
-            pool.map(lambda path: compile_object(compiler, path, folder, version), sources())
-        )
+    objects = compile_all(
+        compiler, {path: flags_for(path, version) for path in sources()}, folder
+    )
     libraries = link_flags(compiler, folder)
     extra = shlex.split(os.environ.get("LDFLAGS", ""))
     names = [str(path) for path in objects]
@@ -238,7 +246,8 @@ class NativeWheel(bdist_wheel):
         return "py3", "none", super().get_tag()[2] if built else "any"
 
 
-setup(
-    ext_modules=[Extension(LIBRARY, sources=[], optional=True)],
-    cmdclass={"build_ext": BuildNative, "bdist_wheel": NativeWheel},
-)
+if __name__ == "__main__":
+    setup(
+        ext_modules=[Extension(LIBRARY, sources=[], optional=True)],
+        cmdclass={"build_ext": BuildNative, "bdist_wheel": NativeWheel},
+    )
