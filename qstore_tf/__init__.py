@@ -4,12 +4,18 @@
 >>> circuit = qs.UnifiedCircuit(2).add_gate("H", 0).add_gate("CX", [0, 1])
 >>> circuit.n_qubits
 2
+
+Importing the package registers its layers with Keras, so that `keras.models.load_model` finds
+them. Without TensorFlow the circuits still work.
 """
 
 from __future__ import annotations
 
 import importlib
+import sys
 from importlib.metadata import PackageNotFoundError, version
+from importlib.util import find_spec
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
@@ -19,13 +25,6 @@ if TYPE_CHECKING:
     from qstore_tf import layers as layers
     from qstore_tf.circuits import UnifiedCircuit as UnifiedCircuit
 
-try:
-    __version__ = version("qstore-tf")
-except PackageNotFoundError:  # running from a source tree that is not installed
-    __version__ = "0.0.0+source"
-
-_MODULES = ("backends", "circuits", "gradients", "layers")
-
 __all__ = [
     "UnifiedCircuit",
     "__version__",
@@ -34,6 +33,13 @@ __all__ = [
     "gradients",
     "layers",
 ]
+
+_MODULES = ("backends", "circuits", "gradients", "layers")
+
+try:
+    __version__ = version("qstore-tf")
+except PackageNotFoundError:  # running from a source tree that is not installed
+    __version__ = "0.0.0+source"
 
 
 def __getattr__(name: str) -> Any:
@@ -45,4 +51,16 @@ def __getattr__(name: str) -> Any:
 
 
 def __dir__() -> list[str]:
-    return sorted([*globals(), *__all__])
+    return sorted({*globals(), *__all__})
+
+
+def _is_command() -> bool:
+    """Whether this process is the `qstore` command, which imports TensorFlow when it needs it."""
+    words = sys.orig_argv
+    module = words[words.index("-m") + 1] if "-m" in words[:-1] else ""
+    return module in ("qstore_tf", "qstore_tf.cli") or Path(sys.argv[0]).stem == "qstore"
+
+
+# Keras looks a saved layer up among the registered classes and imports nothing by itself.
+if find_spec("tensorflow") is not None and not _is_command():
+    importlib.import_module(f"{__name__}.layers")

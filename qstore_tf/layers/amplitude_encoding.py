@@ -54,6 +54,7 @@ class AmplitudeEncoding(QuantumBase):
     """
 
     def __init__(self, n_qubits: int, normalize: bool = True, **kwargs: Any) -> None:
+        """Checks the options; see the class."""
         check_n_qubits(n_qubits)
         super().__init__(means=Means("auto", "auto"), **kwargs)
         self.supports_jit = True  # plain TensorFlow operations

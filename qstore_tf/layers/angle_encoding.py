@@ -64,6 +64,7 @@ class AngleEncoding(QuantumBase):
         gradient: str | GradientMethod = "auto",
         **kwargs: Any,
     ) -> None:
+        """Checks the options; see the class."""
         encodings.angle_encoding(n_qubits, axis)
         super().__init__(means=read_means(backend, gradient), **kwargs)
         self.n_qubits = int(n_qubits)

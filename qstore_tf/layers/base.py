@@ -26,6 +26,7 @@ class QuantumBase(keras.layers.Layer):  # type: ignore[misc]
     CONFIG_VERSION: ClassVar[int] = 1
 
     def __init__(self, *, means: Means, **kwargs: Any) -> None:
+        """Keeps with what the layer runs its circuits."""
         # Keras would cast features to float16 under mixed precision.
         super().__init__(autocast=False, **kwargs)
         self._means = means

@@ -12,9 +12,11 @@ tensor), the boundary of a `tf.function`, or `TimeDistributed`; the state vector
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from functools import lru_cache
+from typing import Any
 
 import tensorflow as tf
 
@@ -22,6 +24,7 @@ from qstore_tf import execution
 from qstore_tf.circuits.encodings import amplitude_encoding
 from qstore_tf.circuits.observables import PauliSum
 from qstore_tf.circuits.program import Program, compile_circuit
+from qstore_tf.errors import ConfigurationError, describe
 from qstore_tf.layers import amplitudes
 from qstore_tf.layers.means import Means
 
@@ -80,7 +83,7 @@ def expectation(
     """Runs a program and measures, starting from given amplitudes by what the backend can do."""
     if initial is None:
         return _expectation(program, observables, means)(inputs, theta, None)
-    if means.takes_initial_state:
+    if means.differentiates_states:
         initial = amplitudes.as_complex(initial)
         return _expectation(program, observables, means)(inputs, theta, initial)
     prepared = _prepared(program, initial.dtype.is_complex)
@@ -95,10 +98,45 @@ def state(
     theta: tf.Tensor,
     initial: tf.Tensor | None,
 ) -> tf.Tensor:
-    """Runs a program and returns the state vectors, [batch, 2^n]."""
+    """Runs a program and returns the state vectors, [batch, 2^n].
+
+    Whatever the gradient method, states are differentiated by the backend itself: the others
+    differentiate expectation values only. Where the backend cannot, the state is still there
+    to look at and to carry the circuit on, but a gradient through it is an error.
+    """
+    if not means.has_states:
+        # Carries the circuit; the numbers mean nothing, and should someone use them, they show.
+        shape = [tf.shape(inputs)[0], 2**program.n_qubits]
+        nothing = tf.fill(shape, tf.constant(math.nan, inputs.dtype))
+        return tf.complex(nothing, nothing)
     if initial is not None:
         initial = amplitudes.as_complex(initial)
-    return _state(program, means)(inputs, theta, initial)
+    if means.differentiates_states:
+        vectors = _state(program, means)(inputs, theta, initial)
+        vectors.set_shape([None, 2**program.n_qubits])
+        return vectors
+    backend = means.resolved
+    return _without_gradient(
+        backend.state_vector(program, inputs, theta, initial), theta, inputs, backend.name
+    )
+
+
+def _without_gradient(
+    state: tf.Tensor, theta: tf.Tensor, inputs: tf.Tensor, backend: str
+) -> tf.Tensor:
+    @tf.custom_gradient
+    def guarded(theta: tf.Tensor, inputs: tf.Tensor) -> Any:
+        def gradient(*upstream: tf.Tensor) -> Any:
+            raise ConfigurationError(
+                describe(
+                    f"Backend '{backend}' returns states without gradients",
+                    hint="Measure with ExpectationValue right behind the quantum layers",
+                )
+            )
+
+        return tf.stop_gradient(state), gradient
+
+    return guarded(theta, inputs)
 
 
 # Programs and their functions are built once; a step finds them by a hash that is cached.
@@ -118,9 +156,9 @@ def _prepared(program: Program, complex_amplitudes: bool) -> Program:
 def _expectation(
     program: Program, observables: tuple[PauliSum, ...], means: Means
 ) -> Callable[..., tf.Tensor]:
-    return execution.build_expectation(program, observables, means.backend, means.gradient)
+    return execution.build_expectation(program, observables, means.resolved, means.gradient)
 
 
 @lru_cache(maxsize=256)
 def _state(program: Program, means: Means) -> Callable[..., tf.Tensor]:
-    return execution.build_state(program, means.backend, means.gradient)
+    return execution.build_state(program, means.resolved, "adjoint")

@@ -24,9 +24,8 @@ from qstore_tf.layers.base import (
 )
 from qstore_tf.layers.means import (
     Means,
-    backend_config,
     check_has_states,
-    gradient_config,
+    plain,
     read_means,
 )
 from qstore_tf.layers.options import (
@@ -91,8 +90,14 @@ class ExpectationValue(QuantumBase):
         gradient: str | GradientMethod | None = None,
         **kwargs: Any,
     ) -> None:
-        self._options = _Options(read_observables(observables), backend, gradient)
-        means = read_means(backend or "auto", gradient or "auto")
+        """Checks the options; see the class."""
+        measured = read_observables(observables)
+        means = read_means("auto" if backend is None else backend, gradient or "auto")
+        self._options = _Options(
+            measured,
+            None if backend is None else means.backend,
+            None if gradient is None else means.gradient,
+        )
         super().__init__(means=means, **kwargs)
         self.fuse = bool(fuse)
 
@@ -156,8 +161,8 @@ class ExpectationValue(QuantumBase):
             **super().get_config(),
             "observables": observables_config(self._options.measured),
             "fuse": self.fuse,
-            "backend": backend_config(self._options.backend),
-            "gradient": gradient_config(self._options.gradient),
+            "backend": plain(self._options.backend),
+            "gradient": plain(self._options.gradient),
         }
 
 

@@ -142,6 +142,7 @@ class QuantumLayer(QuantumBase):
         gradient: str | GradientMethod = "auto",
         **kwargs: Any,
     ) -> None:
+        """Checks the options; see the class."""
         self._options = LayerOptions.read(
             n_qubits, depth, encoding, ansatz, entanglement, observables, circuit, inputs
         )
@@ -238,9 +239,7 @@ class QuantumLayer(QuantumBase):
             features = no_inputs(features, self.real_dtype)
         theta = tf.convert_to_tensor(self.theta)
         observables = self._options.observables(evolution.n_qubits)
-        values = carried.expectation(
-            program, observables, self._means, features, theta, initial
-        )
+        values = carried.expectation(program, observables, self._means, features, theta, initial)
         return tf.cast(values, self.compute_dtype)
 
     def _evolve(self, inputs: tf.Tensor, evolution: Evolution) -> tf.Tensor:
