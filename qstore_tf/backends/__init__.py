@@ -1,0 +1,9 @@
+"""Where programs run: one interface, one file per backend, names resolved in the registry."""
+
+from qstore_tf.backends.base import Backend as Backend
+from qstore_tf.backends.base import Capabilities as Capabilities
+from qstore_tf.backends.native import Native as Native
+from qstore_tf.backends.registry import available as available
+from qstore_tf.backends.registry import get as get
+from qstore_tf.backends.registry import register as register
+from qstore_tf.backends.tensorflow import TensorFlow as TensorFlow

@@ -1,0 +1,127 @@
+"""Turns names into backends."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable
+from typing import Any
+
+import tensorflow as tf
+
+from qstore_tf.backends.base import Backend
+from qstore_tf.backends.native import Native
+from qstore_tf.backends.tensorflow import TensorFlow
+from qstore_tf.errors import ConfigurationError, describe, did_you_mean
+from qstore_tf.ops import library
+
+_log = logging.getLogger("qstore_tf")
+_factories: dict[str, Callable[..., Backend]] = {}
+_said: set[str] = set()
+
+
+def register(name: str, factory: Callable[..., Backend]) -> None:
+    """Makes `get(name)` return `factory()`.
+
+    Args:
+        name: Lower-case name.
+        factory: A `Backend` class, or a function that returns a backend.
+
+    Raises:
+        ConfigurationError: The name is taken by something else.
+    """
+    if name == "auto" or _factories.get(name, factory) is not factory:
+        raise ConfigurationError(
+            describe(f"There is a backend {name!r} already", hint="Choose another name")
+        )
+    _factories[name] = factory
+
+
+def get(backend: str | Backend = "auto", **options: Any) -> Backend:
+    """Returns a backend.
+
+    Args:
+        backend: A name, or a backend, which is returned as it is. "auto" is "native" where the
+            op library loads and no GPU is visible, else "tensorflow", which it logs once.
+        **options: Keyword arguments of the backend, such as `num_threads=2`.
+
+    Raises:
+        ConfigurationError: The name is unknown, or options came with a backend object.
+        LibraryError: "native" is asked for and the op library does not load.
+
+    Example:
+        >>> get("tensorflow").name
+        'tensorflow'
+    """
+    if isinstance(backend, Backend):
+        if options:
+            raise ConfigurationError(
+                describe("Options came with a finished backend", received=sorted(options))
+            )
+        return backend
+    if not isinstance(backend, str):
+        raise ConfigurationError(
+            describe("This is not a backend", expected="a name or a Backend", received=backend)
+        )
+    name = _automatic() if backend == "auto" else backend
+    if name not in _factories:
+        raise ConfigurationError(
+            describe(
+                f"There is no backend {backend!r}",
+                hint=did_you_mean(backend, ["auto", *_factories]),
+            )
+        )
+    try:
+        return _factories[name](**options)
+    except TypeError as error:
+        if not options:
+            raise
+        raise ConfigurationError(
+            describe(f"Backend {name!r} does not take these options ({error})", received=options)
+        ) from error
+
+
+def available() -> dict[str, str | None]:
+    """Returns the registered names, each with None where it can run here, else the reason why not.
+
+    Example:
+        >>> available()["tensorflow"] is None
+        True
+    """
+    reasons: dict[str, str | None] = {name: None for name in _factories}
+    reasons["native"] = library.status().reason
+    reasons["local_cpu"] = None
+    return reasons
+
+
+def _automatic() -> str:
+    if not library.available():
+        _say_once(
+            "library",
+            "qstore_tf runs in plain TensorFlow ops, which is slower on a CPU, because the "
+            "native ops are not there: %s",
+            library.status().reason,
+        )
+        return "tensorflow"
+    if tf.config.get_visible_devices("GPU") or tf.config.get_visible_devices("TPU"):
+        _say_once(
+            "device",
+            "qstore_tf runs in plain TensorFlow ops because a GPU or TPU is visible; "
+            "backend='native' uses the CPU ops instead.",
+        )
+        return "tensorflow"
+    return "native"
+
+
+def _say_once(key: str, message: str, *arguments: Any) -> None:
+    if key not in _said:
+        _said.add(key)
+        _log.warning(message, *arguments)
+
+
+def _local_cpu(**options: Any) -> Backend:
+    return Native(**options) if library.available() else TensorFlow(**options)
+
+
+register("native", Native)
+register("tensorflow", TensorFlow)
+register("local_cpu", _local_cpu)

@@ -1,0 +1,1 @@
+"""Programs as TensorFlow ops: the native library (`native`) and plain TensorFlow (`plain`)."""
