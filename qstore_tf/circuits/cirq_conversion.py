@@ -16,6 +16,7 @@ import numpy as np
 import sympy
 
 from qstore_tf.circuits.circuit import Operation, UnifiedCircuit
+from qstore_tf.circuits.gates import lookup
 from qstore_tf.circuits.symbols import Affine
 from qstore_tf.errors import CircuitError, ConversionError, describe
 
@@ -357,6 +358,8 @@ def _gate_steps(operation: cirq.Operation, depth: int) -> Iterable[_Step]:
         for kind, read in _FROM_CIRQ:
             if isinstance(gate, kind):
                 return [_affine_step(step) for step in read(gate)]
+        if type(gate).__name__ == "QasmUGate":
+            return _qasm_u(gate)
         if type(gate).__module__.startswith("cirq_ionq") and type(gate).__name__ in _FROM_IONQ:
             return [_affine_step(step) for step in _FROM_IONQ[type(gate).__name__](gate)]
     except CircuitError as error:
@@ -393,6 +396,19 @@ def _unknown_steps(operation: cirq.Operation, depth: int) -> list[_Step]:
         return [step for part in parts for step in _steps_of(part, index, depth + 1)]
     except KeyError as error:
         raise _cannot(operation, "it needs ancilla qubits", "Decompose it in Cirq first.") from error
+
+
+def _qasm_u(gate: Any) -> list[_Step]:
+    """The gate that Cirq's OpenQASM reader makes of u1, u2 and u3; angles in half turns."""
+    matrix = cirq.unitary(gate)
+    angles = [float(value) * math.pi for value in (gate.theta, gate.phi, gate.lmda)]
+    name, params = "U3", angles
+    if angles[0] == 0:
+        name, params = "PhaseShift", [angles[1] + angles[2]]
+    # Its parameters are reduced modulo full turns, which is not the same for theta.
+    if np.abs(lookup(name).matrix(*params) - matrix).max() > 1e-9:  # type: ignore[misc]
+        return [("Unitary", (0,), (matrix,), ())]
+    return [_affine_step((name, (0,), tuple(params), ()))]
 
 
 def _affine(value: Any, factor: float = 1.0) -> Affine:

@@ -179,17 +179,26 @@ def _commute(a: _Element, b: _Element) -> bool:
 # --- gates to elements
 
 
+def without_named_controls(operation: Operation) -> Operation:
+    """The same operation with the controls in a gate's name (CX, CRY, CCZ) as plain controls.
+
+    >>> str(without_named_controls(Operation("CCX", (0, 1, 2))))
+    'CCX 0, 1, 2'
+    """
+    name, count = _CONTROLLED.get(operation.gate, (operation.gate, 0))
+    targets = operation.targets
+    controls = operation.controls + targets[:count]
+    return Operation(name, targets[count:], operation.params, controls, operation.matrix)
+
+
 def _element(operation: Operation) -> _Element | None:
     """The element of an operation; None if it does nothing."""
-    name, targets, controls = operation.gate, operation.targets, operation.controls
-    if name in _CONTROLLED:
-        name, count = _CONTROLLED[name]
-        controls, targets = controls + targets[:count], targets[count:]
-    params = operation.params
+    plain = without_named_controls(operation)
+    name, targets, controls, params = plain.gate, plain.targets, plain.controls, plain.params
     if name == "I":
         return None
     if name == "Measure":
-        return _other(operation, name, targets, controls)
+        return _other(operation, plain)
     element: _Element | None
     if name == "GlobalPhase":
         element = _phase(params[0], controls, operation)
@@ -211,7 +220,7 @@ def _element(operation: Operation) -> _Element | None:
         if phase is not None:
             element = _phase(Affine(phase), controls, None)
         else:
-            return _other(operation, name, targets, controls)
+            return _other(operation, plain)
     return None if _is_identity(element) else element
 
 
@@ -245,12 +254,10 @@ def _rotation(
     return _Element(axes, key, controls, pairs, theta, phi, operation)
 
 
-def _other(
-    operation: Operation, name: str, targets: tuple[int, ...], controls: tuple[int, ...]
-) -> _Element:
-    axes = dict.fromkeys(targets, "Z" if name == "ZZ" else "") | dict.fromkeys(controls, "Z")
-    plain = Operation(name, targets, operation.params, controls, operation.matrix)
-    return _Element(axes, _key(plain), controls, None, _ZERO, _ZERO, operation)
+def _other(operation: Operation, plain: Operation) -> _Element:
+    axis = "Z" if plain.gate == "ZZ" else ""
+    axes = dict.fromkeys(plain.targets, axis) | dict.fromkeys(plain.controls, "Z")
+    return _Element(axes, _key(plain), plain.controls, None, _ZERO, _ZERO, operation)
 
 
 def _key(plain: Operation) -> Hashable:
@@ -281,15 +288,6 @@ def _phase_of_identity(operation: Operation, name: str) -> float | None:
 # --- merging
 
 
-def _plain(element: _Element) -> Operation:
-    operation = element.operation
-    assert operation is not None
-    name, count = _CONTROLLED.get(operation.gate, (operation.gate, 0))
-    return Operation(
-        name, operation.targets[count:], operation.params, element.controls, operation.matrix
-    )
-
-
 def _can_join(a: _Element, b: _Element) -> bool:
     return a.operation is not None and a.operation.gate in ("FSim", "ZZ", "MS")
 
@@ -297,8 +295,9 @@ def _can_join(a: _Element, b: _Element) -> bool:
 def _cancel(a: _Element, b: _Element) -> bool:
     if a.paulis is not None or a.operation is None or a.operation.is_measurement:
         return False
-    inverse = _plain(a).inverse()
-    other = _plain(b)
+    assert b.operation is not None
+    inverse = without_named_controls(a.operation).inverse()
+    other = without_named_controls(b.operation)
     return len(inverse) == 1 and (
         _key(inverse[0]) == _key(other) and inverse[0].params == other.params
     )
