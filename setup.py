@@ -58,12 +58,17 @@ def is_x86() -> bool:
     return platform.machine().lower() in ("x86_64", "amd64")
 
 
-def sources() -> list[Path]:
-    """Every C++ file of the library that this machine can compile, relative to the root."""
+def has_fast_engine() -> bool:
+    """Whether the fast engine is there to be compiled in."""
+    return (ROOT / SOURCE / "lib/fast/fast.cc").exists()
+
+
+def sources(*folders: str) -> list[Path]:
+    """C++ files that this machine can compile, relative to the root; default: the library's."""
+    if not folders:
+        folders = ("", "lib", "ops", "kernels") + (("lib/fast",) if has_fast_engine() else ())
     found = sorted(
-        path.relative_to(ROOT)
-        for folder in ("", "lib", "lib/fast", "ops", "kernels")
-        for path in (ROOT / SOURCE / folder).glob("*.cc")
+        path.relative_to(ROOT) for folder in folders for path in (ROOT / SOURCE / folder).glob("*.cc")
     )
     return [path for path in found if is_x86() or not path.name.endswith(tuple(ISA_FLAGS))]
 
@@ -71,7 +76,7 @@ def sources() -> list[Path]:
 def flags_for(source: Path, version: str) -> list[str]:
     """Compiler flags of one file."""
     flags = [*COMPILE_FLAGS, f'-DQSTORE_VERSION="{version}"']
-    if (ROOT / SOURCE / "lib/fast/fast.cc").exists():
+    if has_fast_engine():
         flags.append("-DQSTORE_HAVE_FAST")
     for suffix, extra in ISA_FLAGS.items():
         if source.name.endswith(suffix):
