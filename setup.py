@@ -36,16 +36,16 @@ ROOT = Path(__file__).resolve().parent
 SOURCE = Path("qstore_tf", "cc")
 FRAMEWORK = "libtensorflow_framework.so.2"
 
-COMPILE_FLAGS = (
+COMPILE_FLAGS = shlex.split(
     "-std=c++17 -O3 -DNDEBUG -fPIC -pthread -Wall -Wextra -ffp-contract=fast -fno-math-errno "
     "-fvisibility=hidden -fvisibility-inlines-hidden"
-).split()
+)
 # Each of these files holds one copy of the engine, chosen when the program runs.
 ISA_FLAGS = {
     "_avx2.cc": ["-mavx2", "-mfma"],
-    "_avx512.cc": (
+    "_avx512.cc": shlex.split(
         "-mavx512f -mavx512dq -mavx512bw -mavx512vl -mavx2 -mfma -mprefer-vector-width=512"
-    ).split(),
+    ),
 }
 
 
@@ -68,7 +68,9 @@ def sources(*folders: str) -> list[Path]:
     if not folders:
         folders = ("", "lib", "ops", "kernels") + (("lib/fast",) if has_fast_engine() else ())
     found = sorted(
-        path.relative_to(ROOT) for folder in folders for path in (ROOT / SOURCE / folder).glob("*.cc")
+        path.relative_to(ROOT)
+        for folder in folders
+        for path in (ROOT / SOURCE / folder).glob("*.cc")
     )
     return [path for path in found if is_x86() or not path.name.endswith(tuple(ISA_FLAGS))]
 
@@ -180,7 +182,9 @@ def link_flags(compiler: list[str], folder: Path) -> list[str]:
     if sys.platform == "darwin":
         return ["-undefined", "dynamic_lookup"]
     # Our own copy of the C++ runtime: TensorFlow's wheels are built with another one.
-    runtime = "-static-libstdc++ -static-libgcc -Wl,-s -Wl,-z,nodelete -Wl,--no-undefined".split()
+    runtime = shlex.split(
+        "-static-libstdc++ -static-libgcc -Wl,-s -Wl,-z,nodelete -Wl,--no-undefined"
+    )
     exports = folder / "exports.map"
     exports.write_text("{ global: qstore_*; local: *; };\n")
     stub = make_stub(compiler, folder / "stub")
@@ -195,9 +199,7 @@ def build_library(target: Path, folder: Path, version: str) -> None:
     if os.name == "nt":
         raise BuildError("the native op library is not built on Windows")
     compiler = find_compiler()
-    objects = compile_all(
-        compiler, {path: flags_for(path, version) for path in sources()}, folder
-    )
+    objects = compile_all(compiler, {path: flags_for(path, version) for path in sources()}, folder)
     libraries = link_flags(compiler, folder)
     extra = shlex.split(os.environ.get("LDFLAGS", ""))
     names = [str(path) for path in objects]
