@@ -31,7 +31,7 @@ lint: $(INSTALLED)
 	$(BIN)/mypy qstore_tf
 
 bench: $(INSTALLED)
-	$(BIN)/python -m benchmarks.run
+	$(BIN)/python benchmarks/run.py
 
 wheel: $(INSTALLED)
 	rm -rf dist
@@ -54,6 +54,7 @@ $(BIN)/python:
 	exit 1
 
 $(INSTALLED): $(BUILD_INPUTS) | $(BIN)/python
+	@echo "Installing into $(VENV): downloads TensorFlow, compiles the op library (minutes)"
 	$(BIN)/python -m pip install --quiet --upgrade pip
 	$(BIN)/python -m pip install --quiet -e '.[dev]'
 	@touch $@

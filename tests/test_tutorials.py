@@ -1,0 +1,65 @@
+"""The tutorials run from top to bottom, and the README's example runs as pasted."""
+
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import nbformat
+import pytest
+from nbclient import NotebookClient
+
+ROOT = Path(__file__).resolve().parents[1]
+TUTORIALS = sorted((ROOT / "tutorials").glob("*.ipynb"))
+
+
+def text_of(notebook: nbformat.NotebookNode) -> str:
+    """Everything that the cells have printed."""
+    outputs = [output for cell in notebook.cells for output in cell.get("outputs", ())]
+    return "".join(output.get("text", "") for output in outputs)
+
+
+def pictures_of(notebook: nbformat.NotebookNode) -> int:
+    outputs = [output for cell in notebook.cells for output in cell.get("outputs", ())]
+    return sum("image/png" in output.get("data", {}) for output in outputs)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("path", TUTORIALS, ids=[path.stem for path in TUTORIALS])
+def test_a_tutorial_runs_from_top_to_bottom(path: Path, tmp_path: Path) -> None:
+    notebook = nbformat.read(path, as_version=4)
+    client = NotebookClient(
+        notebook, timeout=600, kernel_name="python3", resources={"metadata": {"path": tmp_path}}
+    )
+    client.execute()
+    assert pictures_of(notebook) >= 3
+    if path.stem == "01_digits":
+        accuracy = re.search(r"held-out accuracy (\S+)", text_of(notebook))
+        assert accuracy is not None and float(accuracy.group(1)) >= 0.93
+        assert "same predictions: True" in text_of(notebook)
+
+
+def test_there_is_a_tutorial_and_each_is_stored_small() -> None:
+    assert [path.stem for path in TUTORIALS][:1] == ["01_digits"]
+    for path in TUTORIALS:
+        assert path.stat().st_size < 500_000
+        assert "/home/" not in path.read_text() and "/tmp/" not in path.read_text()
+
+
+def test_the_example_in_the_readme_runs_as_pasted(tmp_path: Path) -> None:
+    readme = (ROOT / "README.md").read_text(encoding="utf-8")
+    (example,) = re.findall(r"```python\n(.*?)```", readme, flags=re.DOTALL)
+    assert len(example.splitlines()) <= 18
+    done = subprocess.run(
+        [sys.executable, "-c", example], capture_output=True, text=True, cwd=tmp_path, check=False
+    )
+    assert done.returncode == 0, done.stderr
+    final = re.findall(r"val_accuracy: (\d\.\d+)", done.stdout)[-1]
+    assert float(final) > 0.7
+    assert (tmp_path / "digits.keras").stat().st_size > 1000
+
+
+def test_files_that_the_readme_links_to_are_there() -> None:
+    readme = (ROOT / "README.md").read_text(encoding="utf-8")
+    for target in re.findall(r"\]\(([^)#:]+)(?:#[^)]*)?\)", readme):
+        assert (ROOT / target).exists(), target
