@@ -262,13 +262,14 @@ _PRELUDE = " ".join(
     """.split()
 )
 _COMMENT = re.compile(r"//[^\n]*")
-_BARRIER = re.compile(r"\bbarrier\b[^;]*;")
+# These two match whatever follows the keyword, so that a damaged text costs linear time too.
+_BARRIER = re.compile(r"\bbarrier\b[^;]*(?:;|\Z)")
+_DEFINITION = re.compile(r"\bgate\s+(\w+)[^{}]*(?:\{([^{}]*)(?:\}|\Z)|\}|\Z)")
 _INCLUDE = re.compile(r'include\s*"qelib1\.inc"\s*;')
 _HEADER = re.compile(r"\s*OPENQASM\s+2(?:\.0*)?\s*;")
 _REGISTER = re.compile(r"\bqreg\s+([A-Za-z_]\w*)\s*\[\s*(\d+)\s*\]")
 _CLASSICAL = re.compile(r"\bcreg\s+([A-Za-z_]\w*)\s*\[\s*(\d+)\s*\]")
 _NUMBER = re.compile(r"(?<![\w.])(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?(?![\w.]|\s*\])")
-_DEFINITION = re.compile(r"\bgate\s+(\w+)[^{}]*\{([^{}]*)\}")
 _NAME = re.compile(r"\s*(\w+)")
 _UNSUPPORTED = re.compile(r"\b(if|reset|opaque)\b")
 
