@@ -33,11 +33,6 @@ REQUIREMENTS: dict[str, tuple[str, ...]] = {
 PYTHONS = ("3.11", "3.12", "3.10")
 
 
-def python_of(framework: str) -> Path:
-    """The interpreter of a peer's environment, whether or not it exists yet."""
-    return VENVS / framework / "bin" / "python"
-
-
 def ensure(framework: str) -> Path:
     """Makes a peer's environment if it is missing or its pins have changed.
 
@@ -47,8 +42,9 @@ def ensure(framework: str) -> Path:
     Raises:
         RuntimeError: no fitting Python, or the installation failed (its output is printed).
     """
+    framework = framework.removesuffix("_tuned")  # The same packages, used otherwise.
     requirements = REQUIREMENTS[framework]
-    python = python_of(framework)
+    python = VENVS / framework / "bin" / "python"
     stamp = VENVS / framework / "pins"
     digest = hashlib.sha256("\n".join(requirements).encode()).hexdigest()
     if stamp.is_file() and stamp.read_text() == digest and python.exists():

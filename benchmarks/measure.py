@@ -20,7 +20,7 @@ LOOP_STEPS = 100
 # Seconds that 100 steps in the graph may take before a peer gets fewer.
 LOOP_LIMIT = 60.0
 # Seconds of measuring to aim at, per column.
-BUDGET = 12.0
+BUDGET = 10.0
 MIN_REPEATS, MAX_REPEATS = 3, 25
 
 
@@ -80,18 +80,16 @@ def measure(peer: Peer, workload: Workload) -> dict[str, Any]:
     loss, gradient = peer.step(theta)
     first_call = time.perf_counter() - started
 
-    one = _timed(lambda: peer.step(theta))
-    calls = max(1, min(200, int(0.2 / one)))
-    single = _repeat(lambda: [peer.step(theta) for _ in range(calls)], calls, one * calls)
+    calls = max(1, min(200, int(0.2 / _timed(lambda: peer.step(theta)))))
+    single = _repeat(lambda: [peer.step(theta) for _ in range(calls)], calls)
 
     loop: list[float] = []
     steps = 0
     if peer.loop is not None:
         run = peer.loop
-        run(1)
+        run(1)  # Traces and compiles; the number of steps is an argument of the graph.
         steps = steps_for(_timed(lambda: run(2)) / 2)
-        estimate = _timed(lambda: run(steps))
-        loop = _repeat(lambda: run(steps), steps, estimate)
+        loop = _repeat(lambda: run(steps), steps)
     return {
         "precision": peer.precision,
         "versions": peer.versions,
@@ -112,9 +110,12 @@ def steps_for(seconds_per_step: float) -> int:
     return max(3, min(LOOP_STEPS, int(LOOP_LIMIT / 3 / seconds_per_step)))
 
 
-def _repeat(function: Callable[[], object], steps: int, estimate: float) -> list[float]:
-    repeats = max(MIN_REPEATS, min(MAX_REPEATS, int(BUDGET / estimate)))
-    return [_timed(function) / steps for _ in range(repeats)]
+def _repeat(function: Callable[[], object], steps: int) -> list[float]:
+    times = [_timed(function)]
+    repeats = max(MIN_REPEATS, min(MAX_REPEATS, int(BUDGET / times[0])))
+    while len(times) < repeats:
+        times.append(_timed(function))
+    return [seconds / steps for seconds in times]
 
 
 def _timed(function: Callable[[], object]) -> float:

@@ -26,7 +26,7 @@ from benchmarks.workload import WORKLOADS, Workload
 ROOT = environments.ROOT
 RESULTS = ROOT / "benchmarks" / "results"
 CACHE = environments.VENVS / "results"
-FRAMEWORKS = ("qstore", "tensorcircuit", "tfq", "lightning", "qulacs")
+FRAMEWORKS = tuple(report.TITLES)
 # Seconds after which a peer on one workload is given up.
 TIME_LIMIT = 600
 
