@@ -73,7 +73,7 @@ def entangling_pairs(entanglement: Entanglement, n_qubits: int) -> Pairs:
             raise ConfigurationError(
                 describe(
                     "Unknown entanglement",
-                    expected="one of " + ", ".join(map(repr, ENTANGLEMENTS)) + ", or a list of pairs",
+                    expected="a name from the list below, or a list of (control, target) pairs",
                     received=entanglement,
                     hint=did_you_mean(entanglement, ENTANGLEMENTS),
                 )

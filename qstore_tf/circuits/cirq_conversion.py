@@ -15,8 +15,9 @@ import cirq
 import numpy as np
 import sympy
 
-from qstore_tf.circuits.circuit import Operation, UnifiedCircuit
+from qstore_tf.circuits.circuit import UnifiedCircuit
 from qstore_tf.circuits.gates import lookup
+from qstore_tf.circuits.operation import Operation
 from qstore_tf.circuits.symbols import Affine
 from qstore_tf.errors import CircuitError, ConversionError, describe
 
@@ -344,7 +345,7 @@ def _gate_steps(operation: cirq.Operation, depth: int) -> Iterable[_Step]:
     gate = operation.gate
     if isinstance(gate, cirq.ControlledGate):
         local = cirq.LineQubit.range(cirq.num_qubits(gate))
-        index = {qubit: q for q, qubit in enumerate(local)}
+        index: dict[cirq.Qid, int] = {qubit: q for q, qubit in enumerate(local)}
         n_controls = gate.num_controls()
         controlled = cirq.ControlledOperation(
             local[:n_controls], gate.sub_gate.on(*local[n_controls:]), gate.control_values
@@ -395,7 +396,8 @@ def _unknown_steps(operation: cirq.Operation, depth: int) -> list[_Step]:
     try:
         return [step for part in parts for step in _steps_of(part, index, depth + 1)]
     except KeyError as error:
-        raise _cannot(operation, "it needs ancilla qubits", "Decompose it in Cirq first.") from error
+        why = "its decomposition needs ancilla qubits"
+        raise _cannot(operation, why, "Decompose it in Cirq first.") from error
 
 
 def _qasm_u(gate: Any) -> list[_Step]:
@@ -496,8 +498,7 @@ def _iswap(gate: Any) -> list[_Step]:
 def _phased_x_power(gate: Any) -> list[_Step]:
     phase = _affine(gate.phase_exponent)
     if phase == Affine():
-        middle = _pauli_power("X", _X_POWERS)(gate)
-        return middle
+        return _pauli_power("X", _X_POWERS)(gate)
     if phase.is_constant and _affine(gate.exponent).is_constant:
         return [("Unitary", (0,), (cirq.unitary(gate),), ())]
     return [

@@ -6,7 +6,8 @@ import math
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from qstore_tf.circuits.circuit import Operation, UnifiedCircuit
+from qstore_tf.circuits.circuit import UnifiedCircuit
+from qstore_tf.circuits.operation import Operation
 from qstore_tf.circuits.optimize import without_named_controls
 from qstore_tf.circuits.symbols import Affine
 

@@ -15,8 +15,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from qstore_tf.circuits.circuit import Operation, UnifiedCircuit
+from qstore_tf.circuits.circuit import UnifiedCircuit
 from qstore_tf.circuits.gates import lookup
+from qstore_tf.circuits.operation import Operation
 from qstore_tf.circuits.symbols import Affine
 
 TOLERANCE = 1e-12

@@ -26,7 +26,7 @@ _COLUMN_GAP = 0.17
 _NAME_SIZE = 10.5
 _PARAM_SIZE = 7.5
 _NAME_CHARACTER = 0.098
-_PARAM_CHARACTER = 0.062
+_PARAM_CHARACTER = 0.065
 _MAX_PARAM = 18
 _ROW_WIDTH = 13.0
 
@@ -51,9 +51,13 @@ _FAMILY = {
 }
 _LINE_COLOUR = "#3b5b8c"
 
-_GREEK = set(
-    "alpha beta gamma delta epsilon zeta eta theta kappa lambda mu nu xi pi rho sigma tau phi chi "
-    "psi omega Gamma Delta Theta Lambda Xi Pi Sigma Phi Psi Omega".split()
+_GREEK = frozenset(
+    (
+        "alpha", "beta", "gamma", "delta", "epsilon", "zeta", "eta", "theta",
+        "kappa", "lambda", "mu", "nu", "xi", "pi", "rho", "sigma",
+        "tau", "phi", "chi", "psi", "omega", "Gamma", "Delta", "Theta",
+        "Lambda", "Xi", "Pi", "Sigma", "Phi", "Psi", "Omega",
+    )
 )
 _SYMBOL = re.compile(r"([A-Za-z]+)((?:_?\d+)*)")
 
@@ -277,7 +281,9 @@ def _affine_math(value: Affine) -> str:
     parts: list[str] = []
     for name, coefficient in value.terms:
         factor = {1.0: "", -1.0: "-"}.get(coefficient, number_text(coefficient))
-        parts.append(f"{factor}{_symbol_math(name)}")
+        symbol = _symbol_math(name)
+        dot = "" if factor in ("", "-") or symbol.startswith("$") else "·"
+        parts.append(f"{factor}{dot}{symbol}")
     if value.constant or not parts:
         parts.append(number_text(value.constant))
     text = parts[0]

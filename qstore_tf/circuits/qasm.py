@@ -17,8 +17,9 @@ from typing import Any, NoReturn
 import cirq
 import numpy as np
 
-from qstore_tf.circuits.circuit import Operation, UnifiedCircuit
+from qstore_tf.circuits.circuit import UnifiedCircuit
 from qstore_tf.circuits.cirq_conversion import from_cirq
+from qstore_tf.circuits.operation import Operation
 from qstore_tf.circuits.optimize import without_named_controls
 from qstore_tf.errors import ConversionError, describe
 
@@ -247,19 +248,17 @@ def _one_qubit_circuit(matrix: Any) -> UnifiedCircuit:
 # --- reading
 
 # Gates of today's qelib1.inc that the reader of Cirq 1.5 lacks, up to global phase.
-_PRELUDE = " ".join(
-    """
-    gate p(a) x { u1(a) x; }
-    gate u(a,b,c) x { u3(a,b,c) x; }
-    gate sx x { u3(pi/2,-pi/2,pi/2) x; }
-    gate sxdg x { u3(pi/2,pi/2,-pi/2) x; }
-    gate cp(a) x,y { cu1(a) x,y; }
-    gate crx(a) x,y { h y; crz(a) x,y; h y; }
-    gate cry(a) x,y { ry(a/2) y; cx x,y; ry(-a/2) y; cx x,y; }
-    gate csx x,y { h y; cu1(pi/2) x,y; h y; }
-    gate rzz(a) x,y { cx x,y; rz(a) y; cx x,y; }
-    gate rxx(a) x,y { h x; h y; cx x,y; rz(a) y; cx x,y; h x; h y; }
-    """.split()
+_PRELUDE = (
+    "gate p(a) x { u1(a) x; } "
+    "gate u(a,b,c) x { u3(a,b,c) x; } "
+    "gate sx x { u3(pi/2,-pi/2,pi/2) x; } "
+    "gate sxdg x { u3(pi/2,pi/2,-pi/2) x; } "
+    "gate cp(a) x,y { cu1(a) x,y; } "
+    "gate crx(a) x,y { h y; crz(a) x,y; h y; } "
+    "gate cry(a) x,y { ry(a/2) y; cx x,y; ry(-a/2) y; cx x,y; } "
+    "gate csx x,y { h y; cu1(pi/2) x,y; h y; } "
+    "gate rzz(a) x,y { cx x,y; rz(a) y; cx x,y; } "
+    "gate rxx(a) x,y { h x; h y; cx x,y; rz(a) y; cx x,y; h x; h y; }"
 )
 _COMMENT = re.compile(r"//[^\n]*")
 # These two match whatever follows the keyword, so that a damaged text costs linear time too.

@@ -19,7 +19,8 @@ import reprlib
 from collections.abc import Callable, Mapping
 from typing import Any, NoReturn, TypeVar
 
-from qstore_tf.circuits.circuit import Operation, UnifiedCircuit
+from qstore_tf.circuits.circuit import UnifiedCircuit
+from qstore_tf.circuits.operation import Operation
 from qstore_tf.circuits.symbols import Affine
 from qstore_tf.errors import CircuitError, ConversionError, describe
 
