@@ -67,7 +67,8 @@ def describe(
     """
     parts = [_sentence(what)]
     if expected is not None:
-        parts.append(_sentence(f"Expected: {expected if isinstance(expected, str) else expected!r}"))
+        text = expected if isinstance(expected, str) else repr(expected)
+        parts.append(_sentence(f"Expected: {text}"))
     if received is not None:
         parts.append(_sentence(f"Received: {_shorten(repr(received))}"))
     if hint is not None:

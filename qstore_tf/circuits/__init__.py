@@ -1,6 +1,5 @@
 """Circuits, gates, observables and compiled programs; no TensorFlow."""
 
-from qstore_tf.circuits.circuit import Operation as Operation
 from qstore_tf.circuits.circuit import UnifiedCircuit as UnifiedCircuit
 from qstore_tf.circuits.gates import BASIS as BASIS
 from qstore_tf.circuits.gates import GATES as GATES
@@ -11,6 +10,7 @@ from qstore_tf.circuits.observables import PauliString as PauliString
 from qstore_tf.circuits.observables import PauliSum as PauliSum
 from qstore_tf.circuits.observables import observables_text as observables_text
 from qstore_tf.circuits.observables import parse_observables as parse_observables
+from qstore_tf.circuits.operation import Operation as Operation
 from qstore_tf.circuits.program import Angle as Angle
 from qstore_tf.circuits.program import Flip as Flip
 from qstore_tf.circuits.program import Phase as Phase

@@ -7,17 +7,22 @@ a gate is said when it is added.
 
 from __future__ import annotations
 
-import operator
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Union
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from qstore_tf.circuits.gates import Gate, lookup
-from qstore_tf.circuits.program import AnyPrimitive, Matrix, Unitary, place
+from qstore_tf.circuits.operation import (
+    Operation,
+    Qubits,
+    check_unitary,
+    read_integer,
+    read_qubits,
+)
+from qstore_tf.circuits.program import Matrix
 from qstore_tf.circuits.symbols import Affine, AffineLike, check_symbol_name
 from qstore_tf.errors import CircuitError, describe, did_you_mean
 
@@ -25,110 +30,6 @@ if TYPE_CHECKING:
     import cirq
     import sympy
     from matplotlib.figure import Figure
-
-MAX_UNITARY_QUBITS = 5
-UNITARY_TOLERANCE = 1e-6
-
-Qubits = Union[int, Sequence[int]]
-
-
-@dataclass(frozen=True)
-class Operation:
-    """One gate on given qubits; immutable. Circuits check operations, this class does not.
-
-    Attributes:
-        gate: Canonical gate name.
-        targets: The gate's qubits; for CX and the like its own controls come first.
-        params: One affine expression per parameter.
-        controls: Further qubits that must all be 1 for the gate to act.
-        matrix: Rows of the matrix, for the gate "Unitary" only.
-    """
-
-    gate: str
-    targets: tuple[int, ...]
-    params: tuple[Affine, ...] = ()
-    controls: tuple[int, ...] = ()
-    matrix: Matrix | None = None
-
-    @property
-    def row(self) -> Gate:
-        """The gate's row in the gate table."""
-        return lookup(self.gate)
-
-    @property
-    def qubits(self) -> tuple[int, ...]:
-        """All qubits: controls, then targets."""
-        return self.controls + self.targets
-
-    @property
-    def symbols(self) -> tuple[str, ...]:
-        """Symbols of the parameters in order of appearance, each once."""
-        return tuple(dict.fromkeys(name for p in self.params for name in p.symbols))
-
-    @property
-    def is_measurement(self) -> bool:
-        """Whether this is a measurement marker."""
-        return self.gate == "Measure"
-
-    @property
-    def label(self) -> str:
-        """The name with one C per control, such as "CCRX"."""
-        return "C" * len(self.controls) + self.gate
-
-    def primitives(self) -> tuple[AnyPrimitive, ...]:
-        """Returns the primitives in time order, on the circuit's qubits; none for a marker."""
-        if self.matrix is not None:
-            return (Unitary(self.matrix, self.targets, self.controls),)
-        return tuple(
-            place(primitive, self.targets, self.controls)
-            for primitive in self.row.primitives(*self.params)
-        )
-
-    def inverse(self) -> tuple[Operation, ...]:
-        """Returns the operations, in time order, that undo this one.
-
-        Raises:
-            CircuitError: A measurement marker has no inverse.
-        """
-        if self.matrix is not None:
-            return (
-                Operation(
-                    self.gate, self.targets, (), self.controls, freeze(thaw(self.matrix).conj().T)
-                ),
-            )
-        inverse = self.row.inverse
-        if inverse is None:
-            raise CircuitError(
-                describe(
-                    f"Gate {self.gate!r} has no inverse",
-                    hint="Add measurement markers after inverting",
-                )
-            )
-        return tuple(
-            Operation(name, self.targets, params, self.controls)
-            for name, params in inverse(*self.params)
-        )
-
-    def bind(self, values: Mapping[str, AffineLike]) -> Operation:
-        """Returns the operation with symbols replaced; symbols without a value stay."""
-        if all(p.is_constant for p in self.params):
-            return self
-        params = tuple(p.substitute(values) for p in self.params)
-        return Operation(self.gate, self.targets, params, self.controls, self.matrix)
-
-    def on(self, qubits: Sequence[int], controls: Sequence[int] = ()) -> Operation:
-        """Returns the operation moved from qubit q to `qubits[q]`, with more controls in front."""
-        return Operation(
-            self.gate,
-            tuple(qubits[q] for q in self.targets),
-            self.params,
-            (*controls, *(qubits[q] for q in self.controls)),
-            self.matrix,
-        )
-
-    def __str__(self) -> str:
-        params = f"({', '.join(map(str, self.params))})" if self.params else ""
-        return f"{self.label}{params} {', '.join(map(str, self.qubits))}".rstrip()
 
 
 class UnifiedCircuit:
@@ -144,7 +45,7 @@ class UnifiedCircuit:
     """
 
     def __init__(self, n_qubits: int) -> None:
-        self._n_qubits = _integer(n_qubits, "The number of qubits")
+        self._n_qubits = read_integer(n_qubits, "The number of qubits")
         if self._n_qubits < 1:
             raise CircuitError(
                 describe("A circuit needs at least one qubit", expected=">= 1", received=n_qubits)
@@ -194,11 +95,11 @@ class UnifiedCircuit:
             )
         if parameters is None:
             params: tuple[Affine, ...] = ()
-        elif isinstance(parameters, (list, tuple)) or getattr(parameters, "ndim", 0):
+        elif isinstance(parameters, (list, tuple)) or bool(getattr(parameters, "ndim", 0)):
             params = tuple([Affine.of(p) for p in parameters])  # type: ignore[union-attr]
         else:
             params = (Affine.of(parameters),)  # type: ignore[arg-type]
-        return self._append(row, _qubits(targets), params, _qubits(controls), None)
+        return self._append(row, read_qubits(targets), params, read_qubits(controls), None)
 
     def add_unitary(
         self, matrix: ArrayLike, targets: Qubits, controls: Qubits = ()
@@ -213,21 +114,21 @@ class UnifiedCircuit:
         Raises:
             CircuitError: Wrong shape, not unitary to 1e-6, not finite, or bad qubits.
         """
-        on = _qubits(targets)
-        rows = _check_unitary(matrix, len(on))
-        return self._append(lookup("Unitary"), on, (), _qubits(controls), rows)
+        on = read_qubits(targets)
+        rows = check_unitary(matrix, len(on))
+        return self._append(lookup("Unitary"), on, (), read_qubits(controls), rows)
 
     def add_operation(self, operation: Operation) -> UnifiedCircuit:
         """Adds an operation, with the same checks as the other methods."""
         row = lookup(operation.gate)
         matrix = operation.matrix
         if row.name == "Unitary":
-            matrix = _check_unitary(() if matrix is None else matrix, len(operation.targets))
+            matrix = check_unitary(() if matrix is None else matrix, len(operation.targets))
         elif matrix is not None:
             raise CircuitError(describe(f"Gate {row.name!r} takes no matrix"))
         params = tuple([Affine.of(p) for p in operation.params])
         return self._append(
-            row, _qubits(operation.targets), params, _qubits(operation.controls), matrix
+            row, read_qubits(operation.targets), params, read_qubits(operation.controls), matrix
         )
 
     def add_parameterized_layer(self, gate: str, name: str) -> UnifiedCircuit:
@@ -412,10 +313,7 @@ class UnifiedCircuit:
         Raises:
             CircuitError: `other` does not fit, or acts on measured qubits.
         """
-        if qubits is None:
-            on = tuple(range(other._n_qubits))
-        else:
-            on = _qubits(qubits)
+        on = tuple(range(other._n_qubits)) if qubits is None else read_qubits(qubits)
         if len(on) != other._n_qubits or other._n_qubits > self._n_qubits:
             raise CircuitError(
                 describe(
@@ -449,7 +347,7 @@ class UnifiedCircuit:
         Raises:
             CircuitError: A control is also acted upon, out of range, or there are markers.
         """
-        on = _qubits(controls)
+        on = read_qubits(controls)
         result = UnifiedCircuit(self._n_qubits)
         for op in self._operations:
             result._append(op.row, op.targets, op.params, on + op.controls, op.matrix)
@@ -576,72 +474,3 @@ class UnifiedCircuit:
         import sympy
 
         return tuple(sympy.Symbol(name) for name in self.parameters)
-
-
-def freeze(matrix: NDArray[np.complex128]) -> Matrix:
-    """Returns a matrix as nested tuples, which can be hashed."""
-    return tuple(map(tuple, matrix.tolist()))
-
-
-def thaw(matrix: Matrix) -> NDArray[np.complex128]:
-    """Returns nested tuples as a matrix."""
-    return np.array(matrix, dtype=np.complex128)
-
-
-def _integer(value: object, what: str) -> int:
-    try:
-        return operator.index(value)  # type: ignore[arg-type]
-    except TypeError:
-        raise CircuitError(
-            describe(f"{what} is not an integer", expected="an integer", received=value)
-        ) from None
-
-
-def _qubits(qubits: Qubits) -> tuple[int, ...]:
-    if isinstance(qubits, int):
-        return (qubits,)
-    if isinstance(qubits, (list, tuple, range)) or getattr(qubits, "ndim", 0):
-        return tuple([_integer(q, "A qubit number") for q in qubits])
-    return (_integer(qubits, "A qubit number"),)
-
-
-def _check_unitary(matrix: ArrayLike, n_targets: int) -> Matrix:
-    if not 1 <= n_targets <= MAX_UNITARY_QUBITS:
-        raise CircuitError(
-            describe(
-                "A unitary matrix has a wrong number of targets",
-                expected=f"1 to {MAX_UNITARY_QUBITS}",
-                received=n_targets,
-            )
-        )
-    size = 2**n_targets
-    try:
-        array = np.asarray(matrix, dtype=np.complex128)
-    except (TypeError, ValueError):
-        raise CircuitError(
-            describe(
-                "A unitary matrix is not an array of complex numbers",
-                expected=f"shape {(size, size)}",
-                received=matrix,
-            )
-        ) from None
-    if array.shape != (size, size):
-        raise CircuitError(
-            describe(
-                "A unitary matrix does not fit its targets",
-                expected=f"shape {(size, size)} for {n_targets} targets",
-                received=array.shape,
-            )
-        )
-    if not np.isfinite(array).all():
-        raise CircuitError(describe("A unitary matrix contains NaN or infinity"))
-    deviation = float(np.abs(array @ array.conj().T - np.eye(size)).max())
-    if not deviation <= UNITARY_TOLERANCE:
-        raise CircuitError(
-            describe(
-                "A matrix is not unitary",
-                expected=f"|M M^dagger - I| at most {UNITARY_TOLERANCE:g}",
-                received=f"a deviation of {deviation:.3g}",
-            )
-        )
-    return freeze(array)

@@ -51,9 +51,9 @@ def controlled(matrix: ComplexArray, n_controls: int = 1) -> ComplexArray:
 
 def pauli_product(paulis: str) -> ComplexArray:
     """Returns the Kronecker product of Pauli matrices, such as "XY"."""
-    result = array([[1]])
+    result: ComplexArray = array([[1]])
     for pauli in paulis:
-        result = np.kron(result, PAULIS[pauli])
+        result = array(np.kron(result, PAULIS[pauli]))
     return result
 
 

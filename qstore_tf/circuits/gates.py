@@ -73,7 +73,9 @@ def _step(name: str, *qubits: int, by: tuple[Affine | float, ...] = ()) -> Step:
     return name, qubits, tuple(Affine.of(p) for p in by)
 
 
-def _rot(paulis: str, angle: Affine | float, *targets: int, on: tuple[int, ...] = ()) -> Rot[Affine]:
+def _rot(
+    paulis: str, angle: Affine | float, *targets: int, on: tuple[int, ...] = ()
+) -> Rot[Affine]:
     return Rot(paulis, targets, Affine.of(angle), on)
 
 
@@ -115,20 +117,22 @@ def _add_fixed_one_qubit_gates() -> None:
     _row("H", 1, 0, "Hadamard gate.", m.constant(m.H),
          _fixed(_rot("Y", PI / 2, 0), Flip(0)), _self("H"), (),
          _steps(_step("RY", 0, by=(PI / 2,)), _step("X", 0)), ("HADAMARD",))
-    for name, angle, inverse, matrix, doc, aliases in (
+    rows: tuple[tuple[str, float, str, m.ComplexArray, str, tuple[str, ...]], ...] = (
         ("Z", PI, "Z", m.Z, "Pauli Z, the phase flip.", ("PAULIZ",)),
         ("S", PI / 2, "Sdg", m.S, "Square root of Z.", ()),
         ("Sdg", -PI / 2, "S", m.S.conj(), "Inverse of S.", ("S_DAG", "SDAG", "S**-1")),
         ("T", PI / 4, "Tdg", m.T, "Fourth root of Z.", ()),
         ("Tdg", -PI / 4, "T", m.T.conj(), "Inverse of T.", ("T_DAG", "TDAG", "T**-1")),
-    ):
+    )
+    for name, angle, inverse, matrix, doc, aliases in rows:
         _row(name, 1, 0, doc, m.constant(matrix), _fixed(_phase(angle, 0)), _self(inverse), (),
              _steps(_step("PhaseShift", 0, by=(angle,))), aliases)
-    for name, angle, inverse, matrix, doc, aliases in (
+    rows = (
         ("SX", PI / 2, "SXdg", m.SX, "Square root of X.", ("V", "SQRT_X", "X**0.5")),
         ("SXdg", -PI / 2, "SX", m.SX.conj().T, "Inverse of SX.",
          ("VDG", "V_DAG", "SQRT_X_DAG", "X**-0.5")),
-    ):
+    )
+    for name, angle, inverse, matrix, doc, aliases in rows:
         _row(name, 1, 0, doc, m.constant(matrix),
              _fixed(_rot("X", angle, 0), _phase(angle / 2)), _self(inverse), (),
              _steps(_step("RX", 0, by=(angle,)), _step("GlobalPhase", by=(angle / 2,))), aliases)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-import numbers
 import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
@@ -234,7 +233,7 @@ def parse_observables(
             next_bare += 1
         else:
             result.append(_parse_one(item, n_qubits, qubit_order))
-    for item, observable in zip(items, result):
+    for item, observable in zip(items, result, strict=True):
         if observable.max_qubit >= n_qubits:
             raise ObservableError(
                 describe(
@@ -336,12 +335,11 @@ def _from_cirq(item: Any, n_qubits: int, order: Sequence[Any] | None) -> PauliSu
 
 
 def _real(value: Any) -> float:
-    number: complex | None
     try:
-        number = complex(value) if isinstance(value, numbers.Number) else complex(value.item())
-    except (TypeError, ValueError, AttributeError):
-        number = None
-    if number is None or abs(number.imag) > 1e-9 * abs(number) or not math.isfinite(number.real):
+        number = complex(value)
+    except (TypeError, ValueError):
+        number = complex("nan")
+    if abs(number.imag) > 1e-9 * abs(number) or not math.isfinite(number.real):
         raise ObservableError(
             describe(
                 "An observable has a bad coefficient",

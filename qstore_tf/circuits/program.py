@@ -11,7 +11,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
-from typing import TYPE_CHECKING, Generic, TypeVar, Union
+from typing import TYPE_CHECKING, Generic, TypeVar
 
 from qstore_tf.circuits.symbols import Affine, check_symbol_name
 from qstore_tf.errors import CircuitError, describe, did_you_mean
@@ -98,9 +98,8 @@ class Unitary:
     controls: tuple[int, ...] = ()
 
 
-Primitive = Union[Rot[A], Phase[A], Flip, Swap, Unitary]
-AnyPrimitive = Union[Rot[Affine], Phase[Affine], Flip, Swap, Unitary]
-CompiledPrimitive = Union[Rot[Angle], Phase[Angle], Flip, Swap, Unitary]
+AnyPrimitive = Rot[Affine] | Phase[Affine] | Flip | Swap | Unitary
+CompiledPrimitive = Rot[Angle] | Phase[Angle] | Flip | Swap | Unitary
 
 
 def place(primitive: AnyPrimitive, qubits: Sequence[int], controls: Sequence[int]) -> AnyPrimitive:

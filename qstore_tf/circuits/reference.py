@@ -111,9 +111,9 @@ def state_vector(
                     received=states.shape,
                 )
             )
-    for sample, row in enumerate(rows):
+    for sample, row in enumerate(rows.tolist()):
         for gate in program.gates:
-            qubits, matrix = primitive_matrix(gate, row, shared)
+            qubits, matrix = primitive_matrix(gate, row, shared.tolist())
             states[sample] = apply_matrix(states[sample], matrix, qubits, program.n_qubits)
     return states
 
@@ -181,7 +181,7 @@ def unitary(
     rows, shared = _check_values(program, inputs, theta)
     columns = np.eye(2**n_qubits, dtype=np.complex128)
     for gate in program.gates:
-        qubits, matrix = primitive_matrix(gate, rows[0], shared)
+        qubits, matrix = primitive_matrix(gate, rows[0].tolist(), shared.tolist())
         columns = apply_matrix(columns, matrix, qubits, n_qubits)
     return np.ascontiguousarray(columns.T)
 

@@ -199,7 +199,7 @@ def check_symbol_name(name: object) -> str:
         )
     if text in _CONSTANTS:
         raise CircuitError(
-            describe(f"Symbol name {text!r} is reserved for the number pi", hint="Rename the symbol")
+            describe(f"Symbol name {text!r} is reserved for the number pi", hint="Rename it")
         )
     return text
 

@@ -6,14 +6,15 @@ Everything is a function of a seed, so that a failing example can be made again.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any, Union
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from qstore_tf.circuits.circuit import UnifiedCircuit, freeze
+from qstore_tf.circuits.circuit import UnifiedCircuit
 from qstore_tf.circuits.gates import GATES
 from qstore_tf.circuits.observables import PauliString, PauliSum
+from qstore_tf.circuits.operation import freeze
 from qstore_tf.circuits.program import (
     Angle,
     CompiledPrimitive,
@@ -30,7 +31,7 @@ from qstore_tf.errors import CircuitError, describe
 if TYPE_CHECKING:
     from hypothesis.strategies import SearchStrategy
 
-Seed = Union[int, np.random.Generator]
+Seed = int | np.random.Generator
 
 UNITARY_GATES = tuple(name for name, row in GATES.items() if row.is_unitary)
 
@@ -115,9 +116,14 @@ def random_affine(rng: Seed, symbols: Sequence[str] = ()) -> Affine:
     picked = rng.permutation(len(symbols))[:n_terms]
     result = Affine(constant)
     for k in picked:
-        coefficient = 1.0 if rng.random() < 0.5 else float(rng.uniform(0.3, 2) * rng.choice([-1, 1]))
-        result = result + Affine(0.0, ((symbols[int(k)], coefficient),))
+        result = result + Affine(0.0, ((symbols[int(k)], _coefficient(rng)),))
     return result
+
+
+def _coefficient(rng: np.random.Generator) -> float:
+    if rng.random() < 0.5:
+        return 1.0
+    return float(rng.uniform(0.3, 2) * rng.choice([-1, 1]))
 
 
 def random_program(
@@ -152,7 +158,8 @@ def _random_primitive(
     def split(n_targets: int) -> tuple[tuple[int, ...], tuple[int, ...]]:
         return tuple(qubits[:n_targets]), tuple(qubits[n_targets:][:n_controls])
 
-    kind = str(rng.choice(["rot", "phase", "flip", "swap", "unitary"], p=[0.5, 0.15, 0.2, 0.05, 0.1]))
+    kinds = ["rot", "phase", "flip", "swap", "unitary"]
+    kind = str(rng.choice(kinds, p=[0.5, 0.15, 0.2, 0.05, 0.1]))
     if kind == "swap" and n_qubits < 2:
         kind = "flip"
     if kind == "rot":
@@ -181,8 +188,7 @@ def _random_angle(rng: np.random.Generator, n_inputs: int, n_theta: int) -> Angl
     constant = float(rng.uniform(-3, 3)) if n_terms == 0 or rng.random() < 0.4 else 0.0
     terms = []
     for k in rng.permutation(len(slots))[:n_terms]:
-        coefficient = 1.0 if rng.random() < 0.5 else float(rng.uniform(0.3, 2) * rng.choice([-1, 1]))
-        terms.append((*slots[int(k)], coefficient))
+        terms.append((*slots[int(k)], _coefficient(rng)))
     return Angle(constant, tuple(terms))
 
 
@@ -248,9 +254,7 @@ def programs(
 
 def random_values(
     rng: Seed, program: Program, batch: int
-) -> tuple[
-    NDArray[np.float64], NDArray[np.float64], NDArray[np.complex128] | None
-]:
+) -> tuple[NDArray[np.float64], NDArray[np.float64], NDArray[np.complex128] | None]:
     """Returns random inputs [B, F], theta [P] and, where the program wants it, initial states."""
     rng = np.random.default_rng(rng)
     inputs = rng.uniform(-3, 3, size=(batch, program.n_inputs))
