@@ -212,7 +212,8 @@ class BuildNative(build_ext):
 
     def run(self) -> None:
         """Needs no Python headers and no compiler that setuptools knows."""
-        inplace, self.inplace = self.inplace, False
+        inplace = bool(self.inplace)
+        self.inplace = False
         for ext in self.extensions:
             self.build_extension(ext)
         self.inplace = inplace
