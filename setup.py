@@ -192,8 +192,8 @@ def link_flags(compiler: list[str], folder: Path) -> list[str]:
     return [*runtime, hidden, "-Wl,--no-as-needed", str(stub), "-Wl,--as-needed"]
 
 
-def build_library(target: Path, folder: Path, version: str) -> None:
-    """Compiles what changed and links `target`; objects are kept in `folder`."""
+def build_library(folder: Path, version: str) -> Path:
+    """Compiles what changed and links the library, all in `folder`."""
     if os.environ.get("QSTORE_SKIP_NATIVE", "0") not in ("", "0"):
         raise BuildError("QSTORE_SKIP_NATIVE is set")
     if os.name == "nt":
@@ -203,8 +203,10 @@ def build_library(target: Path, folder: Path, version: str) -> None:
     libraries = link_flags(compiler, folder)
     extra = shlex.split(os.environ.get("LDFLAGS", ""))
     names = [str(path) for path in objects]
+    target = folder / "_qstore_ops.so"
     command = [*compiler, "-shared", "-pthread", *names, *libraries, *extra, "-o", str(target)]
     make(target, objects, command)
+    return target
 
 
 class BuildNative(build_ext):
@@ -229,7 +231,9 @@ class BuildNative(build_ext):
         target = Path(self.get_ext_fullpath(ext.name)).resolve()
         folder = Path(self.build_temp).resolve()
         try:
-            build_library(target, folder, self.distribution.get_version())
+            built = build_library(folder, self.distribution.get_version())
+            target.parent.mkdir(parents=True, exist_ok=True)
+            self.copy_file(str(built), str(target))
             return
         except (BuildError, OSError) as error:
             reason = str(error)

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 sys.path.insert(0, str(Path(__file__).parent))
-from native_build import ROOT, compiler, build_script
+from native_build import ROOT, build_script, compiler
 
 
 def build_ext(folder: Path, **environment: str) -> subprocess.CompletedProcess[str]:
