@@ -110,6 +110,15 @@ class AngleEncoding(QuantumBase):
         return {
             **super().get_config(),
             "n_qubits": self.n_qubits,
-            "axis": self.axis,
+            # Keras drops a string called "axis" when it reads HDF5 model files.
+            "rotation_axis": self.axis,
             **self._means.get_config(),
         }
+
+    @classmethod
+    def from_config(cls, config: dict[str, Any]) -> AngleEncoding:
+        """Makes a layer from its configuration."""
+        config = dict(config)
+        if "rotation_axis" in config:
+            config["axis"] = config.pop("rotation_axis")
+        return super().from_config(config)

@@ -166,7 +166,7 @@ def read_circuit(circuit: Any, n_qubits: int | None) -> UnifiedCircuit:
                 hint="Leave n_qubits out",
             )
         )
-    return circuit
+    return circuit.copy()
 
 
 def read_inputs(inputs: Sequence[Any], circuit: UnifiedCircuit) -> tuple[str, ...]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -10,7 +10,7 @@ from qstore_tf.circuits import ansatz as ansatze
 from qstore_tf.circuits import encodings, serialization
 from qstore_tf.circuits.ansatz import Entanglement, check_n_qubits
 from qstore_tf.circuits.circuit import UnifiedCircuit
-from qstore_tf.circuits.observables import PauliSum, parse_observables
+from qstore_tf.circuits.observables import PauliString, PauliSum, parse_observables
 from qstore_tf.errors import ConfigurationError, describe
 from qstore_tf.layers.evolution import Evolution, check_fits, read_circuit, read_inputs
 
@@ -89,8 +89,7 @@ class LayerOptions:
             encodings.get_encoding(encoding)
             encoding = encoding.lower()
         ansatze.get_ansatz(ansatz)
-        if not isinstance(entanglement, str):
-            entanglement = tuple((int(a), int(b)) for a, b in entanglement)
+        entanglement = _read_entanglement(entanglement)
         measured = read_observables(observables, order)
         made = cls(n_qubits, depth, encoding, ansatz, entanglement, measured, circuit, names)
         size = n_qubits if circuit is None else circuit.n_qubits
@@ -166,17 +165,18 @@ def read_observables(spec: Any, qubit_order: Sequence[Any] | None = None) -> Obs
     """
     if isinstance(spec, str):
         return spec
-    single = isinstance(spec, PauliSum | Mapping) or type(spec).__module__.startswith("cirq")
-    letters = []
-    for item in [spec] if single else list(spec):
-        letters.append(item if isinstance(item, str) else _read_one(item, qubit_order))
-    if single and isinstance(letters[0], str):
-        return letters[0]
-    return tuple(letters)
+    if isinstance(spec, PauliSum | PauliString | Mapping) or _is_cirq(spec):
+        one = _read_one(spec, qubit_order)
+        return one if isinstance(one, str) else (one,)
+    if not isinstance(spec, Iterable):
+        parse_observables(spec, _ANY_N_QUBITS)
+    return tuple(
+        item if isinstance(item, str) else _read_one(item, qubit_order) for item in spec
+    )
 
 
 def _read_one(item: Any, qubit_order: Sequence[Any] | None) -> str | PauliSum:
-    if str(item) in ("X", "Y", "Z") and type(item).__module__.startswith("cirq"):
+    if _is_cirq(item) and str(item) in ("X", "Y", "Z"):
         return str(item)
     return parse_observables([item], _ANY_N_QUBITS, qubit_order)[0]
 
@@ -209,6 +209,30 @@ def _refuse_with_circuit(depth: int, ansatz: str, entanglement: Entanglement) ->
                 hint=f"Leave out {', '.join(unusual)}",
             )
         )
+
+
+def _read_entanglement(entanglement: Any) -> Entanglement:
+    if isinstance(entanglement, str):
+        return entanglement
+    try:
+        pairs = tuple(tuple(int(qubit) for qubit in pair) for pair in entanglement)
+    except (TypeError, ValueError):
+        pairs = ((),)
+    if any(len(pair) != 2 for pair in pairs):
+        raise ConfigurationError(
+            describe(
+                "`entanglement` cannot be read",
+                expected="one of "
+                + ", ".join(map(repr, ansatze.ENTANGLEMENTS))
+                + ", or a list of (control, target) pairs",
+                received=entanglement,
+            )
+        )
+    return pairs  # type: ignore[return-value]
+
+
+def _is_cirq(value: Any) -> bool:
+    return type(value).__module__.split(".")[0] == "cirq"
 
 
 def _cirq_qubits(circuit: Any) -> Sequence[Any] | None:

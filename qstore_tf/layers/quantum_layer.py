@@ -169,7 +169,7 @@ class QuantumLayer(QuantumBase):
         Raises:
             ConfigurationError: the number of qubits is not known before the layer is built.
         """
-        return self._evolution.circuit
+        return self._evolution.circuit.copy()
 
     @property
     def _evolution(self) -> Evolution:

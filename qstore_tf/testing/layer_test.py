@@ -142,12 +142,12 @@ def _check_training_step(
     model = _model(layer, data, n_outputs=1)
     model.compile(optimizer="sgd", loss="mse")
     targets = np.linspace(-1.0, 1.0, int(data.shape[0]), dtype="float32")[:, None]
-    before = [np.array(weight) for weight in layer.trainable_weights]
+    before = [weight.numpy() for weight in layer.trainable_weights]
     history = model.fit(np.asarray(data), targets, batch_size=len(targets), verbose=0)
     assert np.isfinite(history.history["loss"][0])
     for old, weight in zip(before, layer.trainable_weights, strict=True):
-        assert np.all(np.isfinite(np.array(weight)))
-        assert not old.size or not np.array_equal(old, np.array(weight)), "a weight stood still"
+        assert np.all(np.isfinite(weight.numpy()))
+        assert not old.size or not np.array_equal(old, weight.numpy()), "a weight stood still"
 
 
 def _check_saving(
