@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ctypes
 import subprocess
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -126,6 +127,22 @@ def test_samples_follow_the_probabilities(ops: Any) -> None:
     samples = ops.qstore_sample(**feed, seed=[0, 0], shots=20000).numpy()
     for row, expected in zip(samples, probabilities, strict=True):
         np.testing.assert_allclose(np.bincount(row, minlength=4) / 20000, expected, atol=0.02)
+
+
+def test_calls_from_several_threads_at_once_do_not_disturb_each_other(ops: Any) -> None:
+    rng = np.random.default_rng(1)
+    program = random_circuits.random_program(rng, 8, 40, 1, 1).to_text()
+    feeds = [{**arguments(16), "theta": [float(i)], "program": program} for i in range(8)]
+
+    def run(feed: dict[str, Any]) -> np.ndarray:
+        return ops.qstore_expectation_grad(
+            **feed, observables="1.0:Z0", grad=tf.ones([16, 1]), num_threads=3
+        ).d_theta.numpy()
+
+    alone = [run(feed) for feed in feeds]
+    with ThreadPoolExecutor(4) as pool:
+        together = list(pool.map(run, feeds * 4))
+    np.testing.assert_array_equal(together, alone * 4)
 
 
 WRONG = {

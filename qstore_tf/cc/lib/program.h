@@ -65,6 +65,24 @@ struct Observable {
   std::vector<PauliTerm> terms;
 };
 
+// A program's text: five header lines, then one gate a line, fields separated by single spaces.
+//
+//   qstore_program 1
+//   qubits 6
+//   inputs 6
+//   theta 48
+//   initial 0
+//   tolerance 1e-4                      optional: how far matrices may be off unitarity (1e-6)
+//   rot XY 0,3 - 0.5*t3,1.0*i2,0.25     paulis, targets, controls, angle
+//   phase 0,1 1.0*t4                    controls, angle
+//   flip 1 0                            target, controls
+//   swap 0,1 -                          targets, controls
+//   unitary 0,1 - re,im,re,im,...       targets, controls, matrix row by row
+//
+// `-` is an empty list; an angle is a sum of `c*tN` (theta), `c*iN` (inputs) and constants. The
+// text of K observables is K lists of terms joined by `;`, each term `coefficient:` and Paulis:
+// `1.0:Z0;0.5:X0 Y1,0.3:`.
+//
 // Both return false and set *error (line or term, gate and position named) on malformed text.
 // Neither throws, whatever the text.
 bool ParseProgram(const std::string& text, Program* out, std::string* error);
