@@ -1,0 +1,225 @@
+"""Every row of the gate table, checked against itself, Cirq and IonQ's definitions."""
+
+import itertools
+
+import cirq
+import numpy as np
+import pytest
+
+from qstore_tf.circuits import BASIS, GATES, Affine, UnifiedCircuit, decompose, lookup
+from qstore_tf.circuits.program import Angle
+from qstore_tf.circuits.reference import apply_matrix, primitive_matrix
+from qstore_tf.errors import CircuitError
+from qstore_tf.testing.random_circuits import random_unitary
+
+WITH_MATRIX = [row for row in GATES.values() if row.matrix is not None]
+REQUIRED = """I X Y Z H S Sdg T Tdg SX RX RY RZ PhaseShift U3 CX CY CZ CH CRX CRY CRZ CPhase SWAP
+ISWAP RXX RYY RZZ XPow YPow ZPow CXPow CZPow FSim CCX CCZ CSWAP Unitary GPi GPi2 MS ZZ Measure
+GlobalPhase""".split()
+CIRQ = {
+    "I": lambda: cirq.I, "X": lambda: cirq.X, "Y": lambda: cirq.Y, "Z": lambda: cirq.Z,
+    "H": lambda: cirq.H, "S": lambda: cirq.S, "Sdg": lambda: cirq.S**-1, "T": lambda: cirq.T,
+    "Tdg": lambda: cirq.T**-1, "SX": lambda: cirq.X**0.5, "SXdg": lambda: cirq.X**-0.5,
+    "RX": cirq.rx, "RY": cirq.ry, "RZ": cirq.rz,
+    "PhaseShift": lambda t: cirq.ZPowGate(exponent=t / np.pi),
+    "GlobalPhase": lambda t: cirq.GlobalPhaseGate(np.exp(1j * t)),
+    "CX": lambda: cirq.CX, "CZ": lambda: cirq.CZ, "CY": lambda: cirq.ControlledGate(cirq.Y),
+    "CH": lambda: cirq.ControlledGate(cirq.H),
+    "CRX": lambda t: cirq.ControlledGate(cirq.rx(t)),
+    "CRY": lambda t: cirq.ControlledGate(cirq.ry(t)),
+    "CRZ": lambda t: cirq.ControlledGate(cirq.rz(t)),
+    "CPhase": lambda t: cirq.CZPowGate(exponent=t / np.pi),
+    "SWAP": lambda: cirq.SWAP, "ISWAP": lambda: cirq.ISWAP,
+    "RXX": lambda t: cirq.XXPowGate(exponent=t / np.pi, global_shift=-0.5),
+    "RYY": lambda t: cirq.YYPowGate(exponent=t / np.pi, global_shift=-0.5),
+    "RZZ": lambda t: cirq.ZZPowGate(exponent=t / np.pi, global_shift=-0.5),
+    "XPow": lambda t: cirq.X**t, "YPow": lambda t: cirq.Y**t, "ZPow": lambda t: cirq.Z**t,
+    "CXPow": lambda t: cirq.CX**t, "CZPow": lambda t: cirq.CZ**t, "FSim": cirq.FSimGate,
+    "CCX": lambda: cirq.CCX, "CCZ": lambda: cirq.CCZ, "CSWAP": lambda: cirq.CSWAP,
+}  # fmt: skip
+
+each_row = pytest.mark.parametrize("row", WITH_MATRIX, ids=lambda row: row.name)
+
+
+def draw_params(row, seed=0):
+    return tuple(np.random.default_rng(seed).uniform(-3, 3, size=row.n_params).tolist())
+
+
+def multiply(primitives, n_qubits):
+    """The matrix of local primitives in time order; `n_qubits` may be 0."""
+    columns = np.eye(2**n_qubits, dtype=complex)
+    for primitive in primitives:
+        if hasattr(primitive, "angle"):
+            primitive = type(primitive)(
+                **{**vars(primitive), "angle": Angle(primitive.angle.constant)}
+            )
+        qubits, matrix = primitive_matrix(primitive, [], [])
+        columns = apply_matrix(columns, matrix, qubits, n_qubits)
+    return columns.T
+
+
+def constants(params):
+    return tuple(map(Affine, params))
+
+
+def test_the_table_has_every_gate_it_should():
+    assert not set(REQUIRED) - set(GATES)
+
+
+@each_row
+def test_the_matrix_has_the_size_of_the_gate_and_is_unitary(row):
+    for seed in range(3):
+        matrix = row.matrix(*draw_params(row, seed))
+        assert matrix.shape == (2**row.n_qubits,) * 2
+        np.testing.assert_allclose(matrix @ matrix.conj().T, np.eye(len(matrix)), atol=1e-14)
+
+
+@each_row
+def test_the_primitives_make_the_matrix_with_its_global_phase(row):
+    for seed in range(3):
+        params = draw_params(row, seed)
+        made = multiply(row.primitives(*constants(params)), row.n_qubits)
+        np.testing.assert_allclose(made, row.matrix(*params), atol=1e-13)
+
+
+@each_row
+def test_the_inverse_undoes_the_gate_with_its_global_phase(row):
+    for seed in range(3):
+        params = draw_params(row, seed)
+        product = row.matrix(*params)
+        for name, inverse_params in row.inverse(*constants(params)):
+            product = GATES[name].matrix(*(p.evaluate() for p in inverse_params)) @ product
+        np.testing.assert_allclose(product, np.eye(len(product)), atol=1e-13)
+
+
+@each_row
+def test_the_decomposition_makes_the_matrix_from_basis_gates(row):
+    params = draw_params(row)
+    steps = decompose(row.name, constants(params))
+    assert {name for name, _, _ in steps} <= set(BASIS)
+    columns = np.eye(2**row.n_qubits, dtype=complex)
+    for name, qubits, step_params in steps:
+        matrix = GATES[name].matrix(*(p.evaluate() for p in step_params))
+        columns = apply_matrix(columns, matrix, qubits, row.n_qubits)
+    np.testing.assert_allclose(columns.T, row.matrix(*params), atol=1e-13)
+
+
+@each_row
+def test_controls_act_on_the_all_ones_subspace_only(row):
+    params = draw_params(row)
+    n = row.n_qubits + 2
+    targets = list(range(2, n))
+    circuit = UnifiedCircuit(n).add_gate(row.name, targets, params or None, controls=(0, 1))
+    expected = np.eye(2**n, dtype=complex)
+    expected[-(2**row.n_qubits) :, -(2**row.n_qubits) :] = row.matrix(*params)
+    np.testing.assert_allclose(circuit.unitary(), expected, atol=1e-13)
+
+
+@each_row
+def test_symbols_and_numbers_give_the_same_gate(row):
+    params = draw_params(row)
+    names = [f"p{j}" for j in range(row.n_params)]
+    targets = list(range(row.n_qubits))
+    circuit = UnifiedCircuit(max(row.n_qubits, 1)).add_gate(row.name, targets, names or None)
+    bound = circuit.unitary(dict(zip(names, params, strict=True)))
+    number = UnifiedCircuit(circuit.n_qubits).add_gate(row.name, targets, params or None)
+    np.testing.assert_allclose(bound, number.unitary(), atol=1e-14)
+
+
+@pytest.mark.parametrize("name", CIRQ)
+def test_the_matrix_is_cirqs(name):
+    row = GATES[name]
+    params = draw_params(row, 5)
+    np.testing.assert_allclose(row.matrix(*params), cirq.unitary(CIRQ[name](*params)), atol=1e-7)
+
+
+def test_ionq_gates_are_ionqs():
+    ionq = pytest.importorskip("cirq_ionq")
+    f0, f1, t = 0.13, -0.42, 0.19
+    for name, params, gate in (
+        ("GPi", (f0,), ionq.GPIGate(phi=f0)),
+        ("GPi2", (f0,), ionq.GPI2Gate(phi=f0)),
+        ("MS", (f0, f1, t), ionq.MSGate(phi0=f0, phi1=f1, theta=t)),
+        ("ZZ", (t,), ionq.ZZGate(theta=t)),
+    ):
+        np.testing.assert_allclose(GATES[name].matrix(*params), cirq.unitary(gate), atol=1e-12)
+
+
+def test_u3_is_defined_by_its_rotations():
+    theta, phi, lam = 0.3, 1.1, -0.7
+    rz, ry = GATES["RZ"].matrix, GATES["RY"].matrix
+    expected = np.exp(0.5j * (phi + lam)) * rz(phi) @ ry(theta) @ rz(lam)
+    np.testing.assert_allclose(GATES["U3"].matrix(theta, phi, lam), expected, atol=1e-14)
+
+
+def residual(xs, ys, frequencies):
+    """Largest misfit of real curves by 1, cos and sin of the frequencies."""
+    columns = [np.ones_like(xs)] + [f(w * xs) for w in frequencies for f in (np.cos, np.sin)]
+    design = np.stack(columns, axis=1)
+    solution, *_ = np.linalg.lstsq(design, ys, rcond=None)
+    return float(np.abs(design @ solution - ys).max())
+
+
+@each_row
+def test_the_spectrum_holds_the_frequencies_of_expectations_and_no_others(row):
+    assert len(row.spectrum) == row.n_params
+    rng = np.random.default_rng(3)
+    base = draw_params(row, 7)
+    # Random bases before and after, so that no frequency hides.
+    left, right = (random_unitary(rng, row.n_qubits) for _ in range(2))
+    state = right[:, 0]
+    observable = left.conj().T @ np.diag(rng.normal(size=len(left))) @ left
+    for j, gaps in enumerate(row.spectrum):
+        scale = max(gaps, default=1.0)
+        xs = np.linspace(0, 4 * np.pi, 41) / scale
+        ys = []
+        for x in xs:
+            psi = row.matrix(*base[:j], float(x), *base[j + 1 :]) @ state
+            ys.append((psi.conj() @ observable @ psi).real)
+        ys = np.array(ys)
+        assert residual(xs, ys, gaps) < 1e-10
+        for gap in gaps:
+            assert residual(xs, ys, [g for g in gaps if g != gap]) > 1e-6
+
+
+def test_names_and_aliases_are_unique_and_found_in_any_case():
+    names = [n for row in GATES.values() for n in (row.name, *row.aliases)]
+    folded = [n.casefold() for n in names]
+    assert len(set(folded)) == len(folded)
+    for row in GATES.values():
+        for name in (row.name, *row.aliases):
+            for spelling in (name, name.lower(), name.upper()):
+                assert lookup(spelling) is row
+
+
+@pytest.mark.parametrize(
+    ("alias", "name"),
+    [("cnot", "CX"), ("toffoli", "CCX"), ("fredkin", "CSWAP"), ("p", "PhaseShift"), ("u", "U3"),
+     ("hadamard", "H"), ("cp", "CPhase"), ("sdag", "Sdg")],
+)  # fmt: skip
+def test_common_names_are_known(alias, name):
+    assert lookup(alias).name == name
+
+
+def test_every_row_has_a_sentence_of_documentation():
+    for row in GATES.values():
+        assert row.doc.endswith(".") and len(row.doc) > 10
+        assert row.name in repr(row)
+
+
+def test_an_unknown_gate_is_named_with_near_matches():
+    with pytest.raises(CircuitError, match="Received: 'SWAPP'.*Did you mean 'SWAP'"):
+        lookup("SWAPP")
+    with pytest.raises(CircuitError, match="Unknown gate"):
+        lookup(3)
+
+
+@pytest.mark.parametrize("name", ["Measure", "Unitary"])
+def test_gates_without_a_fixed_matrix_have_no_decomposition(name):
+    with pytest.raises(CircuitError, match="no decomposition"):
+        decompose(name)
+
+
+def test_rows_with_a_matrix_have_everything():
+    for row, field in itertools.product(WITH_MATRIX, ("inverse", "primitives")):
+        assert getattr(row, field) is not None

@@ -1,0 +1,47 @@
+"""The error hierarchy and the form of its messages."""
+
+import pytest
+
+from qstore_tf import errors
+
+
+@pytest.mark.parametrize(
+    ("error", "builtin"),
+    [
+        (errors.CircuitError, ValueError),
+        (errors.ObservableError, ValueError),
+        (errors.ConversionError, ValueError),
+        (errors.ConfigurationError, ValueError),
+        (errors.InputError, ValueError),
+        (errors.LibraryError, RuntimeError),
+        (errors.MemoryLimitError, MemoryError),
+    ],
+)
+def test_every_error_is_a_qstore_error_and_the_builtin_that_fits(error, builtin):
+    assert issubclass(error, errors.QstoreError)
+    assert issubclass(error, builtin)
+
+
+def test_a_message_says_what_expected_received_and_what_to_do():
+    text = errors.describe("It broke", expected="3 qubits", received=(1, 2), hint="Add one")
+    assert text == "It broke. Expected: 3 qubits. Received: (1, 2). Add one."
+
+
+def test_parts_that_are_not_given_are_left_out():
+    assert errors.describe("It broke.") == "It broke."
+    assert errors.describe("It broke", received=0) == "It broke. Received: 0."
+
+
+def test_huge_received_values_are_shortened():
+    assert len(errors.describe("It broke", received="x" * 100_000)) < 500
+
+
+def test_near_matches_ignore_case_and_all_options_are_listed():
+    hint = errors.did_you_mean("LINER", ["full", "linear"])
+    assert "Did you mean 'linear'?" in hint
+    assert "'full', 'linear'" in hint
+
+
+def test_without_a_near_match_only_the_options_are_listed():
+    assert errors.did_you_mean("zzz", ["full"]) == "Available: 'full'."
+    assert errors.did_you_mean("zzz", []) == "Available: none."
