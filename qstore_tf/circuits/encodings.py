@@ -263,7 +263,8 @@ def _scaled(parts: list[Any], xp: ArrayFunctions) -> list[Any]:
     """
     largest = xp.max(xp.concat([xp.abs(part) for part in parts], axis=1), axis=1)
     scale = xp.stop_gradient(xp.where(largest <= 0.0, xp.ones_like(largest), largest))
-    return [part / scale for part in parts]
+    with np.errstate(invalid="ignore"):  # infinity by infinity is NaN, as promised
+        return [part / scale for part in parts]
 
 
 def _atan2(y: Any, x: Any, xp: ArrayFunctions) -> Any:

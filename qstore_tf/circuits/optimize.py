@@ -222,6 +222,10 @@ def _element(operation: Operation) -> _Element | None:
             element = _phase(Affine(phase), controls, None)
         else:
             return _other(operation, plain)
+    theta, phi = _normal(element)
+    if theta == _ZERO and element.theta != _ZERO:
+        # Full turns: what is left is the phase alone.
+        return _phase(phi, controls, None) if phi != _ZERO else None
     return None if _is_identity(element) else element
 
 
