@@ -13,7 +13,7 @@ Result = dict[str, Any]
 TITLES = {
     "qstore": "qstore_tf",
     "tensorcircuit": "TensorCircuit-NG + JAX",
-    "tensorcircuit_tuned": "the same, tuned readout",
+    "tensorcircuit_tuned": "TensorCircuit-NG, tuned readout",
     "tfq": "TensorFlow Quantum",
     "lightning": "PennyLane lightning.qubit",
     "qulacs": "Qulacs",
@@ -72,7 +72,7 @@ def table(results: Sequence[Result]) -> list[list[str]]:
                 workload.key.replace(",", ", "),
                 TITLES[result["framework"]] + (" (cached)" if result.get("cached") else ""),
                 _milliseconds(loop) + (f" ({steps} steps)" if steps not in (0, 100) else ""),
-                f"{workload.batch / best:,.3g}" if best < 1 else f"{workload.batch / best:.2f}",
+                _three_digits(workload.batch / best),
                 _milliseconds(single),
                 f"{result['first_call']:.2f}",
                 _faster(result, results),
@@ -157,6 +157,39 @@ def markdown(results: Sequence[Result], machine: dict[str, str]) -> str:
     return "\n".join(lines) + "\n"
 
 
+def summary(results: Sequence[Result], machine: dict[str, str]) -> str:
+    """A short table for the README: our speed by workload, and how much faster that is."""
+    peers = [name for name in TITLES if name != "qstore"]
+    peers = [name for name in peers if any(result["framework"] == name for result in results)]
+    lines = [
+        "| n, depth, B | qstore_tf, gradient circuits/s | "
+        + " | ".join(f"against {TITLES[name]}" for name in peers)
+        + " |",
+        "|" + " --- |" * (len(peers) + 2),
+    ]
+    for workload in dict.fromkeys(result["workload"] for result in results):
+        ours = _find("qstore", workload, results)
+        speed = Workload.parse(workload).batch / statistics.median(ours["loop"]) if ours else None
+        cells = [workload.replace(",", ", "), f"{_three_digits(speed)}" if speed else "-"]
+        for name in peers:
+            peer = _find(name, workload, results)
+            reached = ratio(peer, results) if peer else None
+            cells.append("-" if reached is None else f"{_three_digits(reached)}x")
+        lines.append("| " + " | ".join(cells) + " |")
+    versions: dict[str, str] = {}
+    for result in results:
+        versions |= result.get("versions", {})
+    lines += [
+        "",
+        f"{machine['date'][:10]}, {machine['cpu']}, {machine['cores']} cores "
+        f"({machine['instruction sets']}), float32 (Qulacs: float64); "
+        + ", ".join(f"{name} {value}" for name, value in versions.items())
+        + ". The TensorFlow Quantum wheel is built without AVX. Lightning and Qulacs are compared "
+        "by single calls from Python, the others looping inside their compiled graphs.",
+    ]
+    return "\n".join(lines) + "\n"
+
+
 def middle(values: Sequence[float]) -> float | None:
     """The median, or None of nothing."""
     return statistics.median(values) if values else None
@@ -167,8 +200,13 @@ def _faster(result: Result, results: Sequence[Result]) -> str:
     if reached is None:
         return ""
     goal = GOALS.get(result["workload"], {}).get(result["framework"])
-    shown = f"{reached:,.0f}x" if reached >= 100 else f"{reached:.1f}x"
+    shown = f"{_three_digits(reached)}x"
     return shown + (f" (goal {goal:g}x{'' if reached >= goal else ', MISSED'})" if goal else "")
+
+
+def _three_digits(value: float) -> str:
+    digits = 3 - len(str(int(value)))
+    return f"{round(value, digits):,.{max(0, digits)}f}"
 
 
 def _find(framework: str, workload: str, results: Sequence[Result]) -> Result | None:

@@ -29,6 +29,10 @@ CACHE = environments.VENVS / "results"
 FRAMEWORKS = tuple(report.TITLES)
 # Seconds after which a peer on one workload is given up.
 TIME_LIMIT = 600
+# What `--more` runs after the table.
+MORE = ("fashion_fit", "fit_overhead", "first_call", "memory", "roofline")
+QUIET = {**os.environ, "TF_CPP_MIN_LOG_LEVEL": "3"}
+README_BEGIN, README_END = "<!-- speed table: begin -->", "<!-- speed table: end -->"
 
 
 def main() -> int:
@@ -61,7 +65,14 @@ def main() -> int:
     payload = json.dumps({"machine": described, "results": results}, indent=1)
     (arguments.out / "gradient_steps.json").write_text(payload + "\n")
     _say(f"written to {arguments.out}")
+    if arguments.readme:
+        _fill_readme(report.summary(results, described))
     failed = any("error" in result for result in results)
+    if arguments.more:
+        for script in MORE:
+            print(f"\n## {script}", flush=True)
+            path = ROOT / "benchmarks" / f"{script}.py"
+            subprocess.run([str(arguments.python), str(path)], cwd=ROOT, env=QUIET, check=False)
     return int(failed or bool(report.disagreements(results)))
 
 
@@ -71,7 +82,13 @@ def _run(framework: str, python: Path, workload: Workload, threads: int) -> dict
     identity = {"framework": framework, "workload": workload.key}
     try:
         finished = subprocess.run(
-            command, cwd=ROOT, capture_output=True, text=True, timeout=TIME_LIMIT, check=False
+            command,
+            cwd=ROOT,
+            env=QUIET,
+            capture_output=True,
+            text=True,
+            timeout=TIME_LIMIT,
+            check=False,
         )
     except subprocess.TimeoutExpired:
         return identity | {"error": f"longer than {TIME_LIMIT} s"}
@@ -83,6 +100,15 @@ def _run(framework: str, python: Path, workload: Workload, threads: int) -> dict
     CACHE.mkdir(parents=True, exist_ok=True)
     _cache_file(framework, workload).write_text(json.dumps(result))
     return result
+
+
+def _fill_readme(summary: str) -> None:
+    readme = ROOT / "README.md"
+    before, found, rest = readme.read_text().partition(README_BEGIN)
+    _, ended, after = rest.partition(README_END)
+    if not (found and ended):
+        raise RuntimeError(f"{readme} has no place for the table: {README_BEGIN} ... {README_END}")
+    readme.write_text(f"{before}{README_BEGIN}\n{summary}{README_END}{after}")
 
 
 def _cached(framework: str, workload: Workload) -> dict[str, Any] | None:
@@ -119,6 +145,8 @@ def _arguments() -> argparse.Namespace:
         "--python", type=Path, default=Path(sys.executable), help="interpreter of qstore_tf"
     )
     parser.add_argument("--threads", type=int, default=os.cpu_count() or 1)
+    parser.add_argument("--more", action="store_true", help=f"then run {', '.join(MORE)}")
+    parser.add_argument("--readme", action="store_true", help="put a short table into README.md")
     parser.add_argument("--out", type=Path, default=RESULTS)
     arguments = parser.parse_args()
     unknown = sorted(set(arguments.only) - set(FRAMEWORKS))

@@ -70,7 +70,7 @@ def build(workload: Workload, threads: int) -> Peer:
 
     return Peer(
         precision="float32",
-        versions={"tensorflow-quantum": tfq.__version__, "tensorflow": tf.__version__},
+        versions={"tensorflow-quantum": f"{tfq.__version__} on TensorFlow {tf.__version__}"},
         step=step,
         loop=lambda steps: float(looped(tf.constant(theta_np), tf.constant(steps))),
         detail="the wheel on PyPI is built without AVX",
