@@ -195,7 +195,7 @@ def normalized_amplitudes(features: Any, n_qubits: int, xp: ArrayFunctions = NUM
     Raises:
         InputError: if there are more than 2^n_qubits features, or the rank is not 2.
 
-    >>> normalized_amplitudes(np.array([[3.0, 4.0, 0.0]]), 2).tolist()
+    >>> normalized_amplitudes(np.array([[3.0, 4.0, 0.0]]), 2).round(4).tolist()
     [[0.6, 0.8, 0.0, 0.0]]
     """
     width, size = _width(features), 2**n_qubits

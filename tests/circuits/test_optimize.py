@@ -129,7 +129,7 @@ def test_symmetric_gates_cancel_whichever_way_they_are_written():
 
 def test_identities_go():
     circuit = UnifiedCircuit(2).add_gate("I", 0).add_gate("RX", 0, 0.0).add_gate("U3", 1, [0, 0, 0])
-    circuit.add_unitary(np.eye(4), [0, 1]).add_gate("CX", [0, 1], controls=()).add_gate("FSim", [0, 1], [0, 0])
+    circuit.add_unitary(np.eye(4), [0, 1]).add_gate("CX", [0, 1]).add_gate("FSim", [0, 1], [0, 0])
     assert optimize(circuit).count_gates() == {"CX": 1}
 
 
