@@ -31,9 +31,9 @@ class AmplitudeEncoding(QuantumBase):
 
     >>> import numpy as np
     >>> from qstore_tf.layers import AmplitudeEncoding
-    >>> state = AmplitudeEncoding(n_qubits=2)(np.array([[3.0, 4.0, 0.0]]))
-    >>> [complex(round(z.real, 2)) for z in state.numpy()[0]]
-    [(0.6+0j), (0.8+0j), 0j, 0j]
+    >>> encode = AmplitudeEncoding(n_qubits=2, dtype="float64")
+    >>> encode(np.array([[3.0, 4.0, 0.0]])).numpy().real.round(6).tolist()
+    [[0.6, 0.8, 0.0, 0.0]]
 
     Args:
         n_qubits: number of qubits.

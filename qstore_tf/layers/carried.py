@@ -82,13 +82,16 @@ def expectation(
 ) -> tf.Tensor:
     """Runs a program and measures, starting from given amplitudes by what the backend can do."""
     if initial is None:
-        return _expectation(program, observables, means)(inputs, theta, None)
-    if means.differentiates_states:
+        values = _expectation(program, observables, means)(inputs, theta, None)
+    elif means.differentiates_states:
         initial = amplitudes.as_complex(initial)
-        return _expectation(program, observables, means)(inputs, theta, initial)
-    prepared = _prepared(program, initial.dtype.is_complex)
-    inputs = tf.concat([amplitudes.angles(initial), inputs], axis=1)
-    return _expectation(prepared, observables, means)(inputs, theta, None)
+        values = _expectation(program, observables, means)(inputs, theta, initial)
+    else:
+        prepared = _prepared(program, initial.dtype.is_complex)
+        inputs = tf.concat([amplitudes.angles(initial), inputs], axis=1)
+        values = _expectation(prepared, observables, means)(inputs, theta, None)
+    values.set_shape([inputs.shape[0], len(observables)])
+    return values
 
 
 def state(
@@ -113,7 +116,7 @@ def state(
         initial = amplitudes.as_complex(initial)
     if means.differentiates_states:
         vectors = _state(program, means)(inputs, theta, initial)
-        vectors.set_shape([None, 2**program.n_qubits])
+        vectors.set_shape([inputs.shape[0], 2**program.n_qubits])
         return vectors
     backend = means.resolved
     return _without_gradient(

@@ -170,9 +170,7 @@ def read_observables(spec: Any, qubit_order: Sequence[Any] | None = None) -> Obs
         return one if isinstance(one, str) else (one,)
     if not isinstance(spec, Iterable):
         parse_observables(spec, _ANY_N_QUBITS)
-    return tuple(
-        item if isinstance(item, str) else _read_one(item, qubit_order) for item in spec
-    )
+    return tuple(item if isinstance(item, str) else _read_one(item, qubit_order) for item in spec)
 
 
 def _read_one(item: Any, qubit_order: Sequence[Any] | None) -> str | PauliSum:

@@ -94,8 +94,8 @@ loaded = {
 loaded["json"].load_weights(folder / "model.weights.h5")
 for name, model in loaded.items():
     np.testing.assert_allclose(model.predict(data["x"], verbose=0), data["y"], atol=1e-5)
-served = tf.saved_model.load(str(folder / "saved_model")).serve(data["x"])
-np.testing.assert_allclose(served, data["y"], atol=1e-5)
+saved_model = tf.saved_model.load(str(folder / "saved_model"))
+np.testing.assert_allclose(saved_model.serve(data["x"]), data["y"], atol=1e-5)
 loaded["keras"].fit(data["x"], data["y"], verbose=0)
 print("reloaded", sorted(loaded))
 """
