@@ -1,0 +1,220 @@
+#include "fast.h"
+
+#include <algorithm>
+#include <mutex>
+
+#include "../parallel.h"
+#include "runner.h"
+
+namespace qstore {
+namespace fast {
+namespace {
+
+template <class T>
+const Kernels<T>& KernelsFor(Simd level) {
+#if defined(__x86_64__)
+  if (level == Simd::kAvx512) return *KernelsAvx512(T());
+  if (level == Simd::kAvx2) return *KernelsAvx2(T());
+#endif
+  (void)level;
+  return *KernelsBase(T());
+}
+
+// Up to this many qubits a block of samples fits the innermost caches, lanes holding samples.
+constexpr int kSampleLaneQubits = 8;
+
+// States of all threads beyond this many bytes leave the last-level cache; the threads then share
+// one state after the other.
+constexpr uint64_t kSharedStateBytes = uint64_t{24} << 20;
+
+// A thread is worth starting for about this many vector operations (tens of microseconds).
+constexpr double kOperationsPerThread = 30000;
+
+template <class T>
+class FastSimulator : public Simulator<T> {
+ public:
+  FastSimulator(const Program& program, const std::vector<Observable>& observables, Simd level,
+                const Options& options)
+      : program_(program),
+        observables_(observables),
+        kernels_(KernelsFor<T>(level)),
+        options_(options) {}
+
+  void State(const Batch<T>& batch, int threads, std::complex<T>* out) override {
+    Each(batch, threads, false, false, [&](Runner<T>& runner, int64_t first, int count) {
+      runner.Start(first, count);
+      runner.Forward();
+      runner.StoreState(out + (first << program_.n_qubits));
+    });
+  }
+
+  void Expectation(const Batch<T>& batch, int threads, T* out) override {
+    Each(batch, threads, true, false, [&](Runner<T>& runner, int64_t first, int count) {
+      runner.Start(first, count);
+      runner.Forward();
+      runner.Expectations(out + first * static_cast<int64_t>(observables_.size()));
+    });
+  }
+
+  void ExpectationVjp(const Batch<T>& batch, const T* grad, int threads, T* d_inputs, T* d_theta,
+                      std::complex<T>* d_initial) override {
+    Vjp(batch, threads, true, d_inputs, d_theta, d_initial, [&](Runner<T>& runner, int64_t first) {
+      runner.WeighObservables(grad + first * static_cast<int64_t>(observables_.size()));
+    });
+  }
+
+  void StateVjp(const Batch<T>& batch, const std::complex<T>* grad, int threads, T* d_inputs,
+                T* d_theta, std::complex<T>* d_initial) override {
+    Vjp(batch, threads, false, d_inputs, d_theta, d_initial,
+        [&](Runner<T>& runner, int64_t first) {
+          runner.LoadLambda(grad + (first << program_.n_qubits));
+        });
+  }
+
+  uint64_t ScratchBytes(int64_t batch, int threads, bool vjp) const override {
+    uint64_t most = 0;
+    for (const bool measured : {true, false}) {
+      const Split split = Divide(batch, threads, measured, vjp);
+      most = std::max(most, split.runners * Runner<T>::Bytes(*split.plan, split.inner, vjp) +
+                                static_cast<uint64_t>(split.plan->diagonal_reals) * sizeof(T));
+    }
+    return most;
+  }
+
+ private:
+  // How a call's work is divided: `runners` at once, each with `inner` threads.
+  struct Split {
+    const Plan* plan = nullptr;
+    int64_t block = 1;  // samples
+    int runners = 1, inner = 1;
+  };
+
+  bool SampleLanes(int64_t batch) const {
+    const int lane_bits = __builtin_ctz(kernels_.width);
+    if (program_.n_qubits < lane_bits) return true;
+    if (options_.layout != Options::kAuto) return options_.layout == Options::kSampleLanes;
+    return program_.n_qubits <= kSampleLaneQubits && 2 * batch >= kernels_.width;
+  }
+
+  const Plan& PlanFor(bool sample_lanes, bool measured) const {
+    std::lock_guard<std::mutex> lock(mutex_);
+    std::unique_ptr<Plan>& plan = plans_[2 * sample_lanes + measured];
+    if (!plan) {
+      PlanOptions options;
+      options.lanes = sample_lanes ? Lanes::kSamples : Lanes::kAmplitudes;
+      options.width = kernels_.width;
+      options.tile_bits = options_.tile_bits;
+      plan = MakePlan(program_, observables_, measured, options);
+    }
+    return *plan;
+  }
+
+  Split Divide(int64_t batch, int threads, bool measured, bool vjp) const {
+    Split split;
+    const bool sample_lanes = SampleLanes(batch);
+    split.plan = &PlanFor(sample_lanes, measured);
+    split.block = sample_lanes ? kernels_.width : 1;
+    const int64_t blocks = std::max<int64_t>(1, (batch + split.block - 1) / split.block);
+    const double rows = static_cast<double>(int64_t{1} << split.plan->row_bits);
+    const double operations = (vjp ? 12.0 : 4.0) * rows * static_cast<double>(blocks) *
+                              static_cast<double>(program_.gates.size() + 1);
+    if (!options_.share_state) {
+      threads = static_cast<int>(
+          std::min<double>(threads, 1 + operations / kOperationsPerThread));
+    }
+    const uint64_t one = Runner<T>::Bytes(*split.plan, 1, vjp);
+    const bool whole = split.plan->tile_bits == split.plan->row_bits;
+    const bool share = !sample_lanes && !whole &&
+                       (options_.share_state || blocks < threads ||
+                        one * static_cast<uint64_t>(threads) > kSharedStateBytes);
+    if (share) {
+      split.inner = threads;
+    } else {
+      split.runners = static_cast<int>(std::min<int64_t>(threads, blocks));
+    }
+    return split;
+  }
+
+  // body(runner, first, count) for every block; done(runner) for every runner, in order.
+  template <class Body, class Done>
+  void EachThen(const Batch<T>& batch, int threads, bool measured, bool vjp, Body body, Done done) {
+    const Split split = Divide(batch.size, threads, measured, vjp);
+    const Call<T> call(program_, *split.plan, kernels_, batch);
+    std::vector<std::unique_ptr<Runner<T>>> runners(split.runners);
+    const int64_t blocks = (batch.size + split.block - 1) / split.block;
+    ParallelFor(split.runners, blocks, [&](int64_t begin, int64_t end, int worker) {
+      runners[worker] = std::make_unique<Runner<T>>(call, split.inner, vjp);
+      for (int64_t k = begin; k < end; ++k) {
+        const int64_t first = k * split.block;
+        body(*runners[worker], first,
+             static_cast<int>(std::min(split.block, batch.size - first)));
+      }
+    });
+    for (auto& runner : runners) {
+      if (runner) done(*runner);
+    }
+  }
+
+  template <class Body>
+  void Each(const Batch<T>& batch, int threads, bool measured, bool vjp, Body body) {
+    EachThen(batch, threads, measured, vjp, body, [](Runner<T>&) {});
+  }
+
+  template <class SetLambda>
+  void Vjp(const Batch<T>& batch, int threads, bool measured, T* d_inputs, T* d_theta,
+           std::complex<T>* d_initial, SetLambda set_lambda) {
+    const int n_inputs = program_.n_inputs;
+    std::fill_n(d_inputs, batch.size * n_inputs, T(0));
+    std::vector<double> sums(program_.n_theta, 0.0);
+    EachThen(
+        batch, threads, measured, true,
+        [&](Runner<T>& runner, int64_t first, int count) {
+          runner.Start(first, count);
+          runner.Forward();
+          set_lambda(runner, first);
+          runner.Backward(d_inputs + first * n_inputs,
+                          d_initial == nullptr ? nullptr
+                                               : d_initial + (first << program_.n_qubits));
+        },
+        [&](Runner<T>& runner) { runner.AddTheta(sums.data()); });
+    for (int j = 0; j < program_.n_theta; ++j) d_theta[j] = static_cast<T>(sums[j]);
+  }
+
+  const Program program_;
+  const std::vector<Observable> observables_;
+  const Kernels<T>& kernels_;
+  const Options options_;
+  mutable std::mutex mutex_;
+  mutable std::unique_ptr<Plan> plans_[4];
+};
+
+}  // namespace
+
+template <class T>
+std::unique_ptr<Simulator<T>> MakeSimulator(const Program& program,
+                                            const std::vector<Observable>& observables, Simd level,
+                                            const Options& options) {
+  return std::make_unique<FastSimulator<T>>(program, observables, level, options);
+}
+
+#define QSTORE_INSTANTIATE(T)                                                                     \
+  template std::unique_ptr<Simulator<T>> MakeSimulator<T>(                                        \
+      const Program&, const std::vector<Observable>&, Simd, const Options&);
+QSTORE_INSTANTIATE(float)
+QSTORE_INSTANTIATE(double)
+#undef QSTORE_INSTANTIATE
+
+}  // namespace fast
+
+template <class T>
+std::unique_ptr<Simulator<T>> MakeFastSimulator(const Program& program,
+                                                const std::vector<Observable>& observables,
+                                                Simd level) {
+  return fast::MakeSimulator<T>(program, observables, level, fast::Options());
+}
+template std::unique_ptr<Simulator<float>> MakeFastSimulator<float>(
+    const Program&, const std::vector<Observable>&, Simd);
+template std::unique_ptr<Simulator<double>> MakeFastSimulator<double>(
+    const Program&, const std::vector<Observable>&, Simd);
+
+}  // namespace qstore

@@ -1,0 +1,264 @@
+// One-qubit gates on row bits, up to three of them on the amplitudes that registers hold, and
+// rotations on lane bits, which are a permutation and a multiply-add.
+
+template <class T>
+struct Mixer {
+  typename Simd<T>::V c, s;
+  const T* rows;
+  int form;
+};
+
+template <class T>
+QSTORE_INLINE Mixer<T> MakeMixer(const Tile<T>& tile, const OneQubit& item, bool adjoint) {
+  constexpr int W = Simd<T>::kWidth;
+  Mixer<T> mixer;
+  mixer.rows = CoefficientRow(tile, item.coef);
+  mixer.form = item.form;
+  mixer.c = Load(mixer.rows);
+  mixer.s = Load(mixer.rows + W);
+  if (adjoint) mixer.s = -mixer.s;
+  return mixer;
+}
+
+template <class T, bool kAdjoint>
+QSTORE_INLINE void Mix(const Mixer<T>& mixer, typename Simd<T>::V& ar, typename Simd<T>::V& ai,
+                       typename Simd<T>::V& br, typename Simd<T>::V& bi) {
+  typedef typename Simd<T>::V V;
+  constexpr int W = Simd<T>::kWidth;
+  if (mixer.form == kReal) {
+    const V r = ar, i = ai;
+    ar = mixer.c * r + mixer.s * br;
+    ai = mixer.c * i + mixer.s * bi;
+    br = mixer.c * br - mixer.s * r;
+    bi = mixer.c * bi - mixer.s * i;
+  } else if (mixer.form == kImag) {
+    const V r = ar, i = ai;
+    ar = mixer.c * r + mixer.s * bi;
+    ai = mixer.c * i - mixer.s * br;
+    br = mixer.c * br + mixer.s * i;
+    bi = mixer.c * bi - mixer.s * r;
+  } else {
+    const T* p = mixer.rows;
+    const V r = ar, i = ai;
+    const V m00r = Load(p), m00i = kAdjoint ? -Load(p + W) : Load(p + W);
+    const V m11r = Load(p + 6 * W), m11i = kAdjoint ? -Load(p + 7 * W) : Load(p + 7 * W);
+    const V m01r = Load(p + (kAdjoint ? 4 : 2) * W), m10r = Load(p + (kAdjoint ? 2 : 4) * W);
+    const V m01i = kAdjoint ? -Load(p + 5 * W) : Load(p + 3 * W);
+    const V m10i = kAdjoint ? -Load(p + 3 * W) : Load(p + 5 * W);
+    ar = m00r * r - m00i * i + m01r * br - m01i * bi;
+    ai = m00r * i + m00i * r + m01r * bi + m01i * br;
+    const V b = br;
+    br = m10r * r - m10i * i + m11r * b - m11i * bi;
+    bi = m10r * i + m10i * r + m11r * bi + m11i * b;
+  }
+}
+
+// Row numbers of a group of 2^G rows: bit j of the position selects bits[j].
+template <int G>
+QSTORE_INLINE void GroupRows(uint32_t group, const int* sorted, const OneQubit* items,
+                             uint32_t* rows) {
+  uint32_t base = group;
+  for (int j = 0; j < G; ++j) base = InsertZero(base, sorted[j]);
+#pragma GCC unroll 8
+  for (int k = 0; k < (1 << G); ++k) {
+    uint32_t row = base;
+    for (int j = 0; j < G; ++j) row |= ((k >> j) & 1u) << items[j].bit;
+    rows[k] = row;
+  }
+}
+
+template <int G>
+QSTORE_INLINE void SortBits(const OneQubit* items, int* sorted) {
+  for (int j = 0; j < G; ++j) sorted[j] = items[j].bit;
+  for (int i = 0; i < G; ++i) {
+    for (int j = i + 1; j < G; ++j) {
+      if (sorted[j] < sorted[i]) {
+        const int t = sorted[i];
+        sorted[i] = sorted[j];
+        sorted[j] = t;
+      }
+    }
+  }
+}
+
+template <class T, int G>
+static void LayerForward(const Tile<T>& tile, const OneQubit* items) {
+  typedef typename Simd<T>::V V;
+  constexpr int W = Simd<T>::kWidth, N = 1 << G;
+  int sorted[G];
+  SortBits<G>(items, sorted);
+  Mixer<T> mixers[G];
+  for (int j = 0; j < G; ++j) mixers[j] = MakeMixer(tile, items[j], false);
+  const uint32_t groups = (1u << tile.m) >> G;
+  for (uint32_t g = 0; g < groups; ++g) {
+    uint32_t rows[N];
+    GroupRows<G>(g, sorted, items, rows);
+    V re[N], im[N];
+#pragma GCC unroll 8
+    for (int k = 0; k < N; ++k) {
+      const T* p = tile.psi + static_cast<int64_t>(rows[k]) * 2 * W;
+      re[k] = Load(p);
+      im[k] = Load(p + W);
+    }
+#pragma GCC unroll 3
+    for (int j = 0; j < G; ++j) {
+#pragma GCC unroll 8
+      for (int k = 0; k < N; ++k) {
+        if ((k >> j) & 1) continue;
+        const int q = k | (1 << j);
+        Mix<T, false>(mixers[j], re[k], im[k], re[q], im[q]);
+      }
+    }
+#pragma GCC unroll 8
+    for (int k = 0; k < N; ++k) {
+      T* p = tile.psi + static_cast<int64_t>(rows[k]) * 2 * W;
+      Store(p, re[k]);
+      Store(p + W, im[k]);
+    }
+  }
+}
+
+template <class T, int G>
+static void LayerBackward(const Tile<T>& tile, const OneQubit* items) {
+  typedef typename Simd<T>::V V;
+  constexpr int W = Simd<T>::kWidth, N = 1 << G;
+  int sorted[G];
+  SortBits<G>(items, sorted);
+  Mixer<T> mixers[G];
+  V sum_re[G], sum_im[G];
+  for (int j = 0; j < G; ++j) {
+    mixers[j] = MakeMixer(tile, items[j], true);
+    sum_re[j] = sum_im[j] = V{};
+  }
+  const uint32_t groups = (1u << tile.m) >> G;
+  for (uint32_t g = 0; g < groups; ++g) {
+    uint32_t rows[N];
+    GroupRows<G>(g, sorted, items, rows);
+    V pr[N], pi[N], lr[N], li[N];
+#pragma GCC unroll 4
+    for (int k = 0; k < N; ++k) {
+      const T* p = tile.psi + static_cast<int64_t>(rows[k]) * 2 * W;
+      const T* l = tile.lambda + static_cast<int64_t>(rows[k]) * 2 * W;
+      pr[k] = Load(p);
+      pi[k] = Load(p + W);
+      lr[k] = Load(l);
+      li[k] = Load(l + W);
+    }
+#pragma GCC unroll 2
+    for (int j = 0; j < G; ++j) {
+#pragma GCC unroll 4
+      for (int k = 0; k < N; ++k) {
+        if ((k >> j) & 1) continue;
+        const int q = k | (1 << j);
+        if (mixers[j].form == kReal) {
+          sum_re[j] += lr[k] * pr[q];
+          sum_im[j] += li[k] * pi[q];
+          sum_re[j] -= lr[q] * pr[k];
+          sum_im[j] -= li[q] * pi[k];
+        } else if (mixers[j].form == kImag) {
+          sum_re[j] += lr[k] * pi[q];
+          sum_im[j] -= li[k] * pr[q];
+          sum_re[j] += lr[q] * pi[k];
+          sum_im[j] -= li[q] * pr[k];
+        }
+        Mix<T, true>(mixers[j], pr[k], pi[k], pr[q], pi[q]);
+        Mix<T, true>(mixers[j], lr[k], li[k], lr[q], li[q]);
+      }
+    }
+#pragma GCC unroll 4
+    for (int k = 0; k < N; ++k) {
+      T* p = tile.psi + static_cast<int64_t>(rows[k]) * 2 * W;
+      T* l = tile.lambda + static_cast<int64_t>(rows[k]) * 2 * W;
+      Store(p, pr[k]);
+      Store(p + W, pi[k]);
+      Store(l, lr[k]);
+      Store(l + W, li[k]);
+    }
+  }
+  for (int j = 0; j < G; ++j) {
+    if (items[j].acc < 0) continue;
+    T* acc = tile.acc + static_cast<int64_t>(items[j].acc) * W;
+    Store(acc, Load(acc) + sum_re[j] + sum_im[j]);
+  }
+}
+
+template <class T>
+static void ForwardLayer(const Tile<T>& tile, const Op& op) {
+  constexpr int kMost = QSTORE_VECTOR_BYTES == 64 ? 3 : 2;  // 32 or 16 registers
+  int j = 0;
+  for (; kMost == 3 && j + 3 <= op.n_items && op.n_items - j != 4; j += 3) {
+    LayerForward<T, 3>(tile, op.items + j);
+  }
+  for (; j + 2 <= op.n_items; j += 2) LayerForward<T, 2>(tile, op.items + j);
+  for (; j < op.n_items; ++j) LayerForward<T, 1>(tile, op.items + j);
+}
+
+template <class T>
+static void BackwardLayer(const Tile<T>& tile, const Op& op) {
+  int j = 0;
+  for (; j + 2 <= op.n_items; j += 2) LayerBackward<T, 2>(tile, op.items + j);
+  for (; j < op.n_items; ++j) LayerBackward<T, 1>(tile, op.items + j);
+}
+
+// The sign of the partner amplitude is part of the sine row here: lanes differ in it.
+template <class T, bool kBackward>
+static void LaneLayer(const Tile<T>& tile, const Op& op) {
+  typedef typename Simd<T>::V V;
+  typedef typename Simd<T>::I I;
+  constexpr int W = Simd<T>::kWidth, kMost = 4;
+  Mixer<T> mixers[kMost];
+  I partner[kMost];
+  V sum_re[kMost], sum_im[kMost];
+  const int n = op.n_items;
+  for (int j = 0; j < n; ++j) {
+    mixers[j] = MakeMixer(tile, op.items[j], kBackward);
+    partner[j] = LaneNumbers<T>() ^ static_cast<typename Simd<T>::Index>(1 << op.items[j].bit);
+    sum_re[j] = sum_im[j] = V{};
+  }
+  const int64_t rows = int64_t{1} << tile.m;
+  for (int64_t v = 0; v < rows; ++v) {
+    T* p = tile.psi + v * 2 * W;
+    T* l = tile.lambda + v * 2 * W;
+    V pr = Load(p), pi = Load(p + W), lr = V{}, li = V{};
+    if (kBackward) {
+      lr = Load(l);
+      li = Load(l + W);
+    }
+    for (int j = 0; j < n; ++j) {
+      const Mixer<T>& mixer = mixers[j];
+      const V qr = Permute(pr, partner[j]), qi = Permute(pi, partner[j]);
+      if (mixer.form == kReal) {
+        if (kBackward) {
+          sum_re[j] += lr * qr;
+          sum_im[j] += li * qi;
+          const V kr = Permute(lr, partner[j]), ki = Permute(li, partner[j]);
+          lr = mixer.c * lr + mixer.s * kr;
+          li = mixer.c * li + mixer.s * ki;
+        }
+        pr = mixer.c * pr + mixer.s * qr;
+        pi = mixer.c * pi + mixer.s * qi;
+      } else {
+        if (kBackward) {
+          sum_re[j] += lr * qi;
+          sum_im[j] -= li * qr;
+          const V kr = Permute(lr, partner[j]), ki = Permute(li, partner[j]);
+          lr = mixer.c * lr + mixer.s * ki;
+          li = mixer.c * li - mixer.s * kr;
+        }
+        pr = mixer.c * pr + mixer.s * qi;
+        pi = mixer.c * pi - mixer.s * qr;
+      }
+    }
+    Store(p, pr);
+    Store(p + W, pi);
+    if (kBackward) {
+      Store(l, lr);
+      Store(l + W, li);
+    }
+  }
+  for (int j = 0; kBackward && j < n; ++j) {
+    if (op.items[j].acc < 0) continue;
+    T* acc = tile.acc + static_cast<int64_t>(op.items[j].acc) * W;
+    Store(acc, Load(acc) + sum_re[j] + sum_im[j]);
+  }
+}

@@ -1,0 +1,164 @@
+// The product state that one-qubit gates make of |0...0>, and its derivatives.
+
+template <class T>
+QSTORE_INLINE const T* ChainRow(const T* shared, const T* sample, int32_t coef) {
+  constexpr int W = Simd<T>::kWidth;
+  return coef >= 0 ? shared + static_cast<int64_t>(coef) * W
+                   : sample + static_cast<int64_t>(~coef) * W;
+}
+
+// Applies one gate (or its inverse) to the pair in x: 4 rows re0, im0, re1, im1.
+template <class T, bool kAdjoint>
+QSTORE_INLINE void ChainApply(const ChainGate& gate, const T* rows, typename Simd<T>::V* x) {
+  typedef typename Simd<T>::V V;
+  constexpr int W = Simd<T>::kWidth;
+  Mixer<T> mixer;
+  mixer.rows = rows;
+  mixer.c = Load(rows);
+  mixer.s = kAdjoint ? -Load(rows + W) : Load(rows + W);
+  const V c = mixer.c, s = mixer.s, r0 = x[0], r1 = x[2];
+  switch (gate.kind) {
+    case kChainRz:
+      x[0] = c * r0 + s * x[1];
+      x[1] = c * x[1] - s * r0;
+      x[2] = c * r1 - s * x[3];
+      x[3] = c * x[3] + s * r1;
+      return;
+    case kChainPhase:
+      x[2] = c * r1 + s * x[3];
+      x[3] = c * x[3] - s * r1;
+      return;
+    default:
+      mixer.form = gate.kind == kChainRy ? kReal : gate.kind == kChainRx ? kImag : kMatrix;
+      Mix<T, kAdjoint>(mixer, x[0], x[1], x[2], x[3]);
+  }
+}
+
+template <class T>
+static void ChainForward(const ChainGate* gates, int n, const T* shared, const T* sample, T* u) {
+  typedef typename Simd<T>::V V;
+  constexpr int W = Simd<T>::kWidth;
+  V x[4] = {V{} + static_cast<T>(1), V{}, V{}, V{}};
+  for (int g = 0; g < n; ++g) {
+    ChainApply<T, false>(gates[g], ChainRow(shared, sample, gates[g].coef), x);
+  }
+  for (int k = 0; k < 4; ++k) Store(u + k * W, x[k]);
+}
+
+template <class T>
+static void ChainBackward(const ChainGate* gates, int n, const T* shared, const T* sample, T* u,
+                          T* r, T* acc) {
+  typedef typename Simd<T>::V V;
+  constexpr int W = Simd<T>::kWidth;
+  V x[4], y[4];
+  for (int k = 0; k < 4; ++k) {
+    x[k] = Load(u + k * W);
+    y[k] = Load(r + k * W);
+  }
+  for (int g = n - 1; g >= 0; --g) {
+    const ChainGate& gate = gates[g];
+    if (gate.acc >= 0) {
+      V d{};
+      const V im0 = y[0] * x[1] - y[1] * x[0], im1 = y[2] * x[3] - y[3] * x[2];
+      if (gate.kind == kChainRy) {
+        d = y[0] * x[2] + y[1] * x[3] - y[2] * x[0] - y[3] * x[1];
+      } else if (gate.kind == kChainRx) {
+        d = y[0] * x[3] - y[1] * x[2] + y[2] * x[1] - y[3] * x[0];
+      } else if (gate.kind == kChainRz) {
+        d = im0 - im1;
+      } else if (gate.kind == kChainPhase) {
+        d = im1;
+      }
+      T* row = acc + static_cast<int64_t>(gate.acc) * W;
+      Store(row, Load(row) + d);
+    }
+    const T* rows = ChainRow(shared, sample, gate.coef);
+    ChainApply<T, true>(gate, rows, x);
+    ChainApply<T, true>(gate, rows, y);
+  }
+}
+
+template <class T>
+static void Product(T* psi, const T* start, const T* u, int m) {
+  typedef typename Simd<T>::V V;
+  constexpr int W = Simd<T>::kWidth;
+  Store(psi, Load(start));
+  Store(psi + W, Load(start + W));
+  for (int b = 0; b < m; ++b) {
+    const T* w = u + static_cast<int64_t>(b) * 4 * W;
+    const V r0 = Load(w), i0 = Load(w + W), r1 = Load(w + 2 * W), i1 = Load(w + 3 * W);
+    const int64_t half = int64_t{1} << b;
+    for (int64_t v = 0; v < half; ++v) {
+      T* low = psi + v * 2 * W;
+      T* high = psi + (v + half) * 2 * W;
+      const V re = Load(low), im = Load(low + W);
+      Store(high, re * r1 - im * i1);
+      Store(high + W, re * i1 + im * r1);
+      Store(low, re * r0 - im * i0);
+      Store(low + W, re * i0 + im * r0);
+    }
+  }
+}
+
+template <class T>
+static void ProductBackward(T* lambda, const T* start, const T* u, int m, T* prefix, T* r) {
+  typedef typename Simd<T>::V V;
+  constexpr int W = Simd<T>::kWidth;
+  // prefix[2^b ...) holds the product over the bits below b.
+  for (int b = 0; b < m; ++b) {
+    Product(prefix + (int64_t{1} << b) * 2 * W, start, u, b);
+  }
+  for (int b = m - 1; b >= 0; --b) {
+    const T* w = u + static_cast<int64_t>(b) * 4 * W;
+    const V ur0 = Load(w), ui0 = Load(w + W), ur1 = Load(w + 2 * W), ui1 = Load(w + 3 * W);
+    const int64_t half = int64_t{1} << b;
+    const T* q = prefix + half * 2 * W;
+    V r0r{}, r0i{}, r1r{}, r1i{};
+    for (int64_t v = 0; v < half; ++v) {
+      T* low = lambda + v * 2 * W;
+      const T* high = lambda + (v + half) * 2 * W;
+      const V ar = Load(low), ai = Load(low + W), br = Load(high), bi = Load(high + W);
+      const V pr = Load(q + v * 2 * W), pi = Load(q + v * 2 * W + W);
+      r0r += pr * ar + pi * ai;
+      r0i += pr * ai - pi * ar;
+      r1r += pr * br + pi * bi;
+      r1i += pr * bi - pi * br;
+      Store(low, ur0 * ar + ui0 * ai + ur1 * br + ui1 * bi);
+      Store(low + W, ur0 * ai - ui0 * ar + ur1 * bi - ui1 * br);
+    }
+    T* out = r + static_cast<int64_t>(b) * 4 * W;
+    Store(out, r0r);
+    Store(out + W, r0i);
+    Store(out + 2 * W, r1r);
+    Store(out + 3 * W, r1i);
+  }
+}
+
+template <class T>
+static void Contract(const T* lambda, const T* low, int64_t rows, const T* h, T* sum, T* out) {
+  typedef typename Simd<T>::V V;
+  constexpr int W = Simd<T>::kWidth;
+  const V hr = V{} + h[0], hi = V{} + h[1];
+  V total_re{}, total_im{};
+  for (int64_t k = 0; k < rows * 2 * W; k += 2 * W) {
+    const V lr = Load(lambda + k), li = Load(lambda + k + W);
+    const V pr = Load(low + k), pi = Load(low + k + W);
+    total_re += pr * lr + pi * li;
+    total_im += pr * li - pi * lr;
+    Store(sum + k, Load(sum + k) + hr * lr + hi * li);
+    Store(sum + k + W, Load(sum + k + W) + hr * li - hi * lr);
+  }
+  Store(out, total_re);
+  Store(out + W, total_im);
+}
+
+template <class T>
+static void Scale(const T* from, T* to, int64_t rows, T h_re, T h_im) {
+  typedef typename Simd<T>::V V;
+  constexpr int W = Simd<T>::kWidth;
+  for (int64_t k = 0; k < rows * 2 * W; k += 2 * W) {
+    const V re = Load(from + k), im = Load(from + k + W);
+    Store(to + k, re * h_re - im * h_im);
+    Store(to + k + W, re * h_im + im * h_re);
+  }
+}
