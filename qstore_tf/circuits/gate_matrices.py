@@ -57,12 +57,6 @@ def pauli_product(paulis: str) -> ComplexArray:
     return result
 
 
-def rotation(paulis: str, angle: float) -> ComplexArray:
-    """Returns exp(-i angle/2 P) for a Pauli product P."""
-    product = pauli_product(paulis)
-    return math.cos(angle / 2) * np.eye(len(product)) - 1j * math.sin(angle / 2) * product
-
-
 def rx(t: float) -> ComplexArray:
     """exp(-i t X / 2)."""
     c, s = math.cos(t / 2), math.sin(t / 2)

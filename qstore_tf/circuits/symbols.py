@@ -61,11 +61,11 @@ class Affine:
         if isinstance(value, Affine):
             return value
         if isinstance(value, (float, int)):
-            return cls(_finite(float(value), value))
+            return cls(_finite(_float(value), value))
         if isinstance(value, str):
             return cls.symbol(value) if _is_bare_name(value) else _Parser(value).parse()
         if isinstance(value, numbers.Real):
-            return cls(_finite(float(value), value))
+            return cls(_finite(_float(value), value))
         # Who passes a SymPy object has imported SymPy; without one the slow import is not paid.
         sympy_module = sys.modules.get("sympy")
         if sympy_module is not None and isinstance(value, sympy_module.Basic):
@@ -206,6 +206,13 @@ def check_symbol_name(name: object) -> str:
 
 def _is_bare_name(text: str) -> bool:
     return _BARE_NAME.fullmatch(text) is not None and text not in _CONSTANTS
+
+
+def _float(value: Any) -> float:
+    try:
+        return float(value)
+    except OverflowError:  # an integer beyond the range of floats
+        return math.inf
 
 
 def _finite(number: float, received: object) -> float:
@@ -355,7 +362,10 @@ def _from_sympy(expression: Any) -> Affine:
         if node.is_Symbol:
             return Affine.symbol(node.name)
         if node.is_number:
-            number = complex(node)
+            try:
+                number = complex(node)
+            except (TypeError, ValueError, OverflowError):
+                raise _not_affine(expression) from None
             if number.imag != 0:
                 raise _not_affine(expression)
             return Affine(_finite(number.real, expression))
