@@ -133,7 +133,8 @@ class _Shifted(GradientMethod):
 
     def _tables(self, unrolled: _Unrolled) -> tuple[np.ndarray, np.ndarray]:
         """Returns shifts [S, G] and the weights [S, G] with which the runs add up to d/d angle."""
-        shifts, weights = [], []
+        shifts: list[np.ndarray] = []
+        weights: list[np.ndarray] = []
         for column, (row, gate) in enumerate(zip(unrolled.rows, unrolled.gates, strict=True)):
             if not self.inputs and all(kind == "i" for kind, _, _ in row.angle.terms):
                 continue

@@ -10,7 +10,7 @@ import numpy as np
 import tensorflow as tf
 
 from qstore_tf.circuits.program import Angle
-from qstore_tf.ops.schedule import Diagonal, Rotation, Step
+from qstore_tf.ops.schedule import Diagonal, Step
 
 
 @dataclass(frozen=True)
@@ -27,17 +27,6 @@ class DiagonalAngles:
 
 
 @dataclass(frozen=True)
-class RotationAngle:
-    """Cosine and sine of half the angle: scalars, or [B] where samples differ."""
-
-    cosine: Any
-    sine: Any
-
-
-StepAngles = list[DiagonalAngles] | RotationAngle | None
-
-
-@dataclass(frozen=True)
 class _Row:
     step: int
     gate: int
@@ -45,36 +34,25 @@ class _Row:
     scale: float
 
 
-def step_angles(steps: Sequence[Step], inputs: tf.Tensor, theta: tf.Tensor) -> list[StepAngles]:
-    """Returns the angles of each step, in the order of `steps`.
+def step_angles(
+    steps: Sequence[Step], inputs: tf.Tensor, theta: tf.Tensor
+) -> list[list[DiagonalAngles]]:
+    """Returns the angles of each step, in the order of `steps`; only diagonals have any.
 
     Args:
         steps: The steps of a program.
         inputs: [B, F].
         theta: [P].
     """
-    diagonal: dict[str, list[_Row]] = {}
-    rotation: dict[str, list[_Row]] = {}
+    by_kind: dict[str, list[_Row]] = {}
     for number, step in enumerate(steps):
         if isinstance(step, Diagonal):
             for k, gate in enumerate(step.gates):
                 row = _Row(number, k, gate.angle, gate.scale)
-                diagonal.setdefault(_kind(gate.angle), []).append(row)
-        elif isinstance(step, Rotation):
-            row = _Row(number, 0, step.angle, 0.5)
-            rotation.setdefault(_kind(step.angle), []).append(row)
-    out: list[StepAngles] = [[] if isinstance(step, Diagonal) else None for step in steps]
+                by_kind.setdefault(_kind(gate.angle), []).append(row)
+    out: list[list[DiagonalAngles]] = [[] for _ in steps]
     columns = tf.transpose(inputs)
-    for kind, rows in rotation.items():
-        values = affine(rows, columns, theta)
-        if kind == "constant":
-            cosines, sines = list(np.cos(values)), list(np.sin(values))
-        else:
-            cosines = tf.unstack(tf.cos(values), len(rows), axis=0)
-            sines = tf.unstack(tf.sin(values), len(rows), axis=0)
-        for row, c, s in zip(rows, cosines, sines, strict=True):
-            out[row.step] = RotationAngle(c, s)
-    for rows in diagonal.values():
+    for rows in by_kind.values():
         values = affine(rows, columns, theta)
         runs = _runs(rows)
         sizes = [len(run) for run in runs]
@@ -83,9 +61,7 @@ def step_angles(steps: Sequence[Step], inputs: tf.Tensor, theta: tf.Tensor) -> l
         else:
             parts = tf.split(values, sizes, axis=0) if len(runs) > 1 else [values]
         for run, part in zip(runs, parts, strict=True):
-            host = out[run[0].step]
-            assert isinstance(host, list)
-            host.append(DiagonalAngles(tuple(row.gate for row in run), part))
+            out[run[0].step].append(DiagonalAngles(tuple(row.gate for row in run), part))
     return out
 
 

@@ -17,12 +17,13 @@ import tensorflow as tf
 from qstore_tf.circuits.program import Program
 from qstore_tf.ops import memory
 from qstore_tf.ops.inputs import complex_dtype
-from qstore_tf.ops.plain_angles import DiagonalAngles, RotationAngle, step_angles
+from qstore_tf.ops.plain_angles import DiagonalAngles, step_angles
 from qstore_tf.ops.schedule import (
     Diagonal,
+    Local,
     Matrix,
     Permutation,
-    Rotation,
+    blocks,
     parity,
     schedule,
     source_index,
@@ -30,6 +31,8 @@ from qstore_tf.ops.schedule import (
 
 # Tables over at most this many qubits are constants in the graph; larger ones are computed in it.
 WIDEST_CONSTANT = 12
+# One-qubit matrices are multiplied in blocks of so many neighbouring qubits.
+_WIDEST_BLOCK = 3
 # How many states of the batch exist at once, at the least.
 _LIVE_STATES = 4
 # tf.reverse takes tensors of at most 8 dimensions; each group of flipped qubits adds two.
@@ -55,13 +58,12 @@ def evolve(
         state = tf.transpose(initial_state)
     for step, angles in zip(steps, step_angles(steps, inputs, theta), strict=True):
         if isinstance(step, Diagonal):
-            assert isinstance(angles, list)
             state = _apply_diagonal(state, step, angles, n)
-        elif isinstance(step, Rotation):
-            assert isinstance(angles, RotationAngle)
-            state = _apply_rotation(state, step, angles, n)
         elif isinstance(step, Permutation):
             state = _apply_permutation(state, step, n)
+        elif isinstance(step, Local):
+            for matrix, first in blocks(step, _WIDEST_BLOCK):
+                state = _multiply(state, matrix, first, n)
         else:
             state = _apply_matrix(state, step, n)
     return state
@@ -140,6 +142,7 @@ def _apply_diagonal(
             term = tf.matmul(tf.constant(table, real), part.values)
             total = term if total is None else total + term
     if total is None:
+        assert constant is not None  # every gate of the step was constant
         factor = tf.constant(np.exp(1j * constant)[:, None], state.dtype)
     else:
         if constant is not None and constant.any():
@@ -147,30 +150,6 @@ def _apply_diagonal(
         factor = tf.complex(tf.cos(total), tf.sin(total))
     shape = [2 ** (n - low - width), 2**width, 2**low, -1]
     out = tf.reshape(state, shape) * factor[:, None, :]
-    return tf.reshape(out, [2**n, -1])
-
-
-def _apply_rotation(state: tf.Tensor, step: Rotation, angle: RotationAngle, n: int) -> tf.Tensor:
-    real = state.dtype.real_dtype
-    low, width = _window(step.x | step.z | step.controls)
-    z, controls = step.z >> low, step.controls >> low
-    cosine, sine = tf.cast(angle.cosine, real), tf.cast(angle.sine, real)
-    # (-i P psi)[j] = factor (-1)^parity(j & z) psi[j ^ x] with factor a power of -i.
-    power = (bin(step.x & step.z).count("1") + 1) % 4
-    if z or controls:
-        table = tf.reshape(tf.convert_to_tensor(signs(z, controls, width, real)), [-1, 1, 1])
-        sine = sine * table
-        if controls:
-            on = tf.reshape(tf.convert_to_tensor(signs(0, controls, width, real)), [-1, 1, 1])
-            cosine = 1 + on * (cosine - 1)
-    if power in (1, 2):
-        sine = -sine
-    nothing = tf.zeros_like(sine)
-    sine = tf.complex(nothing, sine) if power % 2 else tf.complex(sine, nothing)
-    cosine = tf.complex(cosine, tf.zeros_like(cosine))
-    shape = [2 ** (n - low - width), 2**width, 2**low, -1]
-    flipped = tf.reshape(flip_bits(state, step.x, n), shape)
-    out = cosine * tf.reshape(state, shape) + sine * flipped
     return tf.reshape(out, [2**n, -1])
 
 
@@ -183,11 +162,13 @@ def _apply_permutation(state: tf.Tensor, step: Permutation, n: int) -> tf.Tensor
     return tf.gather(tf.reshape(state, [2**n, -1]), index)
 
 
+def _multiply(state: tf.Tensor, matrix: np.ndarray, first: int, n: int) -> tf.Tensor:
+    grouped = tf.reshape(state, [2**first, matrix.shape[0], -1])
+    return tf.reshape(tf.matmul(tf.constant(matrix, state.dtype), grouped), [2**n, -1])
+
+
 def _apply_matrix(state: tf.Tensor, step: Matrix, n: int) -> tf.Tensor:
-    size = step.matrix.shape[0]
-    left = 2**step.first
-    grouped = tf.reshape(state, [left, size, -1])
-    out = tf.reshape(tf.matmul(tf.constant(step.matrix, state.dtype), grouped), [2**n, -1])
+    out = _multiply(state, step.matrix, step.first, n)
     if not step.controls:
         return out
     on = tf.cast(tf.reshape(signs(0, step.controls, n, state.dtype.real_dtype), [-1, 1]), tf.bool)

@@ -1,8 +1,12 @@
 """Reorders a program into few large steps for the plain-TensorFlow simulator; NumPy only.
 
-Neighbouring diagonal gates become one step (their phases add up), neighbouring permutations
-become one step (their index maps compose), the rest stays one gate a step. Gates move past each
-other only where they act on different qubits or both act diagonally on the shared ones.
+A rotation exp(-i a/2 P) becomes a constant change of basis, a diagonal with its angle, and the
+change back; so angles occur in diagonals alone, and the state enters every step once (formulas
+that use it twice, cos psi - i sin P psi, grow exponentially when XLA fuses them).
+
+Neighbouring diagonals become one step (their phases add up), neighbouring permutations one step
+(their index maps compose), neighbouring one-qubit matrices one step (they multiply). Gates move
+past each other only where they act on different qubits or both act diagonally on the shared ones.
 """
 
 from __future__ import annotations
@@ -24,6 +28,10 @@ from qstore_tf.circuits.program import (
     Swap,
     Unitary,
 )
+
+_H = np.array([[1, 1], [1, -1]], np.complex128) / np.sqrt(2)
+# V with P = V Z V^dagger.
+_BASIS = {"X": _H, "Y": np.diag([1, 1j]) @ _H}
 
 # Up to this many qubits a matrix is padded with the qubits between its targets; a wider one has
 # its targets swapped next to each other first.
@@ -66,15 +74,12 @@ class Permutation:
 
 
 @dataclass
-class Rotation:
-    """psi[j] = cos psi[j] - i sin (P psi)[j] for a Pauli string with at least one X or Y."""
+class Local:
+    """A constant 2x2 matrix on each of some qubits."""
 
-    angle: Angle
-    x: int
-    z: int
-    controls: int
-    diagonal_on: int
-    moves: int
+    matrices: dict[int, np.ndarray] = field(default_factory=dict)
+    diagonal_on: int = 0
+    moves: int = 0
 
 
 @dataclass
@@ -88,7 +93,7 @@ class Matrix:
     moves: int
 
 
-Step = Diagonal | Permutation | Rotation | Matrix
+Step = Diagonal | Permutation | Local | Matrix
 
 
 def mask(qubits: Iterable[int], n_qubits: int) -> int:
@@ -113,51 +118,64 @@ def schedule(program: Program) -> tuple[Step, ...]:
     steps: list[Step] = []
     for gate in program.gates:
         for narrow in _narrow(gate, program.n_qubits):
-            _place(steps, narrow, program.n_qubits)
-    return tuple(steps)
+            for step in _lowered(narrow, program.n_qubits):
+                _place(steps, step, program.n_qubits)
+    return tuple(step for step in steps if not (isinstance(step, Local) and not step.matrices))
 
 
-def _place(steps: list[Step], gate: CompiledPrimitive, n_qubits: int) -> None:
-    step = _single(gate, n_qubits)
+def _place(steps: list[Step], step: Step, n_qubits: int) -> None:
     position, host = len(steps), None
     while position > 0:
         other = steps[position - 1]
-        if type(other) is type(step) and isinstance(step, (Diagonal, Permutation)):
+        if type(other) is type(step) and not isinstance(step, Matrix):
             host = other
         if not _commute(step, other):
             break
         position -= 1
     if host is None:
         steps.insert(position, step)
-        return
-    assert isinstance(host, (Diagonal, Permutation)) and type(host) is type(step)
-    host.gates.extend(step.gates)  # type: ignore[union-attr, arg-type]
-    host.moves |= step.moves
-    host.diagonal_on = (host.diagonal_on | step.diagonal_on) & ~host.moves
+    elif isinstance(host, Local) and isinstance(step, Local):
+        _multiply(host, step, n_qubits)
+    else:
+        host.gates.extend(step.gates)  # type: ignore[union-attr]
+        host.moves |= step.moves
+        host.diagonal_on = (host.diagonal_on | step.diagonal_on) & ~host.moves
+
+
+def _multiply(host: Local, step: Local, n_qubits: int) -> None:
+    for qubit, matrix in step.matrices.items():
+        product = matrix @ host.matrices.pop(qubit, np.eye(2))
+        if not np.allclose(product, np.eye(2), rtol=0, atol=1e-15):
+            host.matrices[qubit] = product
+    host.moves = mask(host.matrices, n_qubits)
 
 
 def _commute(a: Step, b: Step) -> bool:
     return not (a.moves & (b.moves | b.diagonal_on) or a.diagonal_on & b.moves)
 
 
-def _single(gate: CompiledPrimitive, n_qubits: int) -> Step:
-    controls = mask(() if isinstance(gate, Phase) else gate.controls, n_qubits)
+def _lowered(gate: CompiledPrimitive, n_qubits: int) -> list[Step]:
+    controls = mask(gate.controls, n_qubits)
     if isinstance(gate, Phase):
-        on = mask(gate.controls, n_qubits)
-        return Diagonal([Signs(gate.angle, 1.0, 0, on)], on)
+        return [Diagonal([Signs(gate.angle, 1.0, 0, controls)], controls)]
     if isinstance(gate, Rot):
-        named = list(zip(gate.paulis, gate.targets, strict=True))
-        x = mask((q for p, q in named if p in "XY"), n_qubits)
-        z = mask((q for p, q in named if p in "ZY"), n_qubits)
-        if x == 0:
-            return Diagonal([Signs(gate.angle, -0.5, z, controls)], z | controls)
-        return Rotation(gate.angle, x, z, controls, (z & ~x) | controls, x)
+        named = list(zip(gate.targets, gate.paulis, strict=True))
+        z = mask(gate.targets, n_qubits)
+        basis = {q: _BASIS[p] for q, p in named if p in _BASIS}
+        diagonal = Diagonal([Signs(gate.angle, -0.5, z, controls)], z | controls)
+        if not basis:
+            return [diagonal]
+        there = Local({q: v.conj().T for q, v in basis.items()}, 0, mask(basis, n_qubits))
+        return [there, diagonal, Local(basis, 0, mask(basis, n_qubits))]
     if isinstance(gate, Flip):
-        return Permutation([gate], controls, mask([gate.target], n_qubits))
+        return [Permutation([gate], controls, mask([gate.target], n_qubits))]
     if isinstance(gate, Swap):
-        return Permutation([gate], controls, mask(gate.targets, n_qubits))
-    matrix, first = _window(np.array(gate.matrix, np.complex128), gate.targets)
-    return Matrix(matrix, first, controls, controls, mask(gate.targets, n_qubits))
+        return [Permutation([gate], controls, mask(gate.targets, n_qubits))]
+    matrix = np.array(gate.matrix, np.complex128)
+    targets = mask(gate.targets, n_qubits)
+    if len(gate.targets) == 1 and not controls:
+        return [Local({gate.targets[0]: matrix}, 0, targets)]
+    return [Matrix(*_window(matrix, gate.targets), controls, controls, targets)]
 
 
 def _narrow(gate: CompiledPrimitive, n_qubits: int) -> Iterable[CompiledPrimitive]:
@@ -180,6 +198,21 @@ def _narrow(gate: CompiledPrimitive, n_qubits: int) -> Iterable[CompiledPrimitiv
         gate.matrix, tuple(where[q] for q in gate.targets), tuple(where[q] for q in gate.controls)
     )
     return [*swaps, moved, *reversed(swaps)]
+
+
+def blocks(step: Local, widest: int) -> list[tuple[np.ndarray, int]]:
+    """Returns the step as matrices on at most `widest` neighbouring qubits, each with its first."""
+    out: list[tuple[np.ndarray, int]] = []
+    qubits = sorted(step.matrices)
+    while qubits:
+        first = qubits[0]
+        inside = [q for q in qubits if q < first + widest]
+        matrix = np.eye(1)
+        for qubit in range(first, inside[-1] + 1):
+            matrix = np.kron(matrix, step.matrices.get(qubit, np.eye(2)))
+        out.append((matrix, first))
+        qubits = qubits[len(inside) :]
+    return out
 
 
 def _window(matrix: np.ndarray, targets: Sequence[int]) -> tuple[np.ndarray, int]:
