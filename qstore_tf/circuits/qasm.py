@@ -247,19 +247,30 @@ def _one_qubit_circuit(matrix: Any) -> UnifiedCircuit:
 
 # --- reading
 
-# Gates of today's qelib1.inc that the reader of Cirq 1.5 lacks, up to global phase.
-_PRELUDE = (
-    "gate p(a) x { u1(a) x; } "
-    "gate u(a,b,c) x { u3(a,b,c) x; } "
-    "gate sx x { u3(pi/2,-pi/2,pi/2) x; } "
-    "gate sxdg x { u3(pi/2,pi/2,-pi/2) x; } "
-    "gate cp(a) x,y { cu1(a) x,y; } "
-    "gate crx(a) x,y { h y; crz(a) x,y; h y; } "
-    "gate cry(a) x,y { ry(a/2) y; cx x,y; ry(-a/2) y; cx x,y; } "
-    "gate csx x,y { h y; cu1(pi/2) x,y; h y; } "
-    "gate rzz(a) x,y { cx x,y; rz(a) y; cx x,y; } "
-    "gate rxx(a) x,y { h x; h y; cx x,y; rz(a) y; cx x,y; h x; h y; }"
-)
+# Gates that Cirq's reader gets wrong or lacks, defined here under names of their own, up to a
+# global phase. In every version cu3 reduces theta modulo 2 pi, which under a control is not the
+# same; that of 1.5 also has a wrong phase in cu1 and no parameters for u1 to u3 in definitions.
+_WRONG = {
+    "cu3": "(a,b,c) x,y { rz((b+c)/2) x; rz((c-b)/2) y; cx x,y; rz(-(b+c)/2) y; ry(-a/2) y; "
+    "cx x,y; ry(a/2) y; rz(b) y; }",
+}
+_WRONG_IN_OLD_READERS = {
+    "p": "(a) x { rz(a) x; }",
+    "u1": "(a) x { rz(a) x; }",
+    "u2": "(b,c) x { rz(c) x; ry(pi/2) x; rz(b) x; }",
+    "u3": "(a,b,c) x { rz(c) x; ry(a) x; rz(b) x; }",
+    "u": "(a,b,c) x { rz(c) x; ry(a) x; rz(b) x; }",
+    "U": "(a,b,c) x { rz(c) x; ry(a) x; rz(b) x; }",
+    "cu1": "(a) x,y { rz(a/2) x; cx x,y; rz(-a/2) y; cx x,y; rz(a/2) y; }",
+    "cp": "(a) x,y { rz(a/2) x; cx x,y; rz(-a/2) y; cx x,y; rz(a/2) y; }",
+    "sx": " x { rx(pi/2) x; }",
+    "sxdg": " x { rx(-pi/2) x; }",
+    "csx": " x,y { h y; rz(pi/4) x; cx x,y; rz(-pi/4) y; cx x,y; rz(pi/4) y; h y; }",
+    "crx": "(a) x,y { h y; crz(a) x,y; h y; }",
+    "cry": "(a) x,y { ry(a/2) y; cx x,y; ry(-a/2) y; cx x,y; }",
+    "rzz": "(a) x,y { cx x,y; rz(a) y; cx x,y; }",
+    "rxx": "(a) x,y { h x; h y; cx x,y; rz(a) y; cx x,y; h x; h y; }",
+}
 _COMMENT = re.compile(r"//[^\n]*")
 # These two match whatever follows the keyword, so that a damaged text costs linear time too.
 _BARRIER = re.compile(r"\bbarrier\b[^;]*(?:;|\Z)")
@@ -305,8 +316,7 @@ def from_qasm(text: str) -> UnifiedCircuit:
                 hint="Install it with `pip install ply`.",
             )
         ) from error
-    if not _reads_current_gates():
-        program = _INCLUDE.sub(lambda found: found.group(0) + " " + _PRELUDE, program, count=1)
+    program = _with_own_definitions(program)
     try:
         with np.errstate(all="ignore"):
             circuit = circuit_from_qasm(program)
@@ -316,6 +326,18 @@ def from_qasm(text: str) -> UnifiedCircuit:
         _fail(f"The OpenQASM program cannot be read: {reason}", "valid OpenQASM 2", text[:80])
     qubits = [cirq.NamedQubit(f"{name}_{i}") for name, size in registers for i in range(size)]
     return from_cirq(circuit, qubit_order=qubits)
+
+
+def _with_own_definitions(program: str) -> str:
+    own = _WRONG | ({} if _reads_current_gates() else _WRONG_IN_OLD_READERS)
+    names = "|".join(own)
+    used = dict.fromkeys(re.findall(rf"\b({names})\b", program))
+    include = _INCLUDE.search(program)
+    if not used or include is None:
+        return program
+    prelude = "".join(f" gate own_{name}{own[name]}" for name in used)
+    body = re.sub(rf"\b({names})\b(?=\s*[(a-z])", r"own_\1", program[include.end() :])
+    return program[: include.end()] + prelude + body
 
 
 def _prepared(text: object) -> tuple[str, list[tuple[str, int]]]:

@@ -104,6 +104,19 @@ def test_a_program_of_the_usual_kind_is_read():
     assert_equal_up_to_phase(circuit.unitary(), expected.unitary())
 
 
+@pytest.mark.parametrize("angle", [-0.3, 0.4, 7.0])
+def test_gates_with_three_angles_are_read_for_negative_angles_and_over_a_turn(angle):
+    text = "gate g(t) x,y { u3(t,1,2) x; cu3(t,0.2,0.7) x,y; cu1(t) x,y; } qreg q[2]; "
+    circuit = from_qasm(HEAD + text + f"g({angle}) q[0],q[1]; cu3({angle},-1,3) q[0],q[1];")
+    expected = UnifiedCircuit(2).add_gate("U3", 0, [angle, 1, 2])
+    # qelib1.inc: the controlled rotation RZ(b) RY(a) RZ(c), and a phase on the control.
+    for params in ((angle, 0.2, 0.7), (angle, -1.0, 3.0)):
+        expected.add_gate("U3", 1, params, controls=[0])
+        if params[1] == 0.2:
+            expected.add_gate("CPhase", [0, 1], angle)
+    assert_equal_up_to_phase(circuit.unitary(), expected.unitary())
+
+
 @pytest.mark.parametrize(
     ("text", "message"),
     [
