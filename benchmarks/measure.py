@@ -81,7 +81,7 @@ def measure(peer: Peer, workload: Workload) -> dict[str, Any]:
     first_call = time.perf_counter() - started
 
     calls = max(1, min(200, int(0.2 / _timed(lambda: peer.step(theta)))))
-    single = _repeat(lambda: [peer.step(theta) for _ in range(calls)], calls)
+    single, cpu = _repeat(lambda: [peer.step(theta) for _ in range(calls)], calls)
 
     loop: list[float] = []
     steps = 0
@@ -89,7 +89,7 @@ def measure(peer: Peer, workload: Workload) -> dict[str, Any]:
         run = peer.loop
         run(1)  # Traces and compiles; the number of steps is an argument of the graph.
         steps = steps_for(_timed(lambda: run(2)) / 2)
-        loop = _repeat(lambda: run(steps), steps)
+        loop, cpu = _repeat(lambda: run(steps), steps)
     return {
         "precision": peer.precision,
         "versions": peer.versions,
@@ -97,6 +97,7 @@ def measure(peer: Peer, workload: Workload) -> dict[str, Any]:
         "loss": float(loss),
         "gradient": [float(value) for value in gradient],
         "first_call": first_call,
+        "cpu": cpu,
         "single": single,
         "loop": loop,
         "loop_steps": steps,
@@ -110,12 +111,15 @@ def steps_for(seconds_per_step: float) -> int:
     return max(3, min(LOOP_STEPS, int(LOOP_LIMIT / 3 / seconds_per_step)))
 
 
-def _repeat(function: Callable[[], object], steps: int) -> list[float]:
+def _repeat(function: Callable[[], object], steps: int) -> tuple[list[float], float]:
+    """Seconds per step of each repeat, and processor seconds of all threads per step."""
+    cpu = time.process_time()
     times = [_timed(function)]
     repeats = max(MIN_REPEATS, min(MAX_REPEATS, int(BUDGET / times[0])))
     while len(times) < repeats:
         times.append(_timed(function))
-    return [seconds / steps for seconds in times]
+    cpu = time.process_time() - cpu
+    return [seconds / steps for seconds in times], cpu / steps / repeats
 
 
 def _timed(function: Callable[[], object]) -> float:

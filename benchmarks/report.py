@@ -32,6 +32,8 @@ NOTES = (
     "batch. *In graph*: median over repeats of 100 such steps (fewer where noted) in one compiled "
     "graph, theta moving a little each step. *Single*: one call from Python per step; all of "
     "Qulacs and lightning, which have no compiled loop.",
+    "*CPU*: processor time of all threads per step, in graph where there is one: what to look at "
+    "when other programs were running.",
     "*First call* includes tracing and compiling, not importing.",
     "*Faster*: the peer's time over qstore_tf's, in graph where the peer has a graph, else single "
     "calls on both sides; the goal in brackets.",
@@ -48,6 +50,7 @@ HEADER = (
     "framework",
     "in graph (ms)",
     "gradient circuits/s",
+    "CPU (ms)",
     "single (ms)",
     "first call (s)",
     "qstore_tf is faster",
@@ -73,6 +76,7 @@ def table(results: Sequence[Result]) -> list[list[str]]:
                 TITLES[result["framework"]] + (" (cached)" if result.get("cached") else ""),
                 _milliseconds(loop) + (f" ({steps} steps)" if steps not in (0, 100) else ""),
                 _three_digits(workload.batch / best),
+                _milliseconds(result.get("cpu")),
                 _milliseconds(single),
                 f"{result['first_call']:.2f}",
                 _faster(result, results),
