@@ -133,7 +133,7 @@ def _add(
 
 def _add_circuit_options(parser: argparse.ArgumentParser) -> None:
     _add(parser, "--qubits", int, 6, "number of qubits")
-    _add(parser, "--depth", int, 8, "layers of the trained circuit")
+    _add(parser, "--depth", int, 10, "layers of the trained circuit")
     _add(parser, "--entanglement", str, "circular", "linear, circular, full or pairs")
     _add(parser, "--encoding", str, "amplitude", "amplitude, angle or basis")
     _add(

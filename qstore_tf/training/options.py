@@ -25,7 +25,7 @@ class CircuitOptions:
     """The circuit of one quantum layer, as `qstore train` and `qstore draw` share it."""
 
     qubits: int = 6
-    depth: int = 8
+    depth: int = 10
     entanglement: str = "circular"
     encoding: str = "amplitude"
     ansatz: str = "hardware_efficient"
