@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any
 
@@ -26,6 +26,7 @@ class Evolution:
     circuit: UnifiedCircuit
     inputs: tuple[str, ...]
     encoding: str | None
+    _programs: dict[int, Program] = field(default_factory=dict, repr=False)
 
     @property
     def n_qubits(self) -> int:
@@ -66,7 +67,12 @@ class Evolution:
         Raises:
             InputError: so many features do not fit.
         """
-        self.check_features(width)
+        if width not in self._programs:
+            self.check_features(width)
+            self._programs[width] = self._compile(width)
+        return self._programs[width]
+
+    def _compile(self, width: int) -> Program:
         if self.inputs:
             return compile_circuit(self.circuit, self.inputs, self.theta)
         if self.from_amplitudes:

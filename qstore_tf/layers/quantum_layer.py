@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Sequence
 from typing import Any
 
@@ -32,7 +31,7 @@ _TAKES = "real [batch, n_features], or a state, complex [batch, 2^n_qubits]"
 
 
 def _default_initializer() -> Any:
-    return keras.initializers.RandomUniform(-math.pi, math.pi)
+    return keras.initializers.RandomUniform(-1.0, 1.0)
 
 
 @keras.utils.register_keras_serializable(package="qstore_tf")
@@ -103,8 +102,10 @@ class QuantumLayer(QuantumBase):
         circuit: a `UnifiedCircuit` or `cirq.Circuit` in place of the ansatz.
         inputs: the symbols of `circuit` that are fed with the features, in their order. All
             other symbols are trained, in order of appearance.
-        theta_initializer: initializer of the angles, in radians. `None` is uniform over a full
-            turn.
+        theta_initializer: initializer of the angles, in radians. `None` is uniform between -1
+            and 1: far enough from the identity to start learning, near enough that the
+            gradients of wide circuits do not vanish as they do over a full turn (why they do:
+            arXiv:2203.09376).
         theta_regularizer: regularizer of the angles.
         theta_constraint: constraint on the angles.
         backend: `"auto"` (the native op where it is built, else plain TensorFlow), `"native"`,
