@@ -217,7 +217,10 @@ def _draw(arguments: argparse.Namespace) -> None:
 def _read_circuit(path: Path) -> UnifiedCircuit:
     from qstore_tf.circuits import UnifiedCircuit
 
-    readers = {".json": UnifiedCircuit.from_json, ".qasm": UnifiedCircuit.from_qasm}
+    readers: dict[str, Callable[[str], UnifiedCircuit]] = {
+        ".json": UnifiedCircuit.from_json,
+        ".qasm": UnifiedCircuit.from_qasm,
+    }
     reader = readers.get(path.suffix.lower())
     if reader is None:
         raise ConfigurationError(

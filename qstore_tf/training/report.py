@@ -8,6 +8,7 @@ from pathlib import Path
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from matplotlib.ticker import MaxNLocator
 
 from qstore_tf.errors import InputError, describe
 
@@ -115,7 +116,7 @@ def _plot_metric(
     axes.plot(epochs, history[f"val_{metric}"], color=_ORANGE, marker=marker, label="held out")
     axes.set_xlabel("epoch")
     axes.set_ylabel(label)
-    axes.xaxis.get_major_locator().set_params(integer=True)
+    axes.xaxis.set_major_locator(MaxNLocator(integer=True))
     if metric == "accuracy":
         # Room between the last value and 1, where the curve would touch the frame.
         axes.set_ylim(top=1.01)
