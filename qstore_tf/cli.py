@@ -247,7 +247,7 @@ def _layer_circuit(options: CircuitOptions) -> UnifiedCircuit:
     from qstore_tf.circuits.ansatz import get_ansatz
     from qstore_tf.circuits.encodings import amplitude_encoding, angle_encoding, basis_encoding
 
-    encodings = {
+    encodings: dict[str, Callable[..., UnifiedCircuit]] = {
         "amplitude": amplitude_encoding,
         "angle": angle_encoding,
         "basis": basis_encoding,
