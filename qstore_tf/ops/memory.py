@@ -59,12 +59,20 @@ def _meminfo() -> int | None:
 
 def _cgroup() -> int | None:
     root = Path("/sys/fs/cgroup")
-    for limit, usage in (
-        ("memory.max", "memory.current"),
-        ("memory/memory.limit_in_bytes", "memory/memory.usage_in_bytes"),
+    for folder, limit, usage, cache in (
+        (root, "memory.max", "memory.current", "inactive_file"),
+        (
+            root / "memory",
+            "memory.limit_in_bytes",
+            "memory.usage_in_bytes",
+            "total_inactive_file",
+        ),
     ):
         try:
-            return max(0, int((root / limit).read_text()) - int((root / usage).read_text()))
+            most, used = int((folder / limit).read_text()), int((folder / usage).read_text())
+            fields = dict(line.split() for line in (folder / "memory.stat").open())
         except (OSError, ValueError):
             continue
+        # Cached pages of files count as used but are given up when memory is short.
+        return max(0, most - max(0, used - int(fields.get(cache, 0))))
     return None
