@@ -187,10 +187,10 @@ def check_sampling(shots: int, seed: Any) -> tf.Tensor:
             describe("`shots` is not a number of draws", expected="an integer >= 1", received=shots)
         )
     try:
-        seed = tf.cast(tf.convert_to_tensor(seed), tf.int64)
-        fits = seed.shape.is_compatible_with([2])
+        given = tf.convert_to_tensor(seed)
+        fits = given.dtype.is_integer and given.shape.is_compatible_with([2])
     except (TypeError, ValueError):
         fits = False
     if not fits:
         raise InputError(describe("`seed` is not a seed", expected="two integers", received=seed))
-    return seed
+    return tf.cast(given, tf.int64)

@@ -70,7 +70,8 @@ def _cgroup() -> int | None:
     ):
         try:
             most, used = int((folder / limit).read_text()), int((folder / usage).read_text())
-            fields = dict(line.split() for line in (folder / "memory.stat").open())
+            lines = (folder / "memory.stat").read_text().splitlines()
+            fields = dict(line.split() for line in lines)
         except (OSError, ValueError):
             continue
         # Cached pages of files count as used but are given up when memory is short.

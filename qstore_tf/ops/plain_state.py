@@ -45,6 +45,7 @@ def evolve(
     """Returns the final states [2^n, B], or [2^n, 1] where all samples have the same one."""
     n = program.n_qubits
     dtype = inputs.dtype
+    inputs, theta, initial_state = _checked(program, inputs, theta, initial_state)
     batch = inputs.shape[0] if inputs.shape[0] is not None else 1
     memory.check(
         _LIVE_STATES * 2 * dtype.size * max(batch, 1) * 2**n,
@@ -67,6 +68,27 @@ def evolve(
         else:
             state = _apply_matrix(state, step, n)
     return state
+
+
+def _checked(
+    program: Program, inputs: tf.Tensor, theta: tf.Tensor, initial_state: tf.Tensor | None
+) -> tuple[tf.Tensor, tf.Tensor, tf.Tensor | None]:
+    """Checks shapes that were unknown while tracing, when the graph runs."""
+    inputs = tf.ensure_shape(inputs, [None, program.n_inputs])
+    theta = tf.ensure_shape(theta, [program.n_theta])
+    if initial_state is None:
+        return inputs, theta, None
+    initial_state = tf.ensure_shape(initial_state, [None, 2**program.n_qubits])
+    if inputs.shape[0] is None or initial_state.shape[0] is None:
+        # A state of batch size 1 would broadcast without a word.
+        same = tf.debugging.assert_equal(
+            tf.shape(initial_state)[0],
+            tf.shape(inputs)[0],
+            message="`initial_state` needs one state a sample",
+        )
+        with tf.control_dependencies([same]):
+            initial_state = tf.identity(initial_state)
+    return inputs, theta, initial_state
 
 
 def flip_bits(state: tf.Tensor, x: int, n_qubits: int) -> tf.Tensor:

@@ -137,7 +137,7 @@ def _place(steps: list[Step], step: Step, n_qubits: int) -> None:
     elif isinstance(host, Local) and isinstance(step, Local):
         _multiply(host, step, n_qubits)
     else:
-        host.gates.extend(step.gates)  # type: ignore[union-attr]
+        host.gates.extend(step.gates)  # type: ignore[union-attr, arg-type]
         host.moves |= step.moves
         host.diagonal_on = (host.diagonal_on | step.diagonal_on) & ~host.moves
 

@@ -90,7 +90,7 @@ def test_second_derivatives_come_from_shifts_of_shifts():
 
     def hessian(function):
         t, x = tf.constant(theta), tf.constant(inputs)
-        with tf.GradientTape() as outer:
+        with tf.GradientTape(persistent=True) as outer:
             outer.watch(t)
             with tf.GradientTape() as inner:
                 inner.watch(t)

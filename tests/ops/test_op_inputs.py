@@ -120,7 +120,7 @@ def test_an_initial_state_of_another_batch_is_refused_when_the_op_runs(ops):
 def test_a_state_too_large_for_memory_is_refused_with_both_numbers():
     program = rc.random_program(0, 38, 3, 2, 1)
     inputs, theta, _ = rc.random_values(0, program, 2)
-    with pytest.raises(MemoryLimitError, match=r"38 qubits.*available.*iB.*needs at least.*iB"):
+    with pytest.raises(MemoryLimitError, match=r"38 qubits.*iB.*available.*needs at least.*iB"):
         plain.expectation(program, parse_observables("Z0", 38), inputs, theta)
 
 
