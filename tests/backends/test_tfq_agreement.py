@@ -74,23 +74,27 @@ def test_expectations_and_gradients_equal_those_of_tensorflow_quantum(backend, s
     values = rng.uniform(-2, 2, size=(5, len(used))).astype(np.float32)
     weights = rng.normal(size=(5, len(sums))).astype(np.float32)
 
-    layer = tfq.layers.Expectation(differentiator=tfq.differentiators.Adjoint())
+    # The op, not the layer: TFQ's layers need Keras 2.
+    op = tfq.differentiators.Adjoint().generate_differentiable_op(
+        analytic_op=tfq.get_expectation_op()
+    )
     # TFQ needs every qubit in the circuit; an identity changes nothing.
     cirq_circuit = cirq.Circuit(cirq.I.on_each(*qubits)) + for_tfq(circuit)
     function = build_expectation(program, parse_observables(texts, n), backends.get(backend))
     fed = tf.constant(values)
     with tf.GradientTape(persistent=True) as tape:
         tape.watch(fed)
-        theirs = layer(
-            [cirq_circuit] * 5,
-            symbol_names=used,
-            symbol_values=fed,
-            operators=[sums] * 5,
+        theirs = op(
+            tfq.convert_to_tensor([cirq_circuit] * 5),
+            tf.constant(used),
+            fed,
+            tfq.convert_to_tensor([sums] * 5),
         )
         ours = function(fed, tf.zeros([0]))
         their_total = tf.reduce_sum(theirs * weights)
         our_total = tf.reduce_sum(ours * weights)
     np.testing.assert_allclose(ours, theirs, atol=2e-5)
-    np.testing.assert_allclose(
-        tape.gradient(our_total, fed), tape.gradient(their_total, fed), atol=2e-4
-    )
+    # TFQ differentiates each gate's matrix by finite differences of step 5e-3.
+    their_gradient = tape.gradient(their_total, fed)
+    scale = 1 + np.abs(their_gradient).max()
+    np.testing.assert_allclose(tape.gradient(our_total, fed), their_gradient, atol=1e-3 * scale)
