@@ -46,14 +46,37 @@ class QuantumBase(keras.layers.Layer):  # type: ignore[misc]
     @tf.autograph.experimental.do_not_convert  # type: ignore[untyped-decorator]
     def __call__(self, inputs: Any, *args: Any, **kwargs: Any) -> Any:
         """Takes NumPy arrays and lists, as Keras does, in the precision of the layer."""
-        if isinstance(inputs, np.ndarray | np.generic | list | tuple | int | float | complex):
-            array = np.asarray(inputs)
-            if array.dtype.kind == "f":
-                inputs = tf.convert_to_tensor(array, self.real_dtype)
-            elif array.dtype.kind == "c":
-                inputs = tf.convert_to_tensor(array, self.complex_dtype)
+        inputs = self._one_tensor(inputs)
         self._note_input(is_complex(inputs))
         return super().__call__(inputs, *args, **kwargs)
+
+    def _one_tensor(self, inputs: Any) -> Any:
+        """Arrays and lists in the precision of the layer; tensors as they are."""
+        if isinstance(inputs, tf.RaggedTensor | tf.SparseTensor | dict):
+            self._refuse(inputs)
+        if isinstance(inputs, list | tuple):
+            if any(hasattr(item, "_keras_history") for item in inputs):
+                self._refuse(inputs)
+            if any(map(tf.is_tensor, inputs)):
+                return tf.stack(inputs)
+        elif not isinstance(inputs, np.ndarray | np.generic | int | float | complex):
+            return inputs
+        array = np.asarray(inputs)
+        if array.dtype.kind == "f":
+            return tf.convert_to_tensor(array, self.real_dtype)
+        if array.dtype.kind == "c":
+            return tf.convert_to_tensor(array, self.complex_dtype)
+        return array
+
+    def _refuse(self, inputs: Any) -> None:
+        raise InputError(
+            describe(
+                f"Layer '{self.name}' takes one dense tensor",
+                expected="a tensor or an array [batch, width]",
+                received=type(inputs).__name__,
+                hint="Join several inputs with keras.layers.Concatenate()",
+            )
+        )
 
     def _note_input(self, is_state: bool) -> None:  # noqa: B027
         """Called with what the inputs are before the layer is built."""

@@ -119,16 +119,13 @@ def state(
         vectors.set_shape([inputs.shape[0], 2**program.n_qubits])
         return vectors
     backend = means.resolved
-    return _without_gradient(
-        backend.state_vector(program, inputs, theta, initial), theta, inputs, backend.name
-    )
+    vectors = backend.state_vector(program, inputs, theta, initial)
+    return _without_gradient(vectors, [theta, inputs, initial], backend.name)
 
 
-def _without_gradient(
-    state: tf.Tensor, theta: tf.Tensor, inputs: tf.Tensor, backend: str
-) -> tf.Tensor:
+def _without_gradient(state: tf.Tensor, numbers: list[tf.Tensor | None], backend: str) -> tf.Tensor:
     @tf.custom_gradient
-    def guarded(theta: tf.Tensor, inputs: tf.Tensor) -> Any:
+    def guarded(*numbers: tf.Tensor) -> Any:
         def gradient(*upstream: tf.Tensor) -> Any:
             raise ConfigurationError(
                 describe(
@@ -139,7 +136,7 @@ def _without_gradient(
 
         return tf.stop_gradient(state), gradient
 
-    return guarded(theta, inputs)
+    return guarded(*(tensor for tensor in numbers if tensor is not None))
 
 
 # Programs and their functions are built once; a step finds them by a hash that is cached.

@@ -53,9 +53,14 @@ class QuantumLayer(QuantumBase):
     ```
 
     Gradients reach the trained angles, the features, and the layers in front. Features are
-    taken in float32 (float64 under `dtype="float64"`); integers are cast, NaN and infinities
-    come out as NaN. Under mixed precision the circuit still computes in float32 and only the
-    expectation values are cast.
+    taken in float32 (float64 under `dtype="float64"`). Integers and NumPy arrays are cast; a
+    float64 tensor in a float32 layer is an error. NaN and infinities come out as NaN. Under
+    mixed precision the circuit still computes in float32 and only the expectation values are
+    cast.
+
+    Keras makes inputs real unless told otherwise: a model that is fed states itself starts
+    with `keras.Input((2**n_qubits,), dtype="complex64")`. `keras.layers.TimeDistributed` takes
+    a layer that is fed features, or a whole model, but not a layer that returns states.
 
     Example:
 

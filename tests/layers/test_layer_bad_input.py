@@ -147,3 +147,15 @@ def test_a_saved_options_mapping_with_an_unknown_backend_names_the_near_match() 
     config = {**QuantumLayer(2).get_config(), "backend": {"name": "tensorfow", "options": {}}}
     with pytest.raises(ConfigurationError, match="tensorflow"):
         QuantumLayer.from_config(config)
+
+
+def test_lists_are_read_and_several_inputs_are_refused() -> None:
+    layer = QuantumLayer(2)
+    expected = layer(np.array([[0.1, 0.2], [0.3, 0.4]]))
+    rows = [tf.constant([0.1, 0.2]), tf.constant([0.3, 0.4])]
+    np.testing.assert_allclose(layer(rows), expected, atol=1e-6)
+    np.testing.assert_allclose(layer(((0.1, 0.2), (0.3, 0.4))), expected, atol=1e-6)
+    ragged = tf.ragged.constant([[0.1, 0.2], [0.3]])
+    for wrong in (ragged, [keras.Input((2,)), keras.Input((2,))], {"x": rows[0]}):
+        with pytest.raises(InputError, match="one dense tensor.*Concatenate"):
+            layer(wrong)

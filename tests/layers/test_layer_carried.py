@@ -11,7 +11,7 @@ from tensorflow import keras
 from qstore_tf import backends
 from qstore_tf.backends import Backend, Capabilities
 from qstore_tf.circuits import PauliSum, Program
-from qstore_tf.errors import InputError
+from qstore_tf.errors import ConfigurationError, InputError
 from qstore_tf.layers import (
     AmplitudeEncoding,
     AngleEncoding,
@@ -48,6 +48,20 @@ class Counting(Backend):
 
     def __eq__(self, other: object) -> bool:
         return self is other
+
+
+class Forward(Counting):
+    """A simulator with states but without gradients."""
+
+    name = "forward"
+    capabilities = Capabilities(
+        state_vector=True, exact=True, adjoint=False, dtypes=("float32", "float64")
+    )
+
+    def state_vector(
+        self, program: Program, inputs: Any, theta: Any, initial_state: Any = None
+    ) -> tf.Tensor:
+        return backends.get("tensorflow").state_vector(program, inputs, theta, initial_state)
 
 
 def features(width: int, batch: int = 3) -> np.ndarray:
@@ -202,3 +216,21 @@ def test_a_backend_without_states_says_how_to_write_the_model_where_the_circuit_
         ExpectationValue("Z", backend=Counting())(np.array([[1, 0, 0, 0]], "complex64"))
     shown = layer(AmplitudeEncoding(2)(np.eye(4)))
     assert np.all(np.isnan(shown.numpy()))
+
+
+@pytest.mark.parametrize("encoding", FRONTS)
+def test_a_backend_whose_states_have_no_gradient_trains_by_parameter_shift(encoding: str) -> None:
+    kind, width = FRONTS[encoding]
+    layer = with_theta(QuantumLayer(3, 1, backend=Forward(), dtype="float64"), 8)
+    expected = with_theta(QuantumLayer(3, 1, encoding=encoding, dtype="float64"), width)
+    encode = kind(3, dtype="float64")
+    measure = ExpectationValue("Z", dtype="float64")
+    x = features(width)
+    state = layer(encode(x))
+    simulated = with_theta(QuantumLayer(3, 1, dtype="float64"), 8)(encode(x))
+    np.testing.assert_allclose(state, simulated, atol=1e-12)
+    check_gradients_agree(
+        {"states": expected, "no gradients": lambda x: measure(layer(encode(x)))}, [x], atol=1e-8
+    )
+    with tf.GradientTape() as tape, pytest.raises(ConfigurationError, match="ExpectationValue"):
+        tape.gradient(tf.math.real(layer(encode(x))), layer.trainable_variables)
