@@ -51,6 +51,7 @@ class Builder {
   }
 
   void Finish() {
+    SinkDiagonals();
     for (Draft& draft : drafts_) stage_->ops.push_back(Seal(&draft));
   }
 
@@ -98,6 +99,26 @@ class Builder {
   Draft* Append(const PlanGate& gate) {
     bool joined;
     return Place(gate, [](const Draft&) { return false; }, &joined);
+  }
+
+  // Moves merged diagonals towards the end, into the next one where all in between commutes.
+  void SinkDiagonals() {
+    for (size_t k = drafts_.size(); k-- > 0;) {
+      Draft& from = drafts_[k];
+      if (from.op.type != kDiagPermute || from.map.used) continue;
+      for (size_t j = k + 1; j < drafts_.size() && j <= k + kLookBack; ++j) {
+        Draft& to = drafts_[j];
+        if (to.op.type == kDiagPermute) {
+          to.fixed |= from.fixed;
+          to.terms.insert(to.terms.end(), from.terms.begin(), from.terms.end());
+          to.table.members.insert(to.table.members.end(), from.table.members.begin(),
+                                  from.table.members.end());
+          drafts_.erase(drafts_.begin() + static_cast<int64_t>(k));
+          break;
+        }
+        if ((from.fixed & to.moved) != 0) break;
+      }
+    }
   }
 
   static void MakeDiagPermute(Draft* draft, bool joined) {
@@ -311,6 +332,7 @@ class Builder {
 
   Op Seal(Draft* draft) {
     Op& op = draft->op;
+    if (op.type != kPauli && op.type != kDiagonal) op.acc = -1;
     if (!draft->items.empty()) {
       plan_->items.push_back(draft->items);
       op.items = plan_->items.back().data();

@@ -13,7 +13,7 @@ namespace fast {
 struct Options {
   enum Layout { kAuto, kSampleLanes, kAmplitudeLanes };
   Layout layout = kAuto;  // kAmplitudeLanes needs at least log2(lanes) qubits, else samples
-  int tile_bits = 8;      // 2^tile_bits rows stay in the innermost caches
+  int tile_bits = 12;     // 2^tile_bits rows stay in the second-level cache
   bool share_state = false;  // all threads on one state at a time, however small it is
 };
 

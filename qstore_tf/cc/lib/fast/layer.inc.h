@@ -5,7 +5,7 @@ template <class T>
 struct Mixer {
   typename Simd<T>::V c, s;
   const T* rows;
-  int form;
+  int form, mode;
 };
 
 template <class T>
@@ -14,6 +14,7 @@ QSTORE_INLINE Mixer<T> MakeMixer(const Tile<T>& tile, const OneQubit& item, bool
   Mixer<T> mixer;
   mixer.rows = CoefficientRow(tile, item.coef);
   mixer.form = item.form;
+  mixer.mode = item.coef >= 0 ? tile.modes[item.coef] : kGeneral;
   mixer.c = Load(mixer.rows);
   mixer.s = Load(mixer.rows + W);
   if (adjoint) mixer.s = -mixer.s;
@@ -25,7 +26,32 @@ QSTORE_INLINE void Mix(const Mixer<T>& mixer, typename Simd<T>::V& ar, typename 
                        typename Simd<T>::V& br, typename Simd<T>::V& bi) {
   typedef typename Simd<T>::V V;
   constexpr int W = Simd<T>::kWidth;
-  if (mixer.form == kReal) {
+  // With c = 1 or |s| = 1 the compiler is left with one multiply-add per number.
+  if (mixer.form == kReal && mixer.mode == kUnitCosine) {
+    const V r = ar, i = ai;
+    ar = r + mixer.s * br;
+    ai = i + mixer.s * bi;
+    br = br - mixer.s * r;
+    bi = bi - mixer.s * i;
+  } else if (mixer.form == kReal && mixer.mode == kUnitSine) {
+    const V r = ar, i = ai;
+    ar = kAdjoint ? mixer.c * r - br : mixer.c * r + br;
+    ai = kAdjoint ? mixer.c * i - bi : mixer.c * i + bi;
+    br = kAdjoint ? mixer.c * br + r : mixer.c * br - r;
+    bi = kAdjoint ? mixer.c * bi + i : mixer.c * bi - i;
+  } else if (mixer.form == kImag && mixer.mode == kUnitCosine) {
+    const V r = ar, i = ai;
+    ar = r + mixer.s * bi;
+    ai = i - mixer.s * br;
+    br = br + mixer.s * i;
+    bi = bi - mixer.s * r;
+  } else if (mixer.form == kImag && mixer.mode == kUnitSine) {
+    const V r = ar, i = ai;
+    ar = kAdjoint ? mixer.c * r - bi : mixer.c * r + bi;
+    ai = kAdjoint ? mixer.c * i + br : mixer.c * i - br;
+    br = kAdjoint ? mixer.c * br - i : mixer.c * br + i;
+    bi = kAdjoint ? mixer.c * bi + r : mixer.c * bi - r;
+  } else if (mixer.form == kReal) {
     const V r = ar, i = ai;
     ar = mixer.c * r + mixer.s * br;
     ai = mixer.c * i + mixer.s * bi;
@@ -200,6 +226,11 @@ static void BackwardLayer(const Tile<T>& tile, const Op& op) {
   for (; j < op.n_items; ++j) LayerBackward<T, 1>(tile, op.items + j);
 }
 
+template <class T>
+QSTORE_INLINE typename Simd<T>::V LaneScale(const Mixer<T>& mixer, typename Simd<T>::V v) {
+  return mixer.mode == kUnitCosine ? v : mixer.c * v;
+}
+
 // The sign of the partner amplitude is part of the sine row here: lanes differ in it.
 template <class T, bool kBackward>
 static void LaneLayer(const Tile<T>& tile, const Op& op) {
@@ -232,21 +263,21 @@ static void LaneLayer(const Tile<T>& tile, const Op& op) {
           sum_re[j] += lr * qr;
           sum_im[j] += li * qi;
           const V kr = Permute(lr, partner[j]), ki = Permute(li, partner[j]);
-          lr = mixer.c * lr + mixer.s * kr;
-          li = mixer.c * li + mixer.s * ki;
+          lr = LaneScale(mixer, lr) + mixer.s * kr;
+          li = LaneScale(mixer, li) + mixer.s * ki;
         }
-        pr = mixer.c * pr + mixer.s * qr;
-        pi = mixer.c * pi + mixer.s * qi;
+        pr = LaneScale(mixer, pr) + mixer.s * qr;
+        pi = LaneScale(mixer, pi) + mixer.s * qi;
       } else {
         if (kBackward) {
           sum_re[j] += lr * qi;
           sum_im[j] -= li * qr;
           const V kr = Permute(lr, partner[j]), ki = Permute(li, partner[j]);
-          lr = mixer.c * lr + mixer.s * ki;
-          li = mixer.c * li - mixer.s * kr;
+          lr = LaneScale(mixer, lr) + mixer.s * ki;
+          li = LaneScale(mixer, li) - mixer.s * kr;
         }
-        pr = mixer.c * pr + mixer.s * qi;
-        pi = mixer.c * pi - mixer.s * qr;
+        pr = LaneScale(mixer, pr) + mixer.s * qi;
+        pi = LaneScale(mixer, pi) - mixer.s * qr;
       }
     }
     Store(p, pr);

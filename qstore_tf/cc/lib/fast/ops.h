@@ -17,6 +17,10 @@ namespace fast {
 // kImag a' = c a - i s b, b' = c b - i s a (RX); kMatrix: any 2x2, eight rows of coefficients.
 enum Form : int32_t { kReal, kImag, kMatrix };
 
+// What the coefficient rows of a shared rotation hold: one of c and s divided out saves half of the
+// arithmetic. The factors left out are the same for all amplitudes and make up one number per call.
+enum Mode : int32_t { kGeneral, kUnitCosine, kUnitSine };
+
 // One-qubit gate on row bit or lane bit `bit`. `coef` names the coefficient rows (cosine, sine):
 // >= 0 in the rows shared by the batch, else ~coef in the rows of this block of samples.
 // `acc` names the row that collects its derivative, -1 for none.
@@ -100,6 +104,7 @@ struct Tile {
   T* lambda_spare;
   const T* shared;     // coefficient rows of the whole batch
   const T* sample;     // coefficient rows of this block
+  const int32_t* modes;  // of every shared row
   const T* constants;  // kUnitary matrices, as rows
   const T* diagonals;
   T* work;  // 2^m rows of W reals
@@ -129,6 +134,9 @@ struct Kernels {
   void (*product_backward)(T* lambda, const T* start, const T* u, int m, T* prefix, T* r);
   // sum += conj(h) lambda; out (2 rows) = sum of conj(low) lambda; over rows rows.
   void (*contract)(const T* lambda, const T* low, int64_t rows, const T* h, T* sum, T* out);
+  // Rows offsets[0], offsets[1], ... of `from` one after the other in `to`, and back.
+  void (*gather)(const T* from, const int64_t* offsets, int64_t rows, T* to);
+  void (*scatter)(const T* from, const int64_t* offsets, int64_t rows, T* to);
   // to = from * h.
   void (*scale)(const T* from, T* to, int64_t rows, T h_re, T h_im);
   // work = Walsh-Hadamard transform of |psi|^2 over the row bits.

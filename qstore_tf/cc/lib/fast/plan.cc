@@ -136,11 +136,13 @@ std::vector<PlanGate> TakeStage(std::vector<PlanGate>* gates, size_t* start, con
     const PlanGate& gate = (*gates)[end];
     bool fits = (gate.moved & (blocked | blocked_moves)) == 0 && (gate.fixed & blocked) == 0;
     if (fits) {
-      uint64_t need = gate.moved & ~lane_mask;
-      if (gate.Diagonal()) {
-        // All of its bits where there is room, else one is enough.
-        need = gate.fixed & ~lane_mask;
-        if (CountBits(*tile | need) > tile_bits && !OneBit(gate.fixed)) {
+      // All of its bits where there is room. Else the bits it moves must be inside, and of a
+      // diagonal gate on several bits, one.
+      uint64_t need = gate.Bits() & ~lane_mask;
+      if (CountBits(*tile | need) > tile_bits) {
+        if (!gate.Diagonal()) {
+          need = gate.moved & ~lane_mask;
+        } else if (!OneBit(gate.fixed)) {
           if ((gate.fixed & (*tile | lane_mask)) != 0) {
             need = 0;
           } else if (*tile == 0) {

@@ -22,7 +22,7 @@ enum class Lanes { kSamples, kAmplitudes };
 struct PlanOptions {
   Lanes lanes = Lanes::kAmplitudes;
   int width = 1;      // lanes in a vector, a power of two
-  int tile_bits = 8;  // at most 2^tile_bits rows in a tile, where the gates allow
+  int tile_bits = 12;  // at most 2^tile_bits rows in a tile, where the gates allow
 };
 
 // Two coefficient rows: the cosine and sign * sine of factor * angle. In lanes whose index misses

@@ -14,6 +14,7 @@ QSTORE_INLINE void ChainApply(const ChainGate& gate, const T* rows, typename Sim
   constexpr int W = Simd<T>::kWidth;
   Mixer<T> mixer;
   mixer.rows = rows;
+  mixer.mode = kGeneral;
   mixer.c = Load(rows);
   mixer.s = kAdjoint ? -Load(rows + W) : Load(rows + W);
   const V c = mixer.c, s = mixer.s, r0 = x[0], r1 = x[2];
@@ -160,5 +161,25 @@ static void Scale(const T* from, T* to, int64_t rows, T h_re, T h_im) {
     const V re = Load(from + k), im = Load(from + k + W);
     Store(to + k, re * h_re - im * h_im);
     Store(to + k + W, re * h_im + im * h_re);
+  }
+}
+
+template <class T>
+static void Gather(const T* from, const int64_t* offsets, int64_t rows, T* to) {
+  constexpr int W = Simd<T>::kWidth;
+  for (int64_t v = 0; v < rows; ++v) {
+    const T* p = from + offsets[v] * 2 * W;
+    Store(to + v * 2 * W, Load(p));
+    Store(to + v * 2 * W + W, Load(p + W));
+  }
+}
+
+template <class T>
+static void Scatter(const T* from, const int64_t* offsets, int64_t rows, T* to) {
+  constexpr int W = Simd<T>::kWidth;
+  for (int64_t v = 0; v < rows; ++v) {
+    T* p = to + offsets[v] * 2 * W;
+    Store(p, Load(from + v * 2 * W));
+    Store(p + W, Load(from + v * 2 * W + W));
   }
 }

@@ -1,10 +1,8 @@
 #include "runner.h"
 
 #include <algorithm>
-#include <cstring>
 
 #include "../parallel.h"
-#include "tables.h"
 
 namespace qstore {
 namespace fast {
@@ -30,8 +28,9 @@ Call<T>::Call(const Program& p, const Plan& l, const Kernels<T>& k, const Batch<
       theta_angles(ThetaAngles(l, b.theta)),
       rows(static_cast<size_t>(l.n_shared_rows) * l.options.width),
       diagonals(static_cast<size_t>(l.diagonal_reals)),
-      constants(l.constants.size()) {
-  FillShared(plan, theta_angles, rows.data(), diagonals.data());
+      constants(l.constants.size()),
+      modes(l.n_shared_rows),
+      scales(FillShared(l, theta_angles, rows.data(), diagonals.data(), modes.data())) {
   for (size_t j = 0; j < plan.constants.size(); ++j) {
     constants.data()[j] = static_cast<T>(plan.constants[j]);
   }
@@ -113,19 +112,20 @@ void Runner<T>::Start(int64_t first, int count) {
   if (plan_.product_start) {
     ProductStart();
   } else {
-    Load(call_.batch.initial + (first << plan_.n_qubits), psi_);
+    Load(call_.batch.initial + (first << plan_.n_qubits), 1, psi_);
   }
 }
 
 template <class T>
-void Runner<T>::Load(const std::complex<T>* in, T* state) {
+void Runner<T>::Load(const std::complex<T>* in, double factor, T* state) {
+  const T scale = static_cast<T>(factor);
   const int64_t width = Lanes(), size = int64_t{1} << plan_.n_qubits;
   if (plan_.lane_bits > 0) {
     Split(size / width, [&](int64_t begin, int64_t end, Worker&) {
       for (int64_t v = begin; v < end; ++v) {
         for (int64_t l = 0; l < width; ++l) {
-          state[v * 2 * width + l] = in[v * width + l].real();
-          state[v * 2 * width + width + l] = in[v * width + l].imag();
+          state[v * 2 * width + l] = scale * in[v * width + l].real();
+          state[v * 2 * width + width + l] = scale * in[v * width + l].imag();
         }
       }
     });
@@ -133,7 +133,7 @@ void Runner<T>::Load(const std::complex<T>* in, T* state) {
   }
   for (int64_t l = 0; l < width; ++l) {
     for (int64_t v = 0; v < size; ++v) {
-      const std::complex<T> value = l < count_ ? in[l * size + v] : std::complex<T>(0);
+      const std::complex<T> value = l < count_ ? scale * in[l * size + v] : std::complex<T>(0);
       state[v * 2 * width + l] = value.real();
       state[v * 2 * width + width + l] = value.imag();
     }
@@ -141,19 +141,22 @@ void Runner<T>::Load(const std::complex<T>* in, T* state) {
 }
 
 template <class T>
-void Runner<T>::Store(const T* state, std::complex<T>* out) const {
+void Runner<T>::Store(const T* state, double factor, std::complex<T>* out) const {
+  const T scale = static_cast<T>(factor);
   const int64_t width = Lanes(), size = int64_t{1} << plan_.n_qubits;
   if (plan_.lane_bits > 0) {
     for (int64_t v = 0; v < size / width; ++v) {
       for (int64_t l = 0; l < width; ++l) {
-        out[v * width + l] = {state[v * 2 * width + l], state[v * 2 * width + width + l]};
+        out[v * width + l] = {scale * state[v * 2 * width + l],
+                              scale * state[v * 2 * width + width + l]};
       }
     }
     return;
   }
   for (int64_t l = 0; l < count_; ++l) {
     for (int64_t v = 0; v < size; ++v) {
-      out[l * size + v] = {state[v * 2 * width + l], state[v * 2 * width + width + l]};
+      out[l * size + v] = {scale * state[v * 2 * width + l],
+                              scale * state[v * 2 * width + width + l]};
     }
   }
 }
@@ -164,6 +167,7 @@ void Runner<T>::Run(const Stage& stage, bool backward) {
   Tile<T> tile{};
   tile.shared = call_.rows.data();
   tile.sample = sample_rows_.data();
+  tile.modes = call_.modes.data();
   tile.constants = call_.constants.data();
   tile.diagonals = call_.diagonals.data();
   tile.m = static_cast<int>(stage.tile_bits.size());
@@ -191,7 +195,7 @@ void Runner<T>::Run(const Stage& stage, bool backward) {
     return;
   }
   const int64_t rows = int64_t{1} << tile.m;
-  const size_t row_bytes = static_cast<size_t>(row) * sizeof(T);
+  const int64_t* offsets = stage.offsets.data();
   Split(Chunks(), [&](int64_t begin, int64_t end, Worker& worker) {
     for (int64_t k = begin; k < end; ++k) {
       int64_t base = 0;
@@ -206,17 +210,13 @@ void Runner<T>::Run(const Stage& stage, bool backward) {
       own.lambda_spare = worker.lambda_spare.data();
       own.work = worker.work.data();
       own.acc = worker.acc.data();
-      for (int64_t v = 0; v < rows; ++v) {
-        const int64_t at = (base | stage.offsets[v]) * row;
-        std::memcpy(own.psi + v * row, psi_ + at, row_bytes);
-        if (backward) std::memcpy(own.lambda + v * row, lambda_ + at, row_bytes);
-      }
+      T* psi = psi_ + base * row;
+      T* lambda = backward ? lambda_ + base * row : nullptr;
+      kernels_.gather(psi, offsets, rows, own.psi);
+      if (backward) kernels_.gather(lambda, offsets, rows, own.lambda);
       run(&own);
-      for (int64_t v = 0; v < rows; ++v) {
-        const int64_t at = (base | stage.offsets[v]) * row;
-        std::memcpy(psi_ + at, own.psi + v * row, row_bytes);
-        if (backward) std::memcpy(lambda_ + at, own.lambda + v * row, row_bytes);
-      }
+      kernels_.scatter(own.psi, offsets, rows, psi);
+      if (backward) kernels_.scatter(own.lambda, offsets, rows, lambda);
     }
   });
 }
@@ -272,11 +272,12 @@ void Runner<T>::Expectations(T* out) {
       }
     });
   }
+  const double squared = call_.scales.state * call_.scales.state;
   for (int b = 0; b < count_; ++b) {
     for (size_t k = 0; k < n_observables; ++k) {
       double sum = 0;
       for (const Worker& worker : workers_) sum += worker.sums[samples ? k * width + b : k];
-      out[b * n_observables + k] = static_cast<T>(sum);
+      out[b * n_observables + k] = static_cast<T>(sum * squared);
     }
   }
 }
@@ -330,16 +331,18 @@ void Runner<T>::WeighObservables(const T* grad) {
 
 template <class T>
 void Runner<T>::LoadLambda(const std::complex<T>* lambda) {
-  Load(lambda, lambda_);
+  Load(lambda, 1 / call_.scales.state, lambda_);
 }
 
 template <class T>
 void Runner<T>::Backward(T* d_inputs, std::complex<T>* d_initial) {
   for (size_t k = plan_.stages.size(); k-- > 0;) Run(plan_.stages[k], true);
-  if (d_initial != nullptr && !plan_.product_start) Store(lambda_, d_initial);
+  if (d_initial != nullptr && !plan_.product_start) {
+    Store(lambda_, call_.scales.start, d_initial);
+  }
   if (plan_.product_start) ProductEnd();
   for (Worker& worker : workers_) {
-    AddDerivatives(plan_, worker.acc.data(), true, count_, call_.program.n_inputs, d_theta_.data(),
+    AddDerivatives(plan_, call_.scales, worker.acc.data(), true, count_, call_.program.n_inputs, d_theta_.data(),
                    d_inputs);
     for (size_t k = 0; k < plan_.derivatives.size(); ++k) {
       if (!plan_.angle_varies[plan_.derivatives[k].angle]) continue;
@@ -351,7 +354,7 @@ void Runner<T>::Backward(T* d_inputs, std::complex<T>* d_initial) {
 template <class T>
 void Runner<T>::AddTheta(double* d_theta) {
   for (Worker& worker : workers_) {
-    AddDerivatives(plan_, worker.acc.data(), false, 0, 0, d_theta_.data(),
+    AddDerivatives(plan_, call_.scales, worker.acc.data(), false, 0, 0, d_theta_.data(),
                    static_cast<T*>(nullptr));
   }
   for (size_t j = 0; j < d_theta_.size(); ++j) d_theta[j] += d_theta_[j];

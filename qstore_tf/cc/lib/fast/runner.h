@@ -9,6 +9,7 @@
 #include "../simulator.h"
 #include "buffer.h"
 #include "plan.h"
+#include "tables.h"
 
 namespace qstore {
 namespace fast {
@@ -24,6 +25,8 @@ struct Call {
   const Batch<T>& batch;
   std::vector<double> theta_angles;
   Buffer<T> rows, diagonals, constants;
+  std::vector<int32_t> modes;
+  Scales scales;
 };
 
 // A block is `width` samples where lanes are samples, else one sample. `threads` share one state.
@@ -35,7 +38,9 @@ class Runner {
   // Samples [first, first + count): coefficients and the initial state.
   void Start(int64_t first, int count);
   void Forward();
-  void StoreState(std::complex<T>* out) const { Store(psi_, out); }  // [count, 2^n]
+  void StoreState(std::complex<T>* out) const {  // [count, 2^n]
+    Store(psi_, call_.scales.state, out);
+  }
   void Expectations(T* out);                                         // [count, K]
   // lambda = 2 sum_k grad[b,k] O_k psi, or the given states.
   void WeighObservables(const T* grad);            // [count, K]
@@ -65,8 +70,8 @@ class Runner {
   void QubitEnd(int index_bit, const std::complex<double>* r, int count);
   std::complex<double> HighProduct(int64_t chunk) const;
   std::complex<double> Factor(int index_bit, int value) const;
-  void Load(const std::complex<T>* in, T* state);
-  void Store(const T* state, std::complex<T>* out) const;
+  void Load(const std::complex<T>* in, double factor, T* state);
+  void Store(const T* state, double factor, std::complex<T>* out) const;
 
   const Call<T>& call_;
   const Plan& plan_;

@@ -23,11 +23,11 @@ void FillRotation(const Plan& plan, const RotationRows& spec, double angle, T* r
 // Single-bit members multiply up bit by bit; the others touch every entry.
 template <class T>
 void FillDiagonal(const Plan& plan, const DiagonalTable& table,
-                  const std::vector<double>& angles, T* diagonals) {
+                  const std::vector<double>& angles, double scale, T* diagonals) {
   using Complex = std::complex<T>;
   const uint32_t size = 1u << table.bits;
   std::vector<Complex> factors(2 * table.bits, Complex(1));
-  std::complex<double> constant = 1;
+  std::complex<double> constant = scale;
   std::vector<const DiagonalMember*> wide;
   for (const DiagonalMember& member : table.members) {
     const uint32_t bits = member.parity | member.controls;
@@ -80,6 +80,37 @@ void FillDiagonal(const Plan& plan, const DiagonalTable& table,
   }
 }
 
+// Below this the factor goes back into the state, so that single precision keeps its range.
+constexpr double kSmallestScale = 1e-6;
+
+// Rewrites the rows of a rotation in a layer. Returns how the factor of the stored state changes.
+template <class T>
+double FillLayerRotation(const Plan& plan, const RotationRows& spec, double angle, bool lane,
+                         double scale, T* rows, int32_t* modes) {
+  const int width = plan.options.width;
+  double c = std::cos(spec.factor * angle), s = spec.sign * std::sin(spec.factor * angle);
+  double factor = 1, folded = 1;
+  int32_t mode = kGeneral;
+  if (!(std::abs(scale) > kSmallestScale)) {
+    folded = scale;
+    c *= scale;
+    s *= scale;
+  } else if (std::abs(c) >= std::abs(s)) {
+    mode = kUnitCosine;
+    factor = c;
+  } else if (!lane) {
+    mode = kUnitSine;
+    factor = s;
+  }
+  modes[spec.row] = mode;
+  T* row = rows + static_cast<int64_t>(spec.row) * width;
+  for (int l = 0; l < width; ++l) {
+    row[l] = static_cast<T>(c / factor);
+    row[l + width] = static_cast<T>((Odd(l & spec.lane_parity) ? -s : s) / factor);
+  }
+  return factor / folded;
+}
+
 }  // namespace
 
 template <class T>
@@ -97,14 +128,18 @@ std::vector<double> ThetaAngles(const Plan& plan, const T* theta) {
 }
 
 template <class T>
-void FillShared(const Plan& plan, const std::vector<double>& theta_angles, T* rows,
-                T* diagonals) {
+Scales FillShared(const Plan& plan, const std::vector<double>& theta_angles, T* rows,
+                  T* diagonals, int32_t* modes) {
   const int width = plan.options.width;
+  std::vector<const RotationRows*> spec_of(plan.n_shared_rows, nullptr);
   for (const RotationRows& spec : plan.shared_rows) {
     FillRotation(plan, spec, theta_angles[spec.angle], rows);
+    modes[spec.row] = kGeneral;
+    spec_of[spec.row] = &spec;
   }
   for (const MatrixRows& spec : plan.matrix_rows) {
     T* row = rows + static_cast<int64_t>(spec.row) * width;
+    modes[spec.row] = kGeneral;
     for (int k = 0; k < 4; ++k) {
       for (int l = 0; l < width; ++l) {
         row[2 * k * width + l] = static_cast<T>(spec.matrix[k].real());
@@ -112,9 +147,64 @@ void FillShared(const Plan& plan, const std::vector<double>& theta_angles, T* ro
       }
     }
   }
-  for (const DiagonalTable& table : plan.diagonals) {
-    FillDiagonal(plan, table, theta_angles, diagonals);
+
+  // Forward: how every op, or item of a layer, changes the stored state's factor. Merged diagonals
+  // take it in.
+  std::vector<const Op*> ops;
+  std::vector<std::vector<double>> changes;
+  double scale = 1;
+  size_t table = 0;
+  for (const Stage& stage : plan.stages) {
+    for (const Op& op : stage.ops) {
+      ops.push_back(&op);
+      changes.emplace_back();
+      for (int j = 0; j < op.n_items; ++j) {
+        const OneQubit& item = op.items[j];
+        double change = 1;
+        if (item.coef >= 0 && item.form != kMatrix) {
+          const RotationRows& spec = *spec_of[item.coef];
+          change = FillLayerRotation(plan, spec, theta_angles[spec.angle], op.type == kLaneLayer,
+                                     scale, rows, modes);
+        }
+        scale *= change;
+        changes.back().push_back(change);
+      }
+      if (op.type == kDiagPermute && op.diagonal >= 0) {
+        FillDiagonal(plan, plan.diagonals[table++], theta_angles, scale, diagonals);
+        changes.back().push_back(1 / scale);
+        scale = 1;
+      }
+    }
   }
+
+  // Backward: the inverse of a rotation leaves out the same factor, that of an op which took a
+  // factor in takes it in once more. Derivatives see psi and lambda, hence squares. Items of a
+  // layer are undone in their own order.
+  Scales scales;
+  scales.state = scale;
+  scales.derivatives.assign(plan.derivatives.size(), 1.0);
+  const auto set = [&](int32_t acc) {
+    if (acc >= 0) scales.derivatives[acc] = scale * scale;
+  };
+  for (size_t k = ops.size(); k-- > 0;) {
+    const Op& op = *ops[k];
+    if (op.type == kDiagPermute) {
+      for (int j = 0; j < op.n_terms; ++j) set(op.terms[j].acc);
+    } else {
+      set(op.acc);
+    }
+    for (size_t j = 0; j < changes[k].size(); ++j) {
+      if (op.n_items > 0) set(op.items[j].acc);
+      scale *= changes[k][j];
+    }
+  }
+  scales.start = scale;
+  for (const Chain& chain : plan.chains) {
+    for (const ChainGate& gate : chain.gates) {
+      if (gate.acc >= 0) scales.derivatives[gate.acc] = scale;
+    }
+  }
+  return scales;
 }
 
 template <class T>
@@ -157,7 +247,7 @@ void FillSample(const Plan& plan, const Kernels<T>& kernels,
 }
 
 template <class T>
-void AddDerivatives(const Plan& plan, const T* acc, bool varying, int count, int n_inputs,
+void AddDerivatives(const Plan& plan, const Scales& scales, const T* acc, bool varying, int count, int n_inputs,
                     double* d_theta, T* d_inputs) {
   const int width = plan.options.width;
   const bool samples = plan.options.lanes == Lanes::kSamples;
@@ -172,7 +262,7 @@ void AddDerivatives(const Plan& plan, const T* acc, bool varying, int count, int
       total += Odd(l & spec.lane_parity) ? -static_cast<double>(row[l]) : static_cast<double>(row[l]);
     }
     for (const AngleTerm& term : plan.angles[spec.angle].terms) {
-      const double factor = spec.weight * term.coef;
+      const double factor = spec.weight * term.coef * scales.derivatives[k];
       if (term.is_theta) {
         d_theta[term.slot] += factor * total;
       } else if (samples) {
@@ -189,10 +279,11 @@ void AddDerivatives(const Plan& plan, const T* acc, bool varying, int count, int
 
 #define QSTORE_INSTANTIATE(T)                                                                  \
   template std::vector<double> ThetaAngles<T>(const Plan&, const T*);                          \
-  template void FillShared<T>(const Plan&, const std::vector<double>&, T*, T*);                \
+  template Scales FillShared<T>(const Plan&, const std::vector<double>&, T*, T*, int32_t*);    \
   template void FillSample<T>(const Plan&, const Kernels<T>&, const std::vector<double>&,      \
                               const T*, int, int, T*, T*);                                     \
-  template void AddDerivatives<T>(const Plan&, const T*, bool, int, int, double*, T*);
+  template void AddDerivatives<T>(const Plan&, const Scales&, const T*, bool, int, int,         \
+                                  double*, T*);
 QSTORE_INSTANTIATE(float)
 QSTORE_INSTANTIATE(double)
 #undef QSTORE_INSTANTIATE

@@ -13,9 +13,17 @@ namespace fast {
 template <class T>
 std::vector<double> ThetaAngles(const Plan& plan, const T* theta);
 
-// The rows and diagonals that all samples share.
+// The factors that rotations leave out (see Mode): what the program says = factor * what is stored.
+struct Scales {
+  double state = 1;                 // of psi after the last op
+  double start = 1;                 // of lambda when all ops are undone
+  std::vector<double> derivatives;  // of every derivative row
+};
+
+// The rows and diagonals that all samples share, and the mode of every row.
 template <class T>
-void FillShared(const Plan& plan, const std::vector<double>& theta_angles, T* rows, T* diagonals);
+Scales FillShared(const Plan& plan, const std::vector<double>& theta_angles, T* rows,
+                  T* diagonals, int32_t* modes);
 
 // The rows of one block: `count` samples from `inputs` on, n_inputs numbers each; missing samples
 // are filled with angles of zero input. Amplitude lanes take one sample. scratch: one W-row per
@@ -28,7 +36,7 @@ void FillSample(const Plan& plan, const Kernels<T>& kernels,
 // Adds the derivative rows whose angles vary with the sample (`varying`), or those of the others,
 // to d_theta and to the samples' d_inputs (n_inputs numbers each, `count` samples).
 template <class T>
-void AddDerivatives(const Plan& plan, const T* acc, bool varying, int count, int n_inputs,
+void AddDerivatives(const Plan& plan, const Scales& scales, const T* acc, bool varying, int count, int n_inputs,
                     double* d_theta, T* d_inputs);
 
 }  // namespace fast
