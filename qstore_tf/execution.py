@@ -45,7 +45,7 @@ def build_expectation(
         >>> circuit = UnifiedCircuit(1).add_gate("RY", 0, "x").add_gate("RY", 0, "a")
         >>> program = compile_circuit(circuit, inputs=["x"])
         >>> f = build_expectation(program, parse_observables("Z", 1), backend="tensorflow")
-        >>> print(f([[0.0]], [0.0]).numpy())
+        >>> print(f([[0.0]], [0.0]).numpy().round(3))
         [[1.]]
     """
     check_observables(observables, program.n_qubits)

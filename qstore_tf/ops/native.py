@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import Any
 
+import numpy as np
 import tensorflow as tf
 
 from qstore_tf.circuits.observables import PauliSum, observables_text
@@ -16,6 +17,9 @@ from qstore_tf.circuits.program import Program
 from qstore_tf.ops import library, plain
 from qstore_tf.ops.inputs import check_observables, check_sampling, complex_dtype, prepare
 from qstore_tf.ops.program_text import parse_observables_text, parse_program
+
+# What stands for the initial state in programs that have none.
+_NOTHING = np.zeros((0, 0))
 
 
 @tf.autograph.experimental.do_not_convert
@@ -135,7 +139,7 @@ def _tensors(
 ) -> tuple[tf.Tensor, tf.Tensor, tf.Tensor]:
     inputs, theta, initial = prepare(program, inputs, theta, initial_state)
     if initial is None:
-        initial = tf.zeros([0, 0], complex_dtype(inputs.dtype))
+        initial = tf.constant(_NOTHING, complex_dtype(inputs.dtype))
     return inputs, theta, initial
 
 

@@ -49,7 +49,7 @@ def expectation(
         >>> circuit = UnifiedCircuit(1).add_gate("RX", 0, "x")
         >>> program = compile_circuit(circuit, inputs=["x"])
         >>> values = expectation(program, parse_observables("Z", 1), [[0.0], [3.14159265]], [])
-        >>> print(values.numpy())
+        >>> print(values.numpy().round(3))
         [[ 1.]
          [-1.]]
     """

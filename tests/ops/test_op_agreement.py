@@ -113,10 +113,10 @@ def test_tables_computed_in_the_graph_equal_constant_ones(seed, has_initial):
     np.testing.assert_allclose(expectations, want, atol=1e-11)
 
 
-def test_a_circuit_of_fourteen_qubits_agrees():
-    program = rc.random_program(3, 14, 30, 2, 3)
+def test_a_circuit_too_wide_for_constant_tables_agrees():
+    program = rc.random_program(3, 15, 30, 2, 3)
     inputs, theta, _ = rc.random_values(3, program, 2)
-    observables = rc.random_observables(3, 14, 4)
+    observables = rc.random_observables(3, 15, 4)
     np.testing.assert_allclose(
         plain.expectation(program, observables, inputs, theta),
         native.expectation(program, observables, inputs, theta),
