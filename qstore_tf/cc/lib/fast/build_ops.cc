@@ -135,7 +135,7 @@ class Builder {
       draft->op.type = kDiagonal;
       const double factor = phase ? 1 : 0.5, sign = phase ? -1 : 1;
       draft->op.coef = AddRotationRows(plan_, {0, gate.angle, factor, sign, LaneBits(gate.parity),
-                                               LaneBits(gate.controls)});
+                                               LaneBits(gate.controls), false});
       draft->op.acc = AddDerivative(plan_, {gate.angle, factor * sign, LaneBits(gate.parity),
                                             LaneBits(gate.controls), false});
       return;
@@ -160,7 +160,7 @@ class Builder {
     const uint32_t flip = Local(gate.flip);
     const bool single = (flip & (flip - 1)) == 0 && gate.fixed == 0;
     if (single && AddToLayer(gate, flip, imaginary ? kImag : kReal, [&] {
-          return AddRotationRows(plan_, {0, gate.angle, 0.5, sign, lane_parity, 0});
+          return AddRotationRows(plan_, {0, gate.angle, 0.5, sign, lane_parity, 0, true});
         }, [&] {
           return AddDerivative(plan_, {gate.angle, 0.5 * sign, lane_parity, 0, false});
         })) {
@@ -173,7 +173,7 @@ class Builder {
     draft->op.flip_lanes = LaneBits(gate.flip);
     draft->op.imaginary = imaginary;
     draft->op.coef =
-        AddRotationRows(plan_, {0, gate.angle, 0.5, sign, lane_parity, lane_controls});
+        AddRotationRows(plan_, {0, gate.angle, 0.5, sign, lane_parity, lane_controls, false});
     draft->op.acc = AddDerivative(
         plan_, {gate.angle, 0.5 * sign, lane_parity, lane_controls, false});
   }

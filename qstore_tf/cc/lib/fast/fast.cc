@@ -27,9 +27,6 @@ constexpr int kSampleLaneQubits = 8;
 // one state after the other.
 constexpr uint64_t kSharedStateBytes = uint64_t{24} << 20;
 
-// A thread is worth starting for about this many vector operations (tens of microseconds).
-constexpr double kOperationsPerThread = 30000;
-
 template <class T>
 class FastSimulator : public Simulator<T> {
  public:
@@ -103,6 +100,7 @@ class FastSimulator : public Simulator<T> {
       PlanOptions options;
       options.lanes = sample_lanes ? Lanes::kSamples : Lanes::kAmplitudes;
       options.width = kernels_.width;
+      options.whole_bits = options_.whole_bits;
       options.tile_bits = options_.tile_bits;
       plan = MakePlan(program_, observables_, measured, options);
     }
@@ -115,13 +113,6 @@ class FastSimulator : public Simulator<T> {
     split.plan = &PlanFor(sample_lanes, measured);
     split.block = sample_lanes ? kernels_.width : 1;
     const int64_t blocks = std::max<int64_t>(1, (batch + split.block - 1) / split.block);
-    const double rows = static_cast<double>(int64_t{1} << split.plan->row_bits);
-    const double operations = (vjp ? 12.0 : 4.0) * rows * static_cast<double>(blocks) *
-                              static_cast<double>(program_.gates.size() + 1);
-    if (!options_.share_state) {
-      threads = static_cast<int>(
-          std::min<double>(threads, 1 + operations / kOperationsPerThread));
-    }
     const uint64_t one = Runner<T>::Bytes(*split.plan, 1, vjp);
     const bool whole = split.plan->tile_bits == split.plan->row_bits;
     const bool share = !sample_lanes && !whole &&

@@ -90,11 +90,11 @@ bool AddToChain(const PlanGate& gate, Plan* plan) {
     const bool y = gate.flip != 0 && gate.parity != 0;
     link.kind = y ? kChainRy : gate.flip != 0 ? kChainRx : kChainRz;
     const double sign = y ? -1 : 1;
-    link.coef = AddRotationRows(plan, {0, gate.angle, 0.5, sign, 0, 0});
+    link.coef = AddRotationRows(plan, {0, gate.angle, 0.5, sign, 0, 0, false});
     link.acc = AddDerivative(plan, {gate.angle, 0.5 * sign, 0, 0, plan->lane_bits > 0});
   } else if (gate.kind == PlanGate::kPhase) {
     link.kind = kChainPhase;
-    link.coef = AddRotationRows(plan, {0, gate.angle, 1, -1, 0, 0});
+    link.coef = AddRotationRows(plan, {0, gate.angle, 1, -1, 0, 0, false});
     link.acc = AddDerivative(plan, {gate.angle, -1, 0, 0, plan->lane_bits > 0});
   } else if (gate.kind == PlanGate::kFlip && gate.controls == 0) {
     link.kind = kChainMatrix;
@@ -242,12 +242,9 @@ std::unique_ptr<Plan> MakePlan(const Program& program, const std::vector<Observa
   if (measured && diagonal) DropUnseen(&gates, &plan->observables);
   if (plan->product_start) gates = TakeChains(gates, plan.get());
 
-  // As few passes over the state as its size allows, in tiles of equal size.
   const int most = std::max(options.tile_bits, widest);
-  const int passes = std::max(1, (plan->row_bits + most - 1) / most);
-  const bool whole = options.lanes == Lanes::kSamples || passes == 1;
-  const int tile_bits =
-      whole ? plan->row_bits : std::max(widest, (plan->row_bits + passes - 1) / passes);
+  const bool whole = options.lanes == Lanes::kSamples || plan->row_bits <= options.whole_bits;
+  const int tile_bits = whole ? plan->row_bits : std::min(plan->row_bits, most);
   plan->tile_bits = tile_bits;
   for (size_t start = 0; start < gates.size();) {
     uint64_t tile = 0;

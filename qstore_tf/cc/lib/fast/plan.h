@@ -22,7 +22,8 @@ enum class Lanes { kSamples, kAmplitudes };
 struct PlanOptions {
   Lanes lanes = Lanes::kAmplitudes;
   int width = 1;      // lanes in a vector, a power of two
-  int tile_bits = 12;  // at most 2^tile_bits rows in a tile, where the gates allow
+  int whole_bits = 12;  // a state of up to 2^whole_bits rows is one tile
+  int tile_bits = 10;   // else a tile has 2^tile_bits rows, or as many as the widest gate needs
 };
 
 // Two coefficient rows: the cosine and sign * sine of factor * angle. In lanes whose index misses
@@ -32,6 +33,7 @@ struct RotationRows {
   int32_t angle = 0;
   double factor = 0.5, sign = 1;
   uint32_t lane_parity = 0, lane_controls = 0;
+  bool layered = false;  // a layer's, which may leave a factor out
 };
 
 // Eight coefficient rows of a constant 2x2 matrix, row-major, real and imaginary parts.

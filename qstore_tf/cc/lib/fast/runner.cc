@@ -30,7 +30,7 @@ Call<T>::Call(const Program& p, const Plan& l, const Kernels<T>& k, const Batch<
       diagonals(static_cast<size_t>(l.diagonal_reals)),
       constants(l.constants.size()),
       modes(l.n_shared_rows),
-      scales(FillShared(l, theta_angles, rows.data(), diagonals.data(), modes.data())) {
+      scales(FillShared(l, k, theta_angles, rows.data(), diagonals.data(), modes.data())) {
   for (size_t j = 0; j < plan.constants.size(); ++j) {
     constants.data()[j] = static_cast<T>(plan.constants[j]);
   }

@@ -2,6 +2,8 @@
 
 #include <cmath>
 
+#include "buffer.h"
+
 namespace qstore {
 namespace fast {
 namespace {
@@ -20,13 +22,12 @@ void FillRotation(const Plan& plan, const RotationRows& spec, double angle, T* r
   }
 }
 
-// Single-bit members multiply up bit by bit; the others touch every entry.
+// A merged diagonal of single-bit factors is a product state; members on several bits then touch
+// every entry.
 template <class T>
-void FillDiagonal(const Plan& plan, const DiagonalTable& table,
+void FillDiagonal(const Plan& plan, const Kernels<T>& kernels, const DiagonalTable& table,
                   const std::vector<double>& angles, double scale, T* diagonals) {
-  using Complex = std::complex<T>;
-  const uint32_t size = 1u << table.bits;
-  std::vector<Complex> factors(2 * table.bits, Complex(1));
+  std::vector<std::complex<double>> factors(2 * table.bits, 1.0);
   std::complex<double> constant = scale;
   std::vector<const DiagonalMember*> wide;
   for (const DiagonalMember& member : table.members) {
@@ -45,38 +46,58 @@ void FillDiagonal(const Plan& plan, const DiagonalTable& table,
       constant *= at(0);
     } else {
       const int b = __builtin_ctz(bits);
-      factors[2 * b] *= Complex(at(0));
-      factors[2 * b + 1] *= Complex(at(bits));
+      factors[2 * b] *= at(0);
+      factors[2 * b + 1] *= at(bits);
     }
   }
-  std::vector<Complex> values(size);
-  values[0] = Complex(constant);
-  for (int b = 0; b < table.bits; ++b) {
-    const T r0 = factors[2 * b].real(), i0 = factors[2 * b].imag();
-    const T r1 = factors[2 * b + 1].real(), i1 = factors[2 * b + 1].imag();
-    for (uint32_t k = 0; k < 1u << b; ++k) {
-      const T re = values[k].real(), im = values[k].imag();
-      values[k | 1u << b] = Complex(re * r1 - im * i1, re * i1 + im * r1);
-      values[k] = Complex(re * r0 - im * i0, re * i0 + im * r0);
+  const uint32_t lanes = 1u << plan.lane_bits, size = 1u << table.bits;
+  T* out = diagonals + table.offset;
+  const auto put = [&](T* to, uint32_t lane, std::complex<double> value) {
+    to[lane] = static_cast<T>(value.real());
+    to[lanes + lane] = static_cast<T>(value.imag());
+  };
+  if (plan.lane_bits > 0) {
+    const int row_bits = table.bits - plan.lane_bits;
+    const Buffer<T> rows(static_cast<size_t>(2 + 4 * row_bits) * lanes);
+    T* u = rows.data() + 2 * lanes;
+    for (uint32_t l = 0; l < lanes; ++l) {
+      std::complex<double> product = constant;
+      for (int b = 0; b < plan.lane_bits; ++b) product *= factors[2 * b + ((l >> b) & 1)];
+      put(rows.data(), l, product);
+      for (int k = 0; k < 2 * row_bits; ++k) {
+        put(u + 2 * k * lanes, l, factors[2 * plan.lane_bits + k]);
+      }
+    }
+    kernels.product(out, rows.data(), u, row_bits);
+  } else {
+    put(out, 0, constant);
+    for (int b = 0; b < table.bits; ++b) {
+      const T r0 = static_cast<T>(factors[2 * b].real());
+      const T i0 = static_cast<T>(factors[2 * b].imag());
+      const T r1 = static_cast<T>(factors[2 * b + 1].real());
+      const T i1 = static_cast<T>(factors[2 * b + 1].imag());
+      for (uint32_t k = 0; k < 1u << b; ++k) {
+        const T re = out[2 * k], im = out[2 * k + 1];
+        T* high = out + (2u << b);
+        high[2 * k] = re * r1 - im * i1;
+        high[2 * k + 1] = re * i1 + im * r1;
+        out[2 * k] = re * r0 - im * i0;
+        out[2 * k + 1] = re * i0 + im * r0;
+      }
     }
   }
   for (const DiagonalMember* member : wide) {
     const double angle = angles[member->angle];
-    const Complex even(std::polar(1.0, member->phase ? angle : -angle / 2));
-    const Complex odd(std::polar(1.0, angle / 2));
+    const std::complex<T> even(std::polar(1.0, member->phase ? angle : -angle / 2));
+    const std::complex<T> odd(std::polar(1.0, angle / 2));
     for (uint32_t k = 0; k < size; ++k) {
       if ((k & member->controls) != member->controls) continue;
-      const Complex& f = Odd(k & member->parity) && !member->phase ? odd : even;
-      const T re = values[k].real(), im = values[k].imag();
-      values[k] = Complex(re * f.real() - im * f.imag(), re * f.imag() + im * f.real());
+      const std::complex<T>& f = Odd(k & member->parity) && !member->phase ? odd : even;
+      T* at = out + 2 * (k & ~(lanes - 1)) + (k & (lanes - 1));
+      const T re = at[0], im = at[lanes];
+      at[0] = re * f.real() - im * f.imag();
+      at[lanes] = re * f.imag() + im * f.real();
     }
-  }
-  const uint32_t lanes = 1u << plan.lane_bits;
-  T* out = diagonals + table.offset;
-  for (uint32_t k = 0; k < size; ++k) {
-    const uint32_t row = k / lanes, lane = k % lanes;
-    out[2 * row * lanes + lane] = values[k].real();
-    out[2 * row * lanes + lanes + lane] = values[k].imag();
   }
 }
 
@@ -128,13 +149,14 @@ std::vector<double> ThetaAngles(const Plan& plan, const T* theta) {
 }
 
 template <class T>
-Scales FillShared(const Plan& plan, const std::vector<double>& theta_angles, T* rows,
-                  T* diagonals, int32_t* modes) {
+Scales FillShared(const Plan& plan, const Kernels<T>& kernels,
+                  const std::vector<double>& theta_angles, T* rows, T* diagonals,
+                  int32_t* modes) {
   const int width = plan.options.width;
   std::vector<const RotationRows*> spec_of(plan.n_shared_rows, nullptr);
   for (const RotationRows& spec : plan.shared_rows) {
-    FillRotation(plan, spec, theta_angles[spec.angle], rows);
     modes[spec.row] = kGeneral;
+    if (!spec.layered) FillRotation(plan, spec, theta_angles[spec.angle], rows);
     spec_of[spec.row] = &spec;
   }
   for (const MatrixRows& spec : plan.matrix_rows) {
@@ -170,7 +192,7 @@ Scales FillShared(const Plan& plan, const std::vector<double>& theta_angles, T* 
         changes.back().push_back(change);
       }
       if (op.type == kDiagPermute && op.diagonal >= 0) {
-        FillDiagonal(plan, plan.diagonals[table++], theta_angles, scale, diagonals);
+        FillDiagonal(plan, kernels, plan.diagonals[table++], theta_angles, scale, diagonals);
         changes.back().push_back(1 / scale);
         scale = 1;
       }
@@ -279,7 +301,8 @@ void AddDerivatives(const Plan& plan, const Scales& scales, const T* acc, bool v
 
 #define QSTORE_INSTANTIATE(T)                                                                  \
   template std::vector<double> ThetaAngles<T>(const Plan&, const T*);                          \
-  template Scales FillShared<T>(const Plan&, const std::vector<double>&, T*, T*, int32_t*);    \
+  template Scales FillShared<T>(const Plan&, const Kernels<T>&, const std::vector<double>&,    \
+                                T*, T*, int32_t*);                                             \
   template void FillSample<T>(const Plan&, const Kernels<T>&, const std::vector<double>&,      \
                               const T*, int, int, T*, T*);                                     \
   template void AddDerivatives<T>(const Plan&, const Scales&, const T*, bool, int, int,         \

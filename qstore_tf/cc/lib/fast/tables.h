@@ -22,8 +22,8 @@ struct Scales {
 
 // The rows and diagonals that all samples share, and the mode of every row.
 template <class T>
-Scales FillShared(const Plan& plan, const std::vector<double>& theta_angles, T* rows,
-                  T* diagonals, int32_t* modes);
+Scales FillShared(const Plan& plan, const Kernels<T>& kernels,
+                  const std::vector<double>& theta_angles, T* rows, T* diagonals, int32_t* modes);
 
 // The rows of one block: `count` samples from `inputs` on, n_inputs numbers each; missing samples
 // are filled with angles of zero input. Amplitude lanes take one sample. scratch: one W-row per

@@ -107,7 +107,7 @@ std::vector<fast::Options> Layouts() {
   std::vector<fast::Options> all(5);
   all[1].layout = fast::Options::kSampleLanes;
   all[2].layout = all[3].layout = all[4].layout = fast::Options::kAmplitudeLanes;
-  all[3].tile_bits = all[4].tile_bits = 2;
+  all[3].tile_bits = all[4].tile_bits = all[3].whole_bits = all[4].whole_bits = 2;
   all[4].share_state = true;
   return all;
 }
