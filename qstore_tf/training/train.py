@@ -46,9 +46,6 @@ def train(options: TrainOptions, say: Callable[[str], None] = print) -> TrainRes
 
     Raises:
         QstoreError: if the options or the data cannot be used.
-
-    Example:
-        >>> result = train(TrainOptions(epochs=1, verbose=0))  # doctest: +SKIP
     """
     options.check()
     keras.utils.set_random_seed(options.seed)
