@@ -245,14 +245,9 @@ def _read_circuit(path: Path) -> UnifiedCircuit:
 
 def _layer_circuit(options: CircuitOptions) -> UnifiedCircuit:
     from qstore_tf.circuits.ansatz import get_ansatz
-    from qstore_tf.circuits.encodings import amplitude_encoding, angle_encoding, basis_encoding
+    from qstore_tf.circuits.encodings import get_encoding
 
-    encodings: dict[str, Callable[..., UnifiedCircuit]] = {
-        "amplitude": amplitude_encoding,
-        "angle": angle_encoding,
-        "basis": basis_encoding,
-    }
-    encoding = encodings[options.encoding](options.qubits, name="x")
+    encoding = get_encoding(options.encoding)(options.qubits, name="x")
     ansatz = get_ansatz(options.ansatz)(options.qubits, options.depth, options.entanglement)
     return encoding.compose(ansatz)
 

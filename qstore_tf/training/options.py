@@ -8,11 +8,11 @@ from importlib.util import find_spec
 from pathlib import Path
 
 from qstore_tf.circuits.ansatz import entangling_pairs, get_ansatz
+from qstore_tf.circuits.encodings import ENCODINGS
 from qstore_tf.circuits.observables import parse_observables
 from qstore_tf.errors import ConfigurationError, describe, did_you_mean
 from qstore_tf.training.data import check_source
 
-ENCODINGS = ("amplitude", "angle", "basis")
 MAX_QUBITS = 28
 
 # By data set: an epoch over Fashion-MNIST is 42 times one over digits.
