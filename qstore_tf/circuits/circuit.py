@@ -362,6 +362,15 @@ class UnifiedCircuit:
         Raises:
             CircuitError: A name is not a symbol of the circuit, or a value cannot be read.
         """
+        if not isinstance(values, Mapping):
+            raise CircuitError(
+                describe(
+                    "Symbols are bound by name",
+                    expected="a dict such as {'x': 0.1}",
+                    received=values,
+                    hint=f"The circuit has the symbols {list(self.parameters)}",
+                )
+            )
         named = {check_symbol_name(name): Affine.of(value) for name, value in values.items()}
         known = self.parameters
         for name in named:
@@ -443,18 +452,18 @@ class UnifiedCircuit:
 
     def to_cirq(self) -> cirq.Circuit:
         """Returns the circuit as a `cirq.Circuit` on line qubits."""
-        from qstore_tf.circuits import cirq_conversion
+        from qstore_tf.circuits import cirq_writing
 
-        return cirq_conversion.to_cirq(self)
+        return cirq_writing.to_cirq(self)
 
     @classmethod
     def from_cirq(
         cls, circuit: cirq.Circuit, qubit_order: Sequence[cirq.Qid] | None = None
     ) -> UnifiedCircuit:
         """Reads a `cirq.Circuit`."""
-        from qstore_tf.circuits import cirq_conversion
+        from qstore_tf.circuits import cirq_reading
 
-        return cirq_conversion.from_cirq(circuit, qubit_order=qubit_order)
+        return cirq_reading.from_cirq(circuit, qubit_order=qubit_order)
 
     def to_qasm(self) -> str:
         """Returns the circuit as OpenQASM 2; all symbols must be bound."""

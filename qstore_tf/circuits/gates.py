@@ -346,9 +346,19 @@ def lookup(name: str) -> Gate:
     row = GATES.get(name) if isinstance(name, str) else None
     if row is None and isinstance(name, str):
         row = _BY_FOLDED_NAME.get(name.casefold())
-    if row is None:
+    if row is None and not isinstance(name, str):
         raise CircuitError(
-            describe("Unknown gate", received=name, hint=did_you_mean(str(name), GATES))
+            describe(
+                "A gate is not given by its name",
+                expected="a name such as 'RX'",
+                received=name,
+                hint="For a matrix use add_unitary(matrix, targets)",
+            )
+        )
+    if row is None:
+        aliases = [alias for gate in GATES.values() for alias in gate.aliases]
+        raise CircuitError(
+            describe("Unknown gate", received=name, hint=did_you_mean(name, GATES, aliases))
         )
     return row
 

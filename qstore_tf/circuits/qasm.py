@@ -18,7 +18,7 @@ import cirq
 import numpy as np
 
 from qstore_tf.circuits.circuit import UnifiedCircuit
-from qstore_tf.circuits.cirq_conversion import from_cirq
+from qstore_tf.circuits.cirq_reading import from_cirq
 from qstore_tf.circuits.operation import Operation
 from qstore_tf.circuits.optimize import without_named_controls
 from qstore_tf.errors import ConversionError, describe

@@ -141,7 +141,7 @@ class Affine:
                     describe(
                         f"Symbol {name!r} has no value",
                         expected=f"values for {', '.join(self.symbols)}",
-                        received=None if values is None else sorted(values),
+                        received="no values" if values is None else sorted(values),
                         hint="Bind the symbol, or pass its value",
                     )
                 )

@@ -8,7 +8,8 @@ import sympy
 from hypothesis import given, settings
 
 from qstore_tf.circuits.circuit import UnifiedCircuit
-from qstore_tf.circuits.cirq_conversion import from_cirq, to_cirq
+from qstore_tf.circuits.cirq_reading import from_cirq
+from qstore_tf.circuits.cirq_writing import to_cirq
 from qstore_tf.circuits.gates import GATES
 from qstore_tf.circuits.symbols import Affine
 from qstore_tf.errors import ConversionError
