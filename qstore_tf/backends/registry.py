@@ -55,7 +55,11 @@ def get(backend: str | Backend = "auto", **options: Any) -> Backend:
     if isinstance(backend, Backend):
         if options:
             raise ConfigurationError(
-                describe("Options came with a finished backend", received=sorted(options))
+                describe(
+                    "Options came with a finished backend",
+                    received=sorted(options),
+                    hint=f"Give them where it is made: {type(backend).__name__}(...)",
+                )
             )
         return backend
     if not isinstance(backend, str):
@@ -89,7 +93,6 @@ def available() -> dict[str, str | None]:
     """
     reasons: dict[str, str | None] = {name: None for name in _factories}
     reasons["native"] = library.status().reason
-    reasons["local_cpu"] = None
     return reasons
 
 

@@ -140,9 +140,13 @@ def test_samples_follow_the_probabilities_and_the_seed(ops):
         assert not seen[chance == 0].any()
 
 
-@pytest.mark.parametrize("num_threads", [1, 2])
-def test_results_are_bitwise_the_same_for_a_fixed_number_of_threads(num_threads):
-    program, observables, inputs, theta, _ = draw(7, False, batch=33)
+# Enough work that each thread gets some of it: many samples, or one large state.
+@pytest.mark.parametrize(("n_qubits", "batch"), [(10, 33), (16, 1)])
+@pytest.mark.parametrize("num_threads", [1, 2, 3])
+def test_results_are_bitwise_the_same_for_a_fixed_number_of_threads(n_qubits, batch, num_threads):
+    program = rc.random_program(7, n_qubits, 60, 3, 4)
+    inputs, theta, _ = rc.random_values(7, program, batch)
+    observables = rc.random_observables(7, n_qubits, 3)
     inputs, theta = tf.constant(inputs, tf.float32), tf.constant(theta, tf.float32)
 
     def once():

@@ -71,6 +71,21 @@ def test_the_adjoint_op_equals_autodiff(seed, has_initial, single):
             np.testing.assert_allclose(a, b, atol=(2e-4 if single else 1e-9) * scale)
 
 
+@pytest.mark.parametrize("n_qubits", [9, 12, 15])
+@pytest.mark.parametrize("has_initial", [False, True])
+def test_the_adjoint_op_equals_autodiff_for_states_of_every_size(n_qubits, has_initial):
+    program = rc.random_program(n_qubits, n_qubits, 40, 3, 4, has_initial)
+    values = [v for v in rc.random_values(n_qubits, program, 3) if v is not None]
+    observables = rc.random_observables(n_qubits, n_qubits, 3)
+    weights = np.random.default_rng(0).normal(size=(3, 3))
+    by_op, by_autodiff = (
+        gradients(lambda *v, ops=ops: loss(ops, program, observables, weights, *v), values)
+        for ops in (native, plain)
+    )
+    for a, b in zip(by_op, by_autodiff, strict=True):
+        np.testing.assert_allclose(a, b, atol=1e-9 * (1 + np.abs(b).max()))
+
+
 @MODULES
 @settings(max_examples=5, deadline=None)
 @given(seed=st.integers(0, 10**6), has_initial=st.booleans())
