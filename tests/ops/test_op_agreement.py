@@ -7,8 +7,8 @@ import tensorflow as tf
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from qstore_tf.circuits import compile_circuit, reference
-from qstore_tf.ops import native, plain, plain_state
+from qstore_tf.circuits import UnifiedCircuit, compile_circuit, parse_observables, reference
+from qstore_tf.ops import memory, native, plain, plain_state
 from qstore_tf.testing import random_circuits as rc
 
 MODULES = pytest.mark.parametrize("ops", [plain, native], ids=["plain", "native"])
@@ -122,6 +122,25 @@ def test_a_circuit_too_wide_for_constant_tables_agrees():
         native.expectation(program, observables, inputs, theta),
         atol=1e-10,
     )
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(
+    (memory.available_bytes() or 2**63) < 6 * 2**30, reason="two states of 28 qubits take 4 GiB"
+)
+def test_28_qubits_run_and_differentiate():
+    n = 28
+    circuit = UnifiedCircuit(n).add_gate("RY", 0, "a")
+    for qubit in range(n - 1):
+        circuit.add_gate("CX", [qubit, qubit + 1])
+    observables = parse_observables([f"Z{n - 1}", "X" * n], n)
+    theta = tf.constant([0.7])
+    with tf.GradientTape() as tape:
+        tape.watch(theta)
+        values = native.expectation(compile_circuit(circuit), observables, tf.zeros([1, 0]), theta)
+    np.testing.assert_allclose(values, [[np.cos(0.7), np.sin(0.7)]], atol=1e-5)
+    slope = np.cos(0.7) - np.sin(0.7)
+    np.testing.assert_allclose(tape.gradient(values, theta), [slope], atol=1e-5)
 
 
 @MODULES
