@@ -58,18 +58,11 @@ def is_x86() -> bool:
     return platform.machine().lower() in ("x86_64", "amd64")
 
 
-def has_fast_engine() -> bool:
-    """Whether the fast engine is there to be compiled in."""
-    return (ROOT / SOURCE / "lib/fast/fast.cc").exists()
-
-
 def sources(*folders: str) -> list[Path]:
     """C++ files that this machine can compile, relative to the root; default: the library's."""
-    if not folders:
-        folders = ("", "lib", "ops", "kernels") + (("lib/fast",) if has_fast_engine() else ())
     found = sorted(
         path.relative_to(ROOT)
-        for folder in folders
+        for folder in folders or ("", "lib", "lib/fast", "ops", "kernels")
         for path in (ROOT / SOURCE / folder).glob("*.cc")
     )
     return [path for path in found if is_x86() or not path.name.endswith(tuple(ISA_FLAGS))]
@@ -78,8 +71,6 @@ def sources(*folders: str) -> list[Path]:
 def flags_for(source: Path, version: str) -> list[str]:
     """Compiler flags of one file."""
     flags = [*COMPILE_FLAGS, f'-DQSTORE_VERSION="{version}"']
-    if has_fast_engine():
-        flags.append("-DQSTORE_HAVE_FAST")
     for suffix, extra in ISA_FLAGS.items():
         if source.name.endswith(suffix):
             flags += extra

@@ -6,12 +6,7 @@
 #if !defined(QSTORE_VERSION)
 #define QSTORE_VERSION "unknown"
 #endif
-#if defined(QSTORE_HAVE_FAST)
-#define QSTORE_ENGINES "fast, reference"
-#else
-#define QSTORE_ENGINES "reference"
-#endif
-#if defined(__x86_64__) && defined(QSTORE_HAVE_FAST)
+#if defined(__x86_64__)
 #define QSTORE_LEVELS "base, avx2, avx512"
 #else
 #define QSTORE_LEVELS "base"
@@ -24,10 +19,9 @@
 
 #define QSTORE_EXPORT extern "C" __attribute__((visibility("default")))
 
-// For ctypes. "qstore 0.1.0; compiler g++ 12.2.0; engines fast, reference; simd base, avx2".
+// For ctypes. "qstore 0.1.0; compiler g++ 12.2.0; simd base, avx2, avx512".
 QSTORE_EXPORT const char* qstore_build_info() {
-  return "qstore " QSTORE_VERSION "; compiler " QSTORE_COMPILER "; engines " QSTORE_ENGINES
-         "; simd " QSTORE_LEVELS;
+  return "qstore " QSTORE_VERSION "; compiler " QSTORE_COMPILER "; simd " QSTORE_LEVELS;
 }
 
 // The level in use: base, avx2 or avx512.

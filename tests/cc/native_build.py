@@ -40,14 +40,9 @@ def build_program(name: str, *folders: str) -> Path:
     build = build_script()
     command = compiler()
     folder = ROOT / "build" / "sanitized"
-    paths = [
-        path
-        for path in build.sources(
-            "lib", *folders, *(["lib/fast"] if build.has_fast_engine() else [])
-        )
-    ]
     flags = {
-        path: [*build.flags_for(path, "test"), "-O1", "-g", "-UNDEBUG", *SANITIZE] for path in paths
+        path: [*build.flags_for(path, "test"), "-O1", "-g", "-UNDEBUG", *SANITIZE]
+        for path in build.sources("lib", "lib/fast", *folders)
     }
     objects = build.compile_all(command, flags, folder)
     target = folder / name

@@ -95,5 +95,5 @@ def test_isa_flags_go_to_the_files_that_are_named_for_them_and_to_no_others() ->
 
 def test_tests_and_fuzzers_are_no_part_of_the_library() -> None:
     folders = {path.parent.name for path in build_script().sources()}
-    assert {"lib", "ops", "kernels"} <= folders
+    assert {"lib", "fast", "ops", "kernels"} <= folders
     assert not folders & {"tests", "fuzz"}

@@ -150,7 +150,6 @@ std::string CompareEngines(Rng& rng, const Program& program,
     const std::string wrong = CheckNorms(expected, program, data, drift + tolerance);
     if (!wrong.empty()) return "reference: " + wrong;
   }
-#if defined(QSTORE_HAVE_FAST)
   for (Simd level : {Simd::kBase, Simd::kAvx2, Simd::kAvx512}) {
     if (level > DetectSimd()) break;
     const auto fast = MakeFastSimulator<T>(program, observables, level);
@@ -163,10 +162,6 @@ std::string CompareEngines(Rng& rng, const Program& program,
              (sizeof(T) == 4 ? "float: " : "double: ") + wrong;
     }
   }
-#else
-  if (exact) return CompareAll(expected, Run(*reference, program, data, 1), tolerance,
-                               ScaleOf(observables));
-#endif
   return "";
 }
 

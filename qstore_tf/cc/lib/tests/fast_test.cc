@@ -1,6 +1,5 @@
 // The fast engine, in every layout and on every instruction set of this machine, against the
 // reference.
-#if defined(QSTORE_HAVE_FAST)
 #include "../fast/fast.h"
 
 #include <limits>
@@ -197,4 +196,3 @@ TEST(a_sample_that_is_not_a_number_leaves_the_others_alone) {
 
 }  // namespace
 }  // namespace qstore
-#endif  // QSTORE_HAVE_FAST

@@ -191,10 +191,8 @@ TEST(a_simulator_of_many_qubits_is_built_without_its_state) {
   const auto observables = Observed("1.0:Z0", 40);
   const uint64_t state = 8 * (uint64_t{1} << 40);
   CHECK(MakeReferenceSimulator<float>(program, observables)->ScratchBytes(1, 1, true) > state);
-#if defined(QSTORE_HAVE_FAST)
   const auto fast = MakeFastSimulator<float>(program, observables, DetectSimd());
   CHECK(fast->ScratchBytes(1, 1, true) >= state);
-#endif
 }
 
 TEST(samples_follow_the_probabilities_and_only_possible_states_occur) {
