@@ -58,7 +58,10 @@ def _is_command() -> bool:
     """Whether this process is the `qstore` command, which imports TensorFlow when it needs it."""
     words = sys.orig_argv
     module = words[words.index("-m") + 1] if "-m" in words[:-1] else ""
-    return module in ("qstore_tf", "qstore_tf.cli") or Path(sys.argv[0]).stem == "qstore"
+    return module in ("qstore_tf", "qstore_tf.cli") or Path(sys.argv[0]).name in (
+        "qstore",
+        "qstore.exe",
+    )
 
 
 # Keras looks a saved layer up among the registered classes and imports nothing by itself.

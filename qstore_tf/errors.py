@@ -14,6 +14,10 @@ from collections.abc import Iterable
 class QstoreError(Exception):
     """Base class of all errors raised by qstore_tf."""
 
+    # AutoGraph raises an error of a tf.function again as its own type only where it sees this
+    # very constructor; else InputError and the others would come out as its StagingError.
+    __init__ = Exception.__init__
+
 
 class CircuitError(QstoreError, ValueError):
     """A malformed circuit: unknown gate, bad targets, bad parameters, unbound symbols."""
@@ -43,11 +47,14 @@ class MemoryLimitError(QstoreError, MemoryError):
     """A computation that needs more memory than there is, refused before it starts."""
 
 
+_NOTHING = object()
+
+
 def describe(
     what: str,
     *,
     expected: object = None,
-    received: object = None,
+    received: object = _NOTHING,
     hint: str | None = None,
 ) -> str:
     """Writes an error message in the order every message of qstore_tf follows.
@@ -55,7 +62,7 @@ def describe(
     Args:
         what: What happened, one sentence, with or without the full stop.
         expected: What was expected; strings appear as they are, other objects by `repr`.
-        received: What was received; strings and other objects appear by `repr`.
+        received: What was received; strings and other objects, None too, appear by `repr`.
         hint: What to do about it, one sentence.
 
     Returns:
@@ -69,26 +76,27 @@ def describe(
     if expected is not None:
         text = expected if isinstance(expected, str) else repr(expected)
         parts.append(_sentence(f"Expected: {text}"))
-    if received is not None:
+    if received is not _NOTHING:
         parts.append(_sentence(f"Received: {_shorten(repr(received))}"))
     if hint is not None:
         parts.append(_sentence(hint))
     return " ".join(parts)
 
 
-def did_you_mean(name: str, options: Iterable[str]) -> str:
+def did_you_mean(name: str, options: Iterable[str], aliases: Iterable[str] = ()) -> str:
     """Returns a hint that names the nearest options and lists all of them.
 
     Args:
         name: What the user wrote.
         options: The valid names.
+        aliases: Further valid names, which are proposed where they are near but not listed.
 
     Example:
         >>> did_you_mean("liner", ["linear", "full"])
         "Did you mean 'linear'? Available: 'full', 'linear'."
     """
     names = sorted(set(options))
-    by_folded = {option.casefold(): option for option in names}
+    by_folded = {option.casefold(): option for option in [*aliases, *names]}
     near = difflib.get_close_matches(str(name).casefold(), by_folded, n=3, cutoff=0.6)
     available = "Available: " + (", ".join(repr(option) for option in names) or "none") + "."
     if not near:

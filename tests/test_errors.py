@@ -45,3 +45,12 @@ def test_near_matches_ignore_case_and_all_options_are_listed():
 def test_without_a_near_match_only_the_options_are_listed():
     assert errors.did_you_mean("zzz", ["full"]) == "Available: 'full'."
     assert errors.did_you_mean("zzz", []) == "Available: none."
+
+
+def test_none_is_something_received():
+    assert errors.describe("It failed", received=None) == "It failed. Received: None."
+
+
+def test_aliases_are_proposed_but_not_listed():
+    hint = errors.did_you_mean("cnott", ["CX", "H"], ["cnot"])
+    assert hint == "Did you mean 'cnot'? Available: 'CX', 'H'."

@@ -59,3 +59,13 @@ import qstore_tf
 print("tensorflow" in sys.modules)
 """
     assert run(code).split() == ["False"]
+
+
+def test_a_script_of_the_same_name_is_not_the_command() -> None:
+    code = """
+import sys
+sys.argv[0] = "/somewhere/qstore.py"
+import qstore_tf
+print("tensorflow" in sys.modules)
+"""
+    assert run(code).split() == ["True"]

@@ -349,8 +349,8 @@ def lookup(name: str) -> Gate:
     if row is None and not isinstance(name, str):
         raise CircuitError(
             describe(
-                "A gate is not given by its name",
-                expected="a name such as 'RX'",
+                "Unknown gate",
+                expected="a name, such as 'RX'",
                 received=name,
                 hint="For a matrix use add_unitary(matrix, targets)",
             )

@@ -46,7 +46,17 @@ def get(gradient: str | GradientMethod, backend: Backend, **options: Any) -> Gra
                     hint=did_you_mean(gradient, ["auto", *METHODS]),
                 )
             )
-        method = METHODS[name](**options)
+        try:
+            method = METHODS[name](**options)
+        except TypeError as error:
+            if not options:
+                raise
+            raise ConfigurationError(
+                describe(
+                    f"Gradient method {name!r} does not take these options ({error})",
+                    received=options,
+                )
+            ) from error
     elif isinstance(gradient, GradientMethod):
         method = gradient
     else:

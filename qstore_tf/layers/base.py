@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any, ClassVar
+from typing import Any, ClassVar, NoReturn
 
 import numpy as np
 import tensorflow as tf
@@ -29,6 +29,16 @@ class QuantumBase(keras.layers.Layer):  # type: ignore[misc]
         """Keeps with what the layer runs its circuits."""
         # Keras would cast features to float16 under mixed precision.
         super().__init__(autocast=False, **kwargs)
+        if not tf.as_dtype(self.compute_dtype).is_floating:
+            raise ConfigurationError(
+                describe(
+                    f"Layer '{self.name}' cannot compute in {self.compute_dtype}",
+                    expected="dtype='float32', 'float64' or a mixed precision policy",
+                    received=self.compute_dtype,
+                    hint="Leave dtype out for float32. Inputs may be integers or complex whatever "
+                    "the dtype is",
+                )
+            )
         self._means = means
         self.supports_jit = means.supports_xla
 
@@ -61,20 +71,24 @@ class QuantumBase(keras.layers.Layer):  # type: ignore[misc]
                 return tf.stack(inputs)
         elif not isinstance(inputs, np.ndarray | np.generic | int | float | complex):
             return inputs
-        array = np.asarray(inputs)
+        try:
+            array = np.asarray(inputs)
+        except ValueError:
+            self._refuse(inputs)
         if array.dtype.kind == "f":
             return tf.convert_to_tensor(array, self.real_dtype)
         if array.dtype.kind == "c":
             return tf.convert_to_tensor(array, self.complex_dtype)
         return array
 
-    def _refuse(self, inputs: Any) -> None:
+    def _refuse(self, inputs: Any) -> NoReturn:
         raise InputError(
             describe(
                 f"Layer '{self.name}' takes one dense tensor",
                 expected="a tensor or an array [batch, width]",
                 received=type(inputs).__name__,
-                hint="Join several inputs with keras.layers.Concatenate()",
+                hint="Join several inputs with keras.layers.Concatenate(); make sparse and ragged "
+                "ones dense, every row of one length",
             )
         )
 
@@ -164,7 +178,7 @@ def read_shape(shape: Any, layer: str, takes: str) -> tuple[int | None, int]:
             describe(
                 f"{layer} takes two axes: one row per sample",
                 expected=takes,
-                received=None if sizes is None else f"shape {sizes}",
+                received="an unknown shape" if sizes is None else f"shape {sizes}",
                 hint="Put keras.layers.Flatten() in front, or keras.layers.TimeDistributed "
                 "around the layer to keep a time axis",
             )

@@ -17,7 +17,6 @@ from qstore_tf.gradients import GradientMethod
 from qstore_tf.layers import carried
 from qstore_tf.layers.base import (
     QuantumBase,
-    check_state_width,
     no_inputs,
     read_shape,
     symbolic,
@@ -105,7 +104,15 @@ class ExpectationValue(QuantumBase):
         """Batch size and observables for a state of this shape."""
         batch, width = read_shape(shape, type(self).__name__, "a state, complex [batch, 2^n]")
         n_qubits = width.bit_length() - 1
-        check_state_width(width, n_qubits or 1, self.name)
+        if n_qubits == 0 or width != 2**n_qubits:
+            raise InputError(
+                describe(
+                    f"Layer '{self.name}' was not fed a quantum state",
+                    expected="complex [batch, 2^n], a power of two from 2 up",
+                    received=f"width {width}",
+                    hint="Put AmplitudeEncoding in front, which pads features to a state",
+                )
+            )
         return batch, self._options.observables(n_qubits)
 
     def build(self, input_shape: Any) -> None:

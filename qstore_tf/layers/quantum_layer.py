@@ -9,7 +9,7 @@ import tensorflow as tf
 from tensorflow import keras
 
 from qstore_tf.backends import Backend
-from qstore_tf.circuits.ansatz import Entanglement
+from qstore_tf.circuits.ansatz import Entanglement, check_n_qubits
 from qstore_tf.circuits.circuit import UnifiedCircuit
 from qstore_tf.gradients import GradientMethod
 from qstore_tf.layers import amplitudes, carried
@@ -149,10 +149,15 @@ class QuantumLayer(QuantumBase):
         **kwargs: Any,
     ) -> None:
         """Checks the options; see the class."""
+        means = read_means(backend, gradient)
+        if n_qubits is not None and means.has_states:
+            # Before a circuit of so many qubits is made. In single precision: a lower bound.
+            check_n_qubits(n_qubits)
+            check_memory(int(n_qubits), tf.complex64)
         self._options = LayerOptions.read(
             n_qubits, depth, encoding, ansatz, entanglement, observables, circuit, inputs
         )
-        super().__init__(means=read_means(backend, gradient), **kwargs)
+        super().__init__(means=means, **kwargs)
         self.theta_initializer = keras.initializers.get(
             _default_initializer() if theta_initializer is None else theta_initializer
         )

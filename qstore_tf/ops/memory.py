@@ -28,14 +28,16 @@ def check(needed: int, what: str) -> None:
         describe(
             f"{what} does not fit into memory",
             expected=f"at most {written(available)}, which is what is available",
-            received=needed,
-            hint=f"It needs at least {written(needed)}. Use fewer qubits or a smaller batch",
+            received=f"needs at least {written(needed)}",
+            hint="Use fewer qubits or a smaller batch",
         )
     )
 
 
 def written(size: int) -> str:
     """Returns a number of bytes with a readable unit, such as '1.5 GiB'."""
+    if size.bit_length() > 1000:  # beyond what a float holds
+        return f"2^{size.bit_length() - 1} B"
     value = float(size)
     for unit in ("B", "KiB", "MiB", "GiB", "TiB"):
         if value < 1024:

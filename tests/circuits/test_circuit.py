@@ -244,3 +244,8 @@ sys.exit(f"loaded {loaded}" if loaded else 0)
 """
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
+
+
+def test_binding_by_anything_but_names_asks_for_a_dict():
+    with pytest.raises(CircuitError, match=r"bound by name.*dict.*Received: \[1.0\].*'x'"):
+        UnifiedCircuit(1).add_gate("RX", 0, "x").bind([1.0])

@@ -212,6 +212,10 @@ def test_every_row_has_a_sentence_of_documentation():
 def test_an_unknown_gate_is_named_with_near_matches():
     with pytest.raises(CircuitError, match="Received: 'SWAPP'.*Did you mean 'SWAP'"):
         lookup("SWAPP")
+    with pytest.raises(CircuitError, match="Did you mean 'CNOT'"):
+        lookup("cnott")
+    with pytest.raises(CircuitError, match="(?s)Unknown gate.*add_unitary"):
+        lookup(np.eye(2))  # type: ignore[arg-type]
     with pytest.raises(CircuitError, match="Unknown gate"):
         lookup(3)
 

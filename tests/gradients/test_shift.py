@@ -174,3 +174,8 @@ def test_backends_without_states_take_no_initial_state():
         function(*rc.random_values(0, program, 2))
     with pytest.raises(InputError):
         function(np.zeros((2, 1)), np.zeros(1))
+
+
+def test_options_that_a_method_does_not_take_are_named():
+    with pytest.raises(ConfigurationError, match="does not take these options.*'foo'"):
+        gradients.get("parameter_shift", TensorFlow(), foo=1)

@@ -159,3 +159,40 @@ def test_lists_are_read_and_several_inputs_are_refused() -> None:
     for wrong in (ragged, [keras.Input((2,)), keras.Input((2,))], {"x": rows[0]}):
         with pytest.raises(InputError, match="one dense tensor.*Concatenate"):
             layer(wrong)
+
+
+@pytest.mark.parametrize("n_qubits", [2_000, 100_000, 10**9])
+def test_absurd_numbers_of_qubits_fail_at_once_for_memory(n_qubits: int) -> None:
+    for make in (QuantumLayer, AmplitudeEncoding):
+        with pytest.raises(MemoryLimitError, match="does not fit into memory"):
+            make(n_qubits=n_qubits)
+
+
+@pytest.mark.parametrize("dtype", ["int32", "complex64", "bool"])
+def test_a_layer_does_not_compute_in_what_is_not_a_real_floating_type(dtype: str) -> None:
+    with pytest.raises(ConfigurationError, match=f"cannot compute in {dtype}.*float64"):
+        QuantumLayer(n_qubits=2, dtype=dtype)
+
+
+def test_errors_keep_their_type_where_the_user_traces_a_function_of_their_own() -> None:
+    layer = QuantumLayer(n_qubits=2)
+    layer(np.zeros((1, 2), "float32"))
+    traced = tf.function(lambda x: layer(x))
+
+    @tf.function
+    def step(x: tf.Tensor) -> tf.Tensor:
+        return layer(x)
+
+    for function in (traced, step):
+        with pytest.raises(InputError, match="3 features do not fit"):
+            function(tf.zeros((1, 3)))
+
+
+def test_measuring_what_is_no_power_of_two_wide_says_so() -> None:
+    with pytest.raises(InputError, match="power of two.*width 3.*AmplitudeEncoding"):
+        ExpectationValue()(np.zeros((2, 3), "complex64"))
+
+
+def test_rows_of_different_lengths_are_refused() -> None:
+    with pytest.raises(InputError, match="one dense tensor.*every row of one length"):
+        QuantumLayer(n_qubits=2)([[1.0, 2.0], [1.0]])
