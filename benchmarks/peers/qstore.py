@@ -14,7 +14,8 @@ def build(workload: Workload, threads: int) -> Peer:
     import tensorflow as tf
 
     tf.config.threading.set_intra_op_parallelism_threads(threads)
-    tf.config.threading.set_inter_op_parallelism_threads(threads)
+    # The graph is a chain: a second executor thread only competes with the op's own.
+    tf.config.threading.set_inter_op_parallelism_threads(1)
     import qstore_tf as qs
     from qstore_tf.circuits.circuit import UnifiedCircuit
     from qstore_tf.circuits.observables import parse_observables

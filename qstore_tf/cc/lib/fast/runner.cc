@@ -8,7 +8,8 @@ namespace qstore {
 namespace fast {
 namespace {
 
-bool Odd(uint64_t mask) { return __builtin_popcountll(mask) & 1; }
+// Mostly asked of 0, where lanes are samples; the baseline instruction set has no population count.
+bool Odd(uint64_t mask) { return mask != 0 && (__builtin_popcountll(mask) & 1) != 0; }
 
 int CountY(const PauliTerm& term) {
   return __builtin_popcountll(term.x_mask & term.z_mask);

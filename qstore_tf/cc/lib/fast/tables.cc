@@ -8,17 +8,19 @@ namespace qstore {
 namespace fast {
 namespace {
 
-bool Odd(uint32_t mask) { return __builtin_popcount(mask) & 1; }
+// Mostly asked of 0, where lanes are samples; the baseline instruction set has no population count.
+bool Odd(uint32_t mask) { return mask != 0 && (__builtin_popcount(mask) & 1) != 0; }
 
 template <class T>
 void FillRotation(const Plan& plan, const RotationRows& spec, double angle, T* rows) {
   const int width = plan.options.width;
   const double c = std::cos(spec.factor * angle), s = spec.sign * std::sin(spec.factor * angle);
   T* row = rows + static_cast<int64_t>(spec.row) * width;
+  const T cosine = static_cast<T>(c), sine = static_cast<T>(s);
   for (int l = 0; l < width; ++l) {
     const bool on = (l & spec.lane_controls) == spec.lane_controls;
-    row[l] = static_cast<T>(on ? c : 1);
-    row[l + width] = static_cast<T>(!on ? 0 : Odd(l & spec.lane_parity) ? -s : s);
+    row[l] = on ? cosine : T(1);
+    row[l + width] = !on ? T(0) : Odd(l & spec.lane_parity) ? -sine : sine;
   }
 }
 
@@ -125,9 +127,10 @@ double FillLayerRotation(const Plan& plan, const RotationRows& spec, double angl
   }
   modes[spec.row] = mode;
   T* row = rows + static_cast<int64_t>(spec.row) * width;
+  const T cosine = static_cast<T>(c / factor), sine = static_cast<T>(s / factor);
   for (int l = 0; l < width; ++l) {
-    row[l] = static_cast<T>(c / factor);
-    row[l + width] = static_cast<T>((Odd(l & spec.lane_parity) ? -s : s) / factor);
+    row[l] = cosine;
+    row[l + width] = Odd(l & spec.lane_parity) ? -sine : sine;
   }
   return factor / folded;
 }
