@@ -50,6 +50,17 @@ std::complex<double> Runner<T>::HighProduct(int64_t chunk) const {
   return product;
 }
 
+// The product over the qubits in the lanes.
+template <class T>
+void Runner<T>::FillStartRow() {
+  for (int64_t l = 0; l < Lanes(); ++l) {
+    std::complex<double> product = 1;
+    for (int b = 0; b < plan_.lane_bits; ++b) product *= Factor(b, (l >> b) & 1);
+    start_.data()[l] = static_cast<T>(product.real());
+    start_.data()[Lanes() + l] = static_cast<T>(product.imag());
+  }
+}
+
 template <class T>
 void Runner<T>::ProductStart() {
   const int64_t width = Lanes();
@@ -59,12 +70,7 @@ void Runner<T>::ProductStart() {
                            call_.rows.data(), sample_rows_.data(),
                            qubits_.data() + b * 4 * width);
   }
-  for (int64_t l = 0; l < width; ++l) {
-    std::complex<double> product = 1;
-    for (int b = 0; b < plan_.lane_bits; ++b) product *= Factor(b, (l >> b) & 1);
-    start_.data()[l] = static_cast<T>(product.real());
-    start_.data()[width + l] = static_cast<T>(product.imag());
-  }
+  FillStartRow();
   const T* row_qubits = qubits_.data() + plan_.lane_bits * 4 * width;
   if (Whole()) {
     kernels_.product(psi_, start_.data(), row_qubits, plan_.row_bits);
@@ -107,13 +113,7 @@ void Runner<T>::ProductEnd() {
                        [](const ChainGate& gate) { return gate.acc >= 0; });
   });
   if (!derive) return;
-  // WeighObservables used the start row as scratch.
-  for (int64_t l = 0; l < width; ++l) {
-    std::complex<double> product = 1;
-    for (int b = 0; b < lanes; ++b) product *= Factor(b, (l >> b) & 1);
-    start_.data()[l] = static_cast<T>(product.real());
-    start_.data()[width + l] = static_cast<T>(product.imag());
-  }
+  FillStartRow();  // WeighObservables used it as scratch
   const T* row_qubits = qubits_.data() + lanes * 4 * width;
   T* ends = ends_.data();
   T* sum = lambda_;

@@ -65,6 +65,7 @@ class Runner {
   int64_t ChunkReals() const { return RowReals() << plan_.tile_bits; }
   void Split(int64_t n, const std::function<void(int64_t, int64_t, Worker&)>& body);
   void Run(const Stage& stage, bool backward);
+  void FillStartRow();
   void ProductStart();
   void ProductEnd();
   void QubitEnd(int index_bit, const std::complex<double>* r, int count);

@@ -45,7 +45,7 @@ QSTORE_INLINE V Permute(V v, I index) {
   return __builtin_shuffle(v, index);
 }
 
-// The row number with zeros inserted at `low` < `high`.
+// The number with a zero inserted at `bit`.
 QSTORE_INLINE uint32_t InsertZero(uint32_t i, int bit) {
   const uint32_t below = (1u << bit) - 1;
   return ((i & ~below) << 1) | (i & below);
