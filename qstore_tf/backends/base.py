@@ -25,6 +25,7 @@ class Capabilities:
         dtypes: Names of the float dtypes it runs in.
         xla: It compiles with `jit_compile=True`.
         batched: It runs a whole batch in one call.
+        samples: It draws samples.
     """
 
     state_vector: bool
@@ -33,6 +34,7 @@ class Capabilities:
     dtypes: tuple[str, ...] = ("float32",)
     xla: bool = False
     batched: bool = True
+    samples: bool = True
 
 
 class Backend(ABC):
@@ -45,6 +47,12 @@ class Backend(ABC):
     name: str
     capabilities: Capabilities
 
+    def check(self, program: Program) -> None:  # noqa: B027
+        """Raises ConfigurationError where this backend cannot run a gate of the program.
+
+        The message names the gate and a backend that can. Called once, before anything runs.
+        """
+
     @abstractmethod
     def expectation(
         self,
@@ -53,6 +61,8 @@ class Backend(ABC):
         inputs: Any,
         theta: Any,
         initial_state: Any = None,
+        *,
+        seed: Any = None,
     ) -> tf.Tensor:
         """Returns the expectations [B, K] of the observables.
 
@@ -62,6 +72,8 @@ class Backend(ABC):
             inputs: [B, F] float32 or float64, radians.
             theta: [P] of the same dtype, radians.
             initial_state: Complex [B, 2^n] where the program has one.
+            seed: Two integers where expectations are estimated from shots; the same seed gives
+                the same shots. Exact backends ignore it.
         """
 
     def state_vector(

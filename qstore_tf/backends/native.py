@@ -56,6 +56,8 @@ class Native(Backend):
         inputs: Any,
         theta: Any,
         initial_state: Any = None,
+        *,
+        seed: Any = None,
     ) -> tf.Tensor:
         """Returns expectations [B, K]; see `Backend.expectation`."""
         return native.expectation(

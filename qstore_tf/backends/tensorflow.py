@@ -33,6 +33,8 @@ class TensorFlow(Backend):
         inputs: Any,
         theta: Any,
         initial_state: Any = None,
+        *,
+        seed: Any = None,
     ) -> tf.Tensor:
         """Returns expectations [B, K]; see `Backend.expectation`."""
         return plain.expectation(program, observables, inputs, theta, initial_state)
