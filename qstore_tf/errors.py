@@ -43,6 +43,10 @@ class LibraryError(QstoreError, RuntimeError):
     """The native op library is missing or cannot be loaded."""
 
 
+class BackendError(QstoreError, RuntimeError):
+    """A simulator beneath failed while it ran; the message names the row of the batch."""
+
+
 class MemoryLimitError(QstoreError, MemoryError):
     """A computation that needs more memory than there is, refused before it starts."""
 

@@ -14,6 +14,7 @@ from qstore_tf import errors
         (errors.ConfigurationError, ValueError),
         (errors.InputError, ValueError),
         (errors.LibraryError, RuntimeError),
+        (errors.BackendError, RuntimeError),
         (errors.MemoryLimitError, MemoryError),
     ],
 )

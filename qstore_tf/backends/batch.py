@@ -1,0 +1,217 @@
+"""Whole batches on simulators that take one circuit at a time: one call, threads, rows in order."""
+
+from __future__ import annotations
+
+import os
+import threading
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from functools import lru_cache
+from typing import Any
+
+import numpy as np
+import tensorflow as tf
+
+from qstore_tf.errors import (
+    BackendError,
+    ConfigurationError,
+    InputError,
+    MemoryLimitError,
+    QstoreError,
+    describe,
+)
+
+Array = np.ndarray[Any, Any]
+RowFunction = Callable[..., Any]
+
+
+@tf.autograph.experimental.do_not_convert
+def run_rows(
+    function: RowFunction,
+    inputs: tf.Tensor,
+    theta: tf.Tensor,
+    initial: tf.Tensor | None,
+    out_dtype: tf.DType,
+    width: int,
+    *,
+    seed: tf.Tensor | None = None,
+    extra: tf.Tensor | None = None,
+    threads: int = 1,
+    what: str = "circuit",
+) -> tf.Tensor:
+    """Runs `function` on every row of a batch in one `tf.numpy_function` call.
+
+    The result has no gradient of its own: wrap the call in `tf.custom_gradient` where the
+    simulator can differentiate, else leave it to a gradient method that shifts.
+
+    Args:
+        function: Takes NumPy arrays `(inputs [F], theta [P], initial [2^n] or None)` of one row
+            and returns `width` numbers. With a seed it is given `seed=` an integer of 31 bits that
+            belongs to the row, with `extra` it is given `extra=` that row. It is called from
+            several threads at once unless `threads` is 1.
+        inputs: [B, F], the result of `prepare`, as are the next two.
+        theta: [P].
+        initial: Complex [B, 2^n], or None.
+        out_dtype: Dtype of the result.
+        width: Numbers a row; static.
+        seed: Two integers; None for functions that draw nothing.
+        extra: [B, ...], one more tensor whose rows the function wants, such as the gradient
+            that comes back to each row.
+        threads: Threads that share the rows, see `thread_count`. Worth it only where the
+            simulator releases the GIL and a row takes some 20 us or more.
+        what: Names a row in messages, such as "qsim circuit".
+
+    Returns:
+        [B, width]; row b belongs to row b of `inputs`. Where numbers of a row are NaN or
+        infinite, a float or complex result is NaN throughout that row and `function` does not
+        see it.
+
+    Raises:
+        BackendError: `function` failed; the message names the lowest row in which it did. Errors
+            of qstore_tf keep their type. Inside a `tf.function` TensorFlow raises its own type
+            of error, with the same message.
+    """
+    tensors = [inputs, theta]
+    has = (initial is not None, seed is not None, extra is not None)
+    tensors.extend(tensor for tensor in (initial, seed, extra) if tensor is not None)
+    numpy_dtype = tf.as_dtype(out_dtype).as_numpy_dtype
+
+    def batch(inputs: Array, theta: Array, *others: Array) -> Array:
+        rest = iter(others)
+        start, key, more = (next(rest) if given else None for given in has)
+        _check_rows(inputs, start, more)
+        out = np.empty((len(inputs), width), numpy_dtype)
+        usable = _usable(inputs, theta, start) if out.dtype.kind in "fc" else None
+
+        def row(number: int) -> None:
+            if usable is not None and not usable[number]:
+                out[number] = np.nan
+                return
+            options: dict[str, Any] = {}
+            if key is not None:
+                options["seed"] = row_seed(key, number)
+            if more is not None:
+                options["extra"] = more[number]
+            given = None if start is None else start[number]
+            out[number] = function(inputs[number], theta, given, **options)
+
+        for_each(row, len(inputs), threads, what)
+        return out
+
+    result = tf.numpy_function(batch, tensors, out_dtype, stateful=False)
+    return tf.ensure_shape(result, [inputs.shape[0] if inputs.shape.rank else None, width])
+
+
+def for_each(function: Callable[[int], None], count: int, threads: int, what: str) -> None:
+    """Calls `function(0)` to `function(count - 1)` from up to `threads` threads.
+
+    Each thread takes neighbouring rows and stops at its first failure, so what is raised does not
+    depend on timing.
+
+    Raises:
+        BackendError: As `run_rows`; of several rows that fail it is the lowest.
+    """
+    threads = max(1, min(threads, count))
+    edges = [count * part // threads for part in range(threads + 1)]
+
+    def part(start: int, stop: int) -> None:
+        for number in range(start, stop):
+            try:
+                function(number)
+            except Exception as error:
+                raise _named(error, number, count, what) from error
+
+    if threads == 1:
+        return part(0, count)
+    spans = list(zip(edges[:-1], edges[1:], strict=True))
+    # This thread works too: it would only wait for the others.
+    waiting = [_pool(threads - 1, os.getpid()).submit(part, *span) for span in spans[1:]]
+    failures: list[Exception] = []
+    try:
+        part(*spans[0])
+    except Exception as error:
+        failures.append(error)
+    for future in waiting:
+        try:
+            future.result()
+        except Exception as error:
+            failures.append(error)
+    if failures:
+        raise failures[0]
+
+
+def thread_count(num_threads: int = 0) -> int:
+    """Returns the threads to use: `num_threads`, or where it is 0 all that the process may use.
+
+    Like the native op, 0 reads the environment variable QSTORE_NUM_THREADS first.
+    """
+    if num_threads > 0:
+        return num_threads
+    wanted = os.environ.get("QSTORE_NUM_THREADS", "")
+    if wanted.isdecimal() and int(wanted) > 0:
+        return int(wanted)
+    try:
+        return len(os.sched_getaffinity(0))
+    except AttributeError:  # not on Linux
+        return os.cpu_count() or 1
+
+
+def check_threads(num_threads: Any, name: str = "num_threads") -> int:
+    """Returns `num_threads`; raises ConfigurationError unless it is an integer >= 0."""
+    if not isinstance(num_threads, int) or isinstance(num_threads, bool) or num_threads < 0:
+        raise ConfigurationError(
+            describe(
+                f"`{name}` is not a number of threads",
+                expected="an integer >= 0; 0 means all cores",
+                received=num_threads,
+            )
+        )
+    return num_threads
+
+
+def row_seed(seed: Any, row: int) -> int:
+    """Returns a 31-bit seed for one row, the same for the same two integers and row."""
+    words = [int(part) & 0xFFFFFFFFFFFFFFFF for part in seed]
+    return int(np.random.SeedSequence([*words, row]).generate_state(1)[0] >> 1)
+
+
+def _check_rows(inputs: Array, *others: Array | None) -> None:
+    for other in others:
+        if other is not None and len(other) != len(inputs):
+            raise InputError(
+                describe(
+                    "The arguments of a run have different numbers of rows",
+                    expected=f"{len(inputs)}, as many as `inputs` has",
+                    received=len(other),
+                )
+            )
+
+
+def _usable(inputs: Array, theta: Array, start: Array | None) -> Array:
+    usable = np.isfinite(inputs).all(axis=1) & np.isfinite(theta).all()
+    if start is not None:
+        usable &= np.isfinite(start).all(axis=1)
+    return usable
+
+
+def _named(error: Exception, number: int, count: int, what: str) -> Exception:
+    message = describe(f"The {what} in row {number} of a batch of {count} failed ({error})")
+    if isinstance(error, QstoreError):
+        return type(error)(message)
+    if isinstance(error, MemoryError):
+        return MemoryLimitError(message)
+    return BackendError(message)
+
+
+_pools = threading.Lock()
+
+
+@lru_cache(maxsize=8)
+def _make_pool(threads: int, process: int) -> ThreadPoolExecutor:
+    return ThreadPoolExecutor(threads, thread_name_prefix="qstore_tf")
+
+
+def _pool(threads: int, process: int) -> ThreadPoolExecutor:
+    # By process, because threads do not live on in a child that was forked.
+    with _pools:
+        return _make_pool(threads, process)
