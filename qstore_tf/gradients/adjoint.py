@@ -4,6 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from functools import partial
+from typing import Any
+
+import tensorflow as tf
 
 from qstore_tf.backends.base import Backend
 from qstore_tf.circuits.observables import PauliSum
@@ -43,7 +46,16 @@ class Adjoint(GradientMethod):
         self, backend: Backend, program: Program, observables: Sequence[PauliSum]
     ) -> Function:
         """Returns the backend's own function, which carries its gradient."""
-        return partial(backend.expectation, program, tuple(observables))
+        observables = tuple(observables)
+
+        def function(
+            inputs: Any, theta: Any, initial_state: Any = None, seed: Any = None
+        ) -> tf.Tensor:
+            return backend.expectation(
+                program, observables, inputs, theta, initial_state, seed=seed
+            )
+
+        return function
 
     def state(self, backend: Backend, program: Program) -> Function:
         """Returns the backend's own function, which carries its gradient."""

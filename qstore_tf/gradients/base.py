@@ -16,10 +16,23 @@ from qstore_tf.errors import ConfigurationError, describe
 Function = Callable[..., tf.Tensor]
 
 
+def fold(seed: tf.Tensor | None, purpose: int) -> tf.Tensor | None:
+    """Returns the seed that belongs to a purpose, independent of those of all others."""
+    if seed is None:
+        return None
+    return tf.random.experimental.stateless_fold_in(seed, tf.constant(purpose, tf.int64))
+
+
 class GradientMethod(ABC):
-    """Makes a program's results differentiable on a backend."""
+    """Makes a program's results differentiable on a backend.
+
+    Attributes:
+        name: What users call it.
+        random: Its gradients are drawn at random, so its functions want a seed.
+    """
 
     name: str
+    random: bool = False
 
     @abstractmethod
     def check(self, backend: Backend) -> None:
@@ -29,7 +42,10 @@ class GradientMethod(ABC):
     def expectation(
         self, backend: Backend, program: Program, observables: Sequence[PauliSum]
     ) -> Function:
-        """Returns `f(inputs, theta, initial_state=None)` -> expectations [B, K]."""
+        """Returns `f(inputs, theta, initial_state=None, seed=None)` -> expectations [B, K].
+
+        `seed`, two integers, goes to the backend; what the backward pass draws follows from it.
+        """
 
     def state(self, backend: Backend, program: Program) -> Function:
         """Returns `f(inputs, theta, initial_state=None)` -> states [B, 2^n].

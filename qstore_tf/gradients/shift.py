@@ -16,7 +16,7 @@ from qstore_tf.backends.base import Backend
 from qstore_tf.circuits.observables import PauliSum
 from qstore_tf.circuits.program import Angle, CompiledPrimitive, Phase, Program, Rot
 from qstore_tf.errors import ConfigurationError, describe
-from qstore_tf.gradients.base import Function, GradientMethod
+from qstore_tf.gradients.base import Function, GradientMethod, fold
 from qstore_tf.ops.inputs import prepare
 from qstore_tf.ops.plain_angles import affine
 
@@ -68,18 +68,20 @@ class _Shifted(GradientMethod):
     def expectation(
         self, backend: Backend, program: Program, observables: Sequence[PauliSum]
     ) -> Function:
-        """Returns `f(inputs, theta, initial_state=None)` with a gradient by shifted runs."""
+        """Returns `f(inputs, theta, initial_state=None, seed=None)`, its gradient by shifted runs."""
         observables = tuple(observables)
         unrolled = _unroll(program)
         shifts, weights = self._tables(unrolled)
         n_angles = len(unrolled.rows)
 
-        def run(angles: tf.Tensor, initial: tf.Tensor | None) -> tf.Tensor:
+        def run(angles: tf.Tensor, initial: tf.Tensor | None, seed: Any) -> tf.Tensor:
             empty = tf.zeros([0], angles.dtype)
-            return backend.expectation(unrolled.program, observables, angles, empty, initial)
+            return backend.expectation(
+                unrolled.program, observables, angles, empty, initial, seed=seed
+            )
 
         def shifted_gradient(
-            angles: tf.Tensor, initial: tf.Tensor | None, grad: tf.Tensor
+            angles: tf.Tensor, initial: tf.Tensor | None, grad: tf.Tensor, seed: Any
         ) -> tf.Tensor:
             if not len(shifts):
                 return tf.zeros_like(angles)
@@ -87,17 +89,19 @@ class _Shifted(GradientMethod):
             moved = angles[None] + tf.constant(shifts[:, None, :], angles.dtype)
             moved = tf.reshape(moved, [-1, n_angles])
             again = None if initial is None else tf.tile(initial, [rows, 1])
-            values = expect(moved, again)
+            values = expect(moved, again, fold(seed, 1))
             values = tf.reshape(values, [rows, -1, len(observables)])
             weighted = tf.reduce_sum(values * grad[None], axis=2)
             return tf.matmul(weighted, tf.constant(weights, angles.dtype), transpose_a=True)
 
-        def expect(angles: tf.Tensor, initial: tf.Tensor | None) -> tf.Tensor:
+        def expect(angles: tf.Tensor, initial: tf.Tensor | None, seed: Any) -> tf.Tensor:
             if initial is None:
 
                 @tf.custom_gradient
                 def free(angles: tf.Tensor) -> Any:
-                    return run(angles, None), lambda grad: shifted_gradient(angles, None, grad)
+                    return run(angles, None, seed), lambda grad: shifted_gradient(
+                        angles, None, grad, seed
+                    )
 
                 return free(angles)
 
@@ -106,16 +110,18 @@ class _Shifted(GradientMethod):
                 def gradient(grad: tf.Tensor) -> Any:
                     with tf.GradientTape() as tape:
                         tape.watch(initial)
-                        values = run(angles, initial)
+                        values = run(angles, initial, seed)
                     by_initial = tape.gradient(values, initial, grad)
-                    return shifted_gradient(angles, initial, grad), by_initial
+                    return shifted_gradient(angles, initial, grad, seed), by_initial
 
-                return run(angles, initial), gradient
+                return run(angles, initial, seed), gradient
 
             return started(angles, initial)
 
         @tf.autograph.experimental.do_not_convert
-        def function(inputs: Any, theta: Any, initial_state: Any = None) -> tf.Tensor:
+        def function(
+            inputs: Any, theta: Any, initial_state: Any = None, seed: Any = None
+        ) -> tf.Tensor:
             inputs, theta, initial = prepare(program, inputs, theta, initial_state)
             if initial is not None and not backend.capabilities.adjoint:
                 raise ConfigurationError(
@@ -127,7 +133,7 @@ class _Shifted(GradientMethod):
                     )
                 )
             watched = inputs if self.inputs else tf.stop_gradient(inputs)
-            return expect(_angles(unrolled, watched, theta), initial)
+            return expect(_angles(unrolled, watched, theta), initial, seed)
 
         return function
 

@@ -25,9 +25,9 @@ class Counting(Backend):
     def __init__(self):
         self.rows = []
 
-    def expectation(self, program, observables, inputs, theta, initial_state=None):
+    def expectation(self, program, observables, inputs, theta, initial=None, *, seed=None):
         self.rows.append(int(inputs.shape[0]))
-        values = plain.expectation(program, observables, inputs, theta, initial_state)
+        values = plain.expectation(program, observables, inputs, theta, initial)
         return tf.stop_gradient(values)
 
 

@@ -40,6 +40,8 @@ class Counting(Backend):
         inputs: Any,
         theta: Any,
         initial_state: Any = None,
+        *,
+        seed: Any = None,
     ) -> tf.Tensor:
         self.runs.append((len(program.gates), initial_state is not None))
         return backends.get("tensorflow").expectation(program, observables, inputs, theta)
