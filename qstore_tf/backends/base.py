@@ -11,7 +11,7 @@ import tensorflow as tf
 
 from qstore_tf.circuits.observables import PauliSum
 from qstore_tf.circuits.program import Program
-from qstore_tf.errors import ConfigurationError, describe
+from qstore_tf.errors import ConfigurationError, InputError, describe
 
 
 @dataclass(frozen=True)
@@ -120,6 +120,18 @@ class Backend(ABC):
             ConfigurationError: This backend draws no samples.
         """
         raise self._lacks("samples")
+
+    def check_dtype(self, dtype: tf.DType) -> None:
+        """Raises InputError where this backend does not run in a float dtype."""
+        if dtype.name not in self.capabilities.dtypes:
+            raise InputError(
+                describe(
+                    f"Backend {self.name!r} does not run in {dtype.name}",
+                    expected=" or ".join(self.capabilities.dtypes),
+                    received=dtype.name,
+                    hint="Use dtype='float32' in the layer, or backend='native'",
+                )
+            )
 
     def get_config(self) -> dict[str, Any]:
         """Returns the keyword arguments that make the same backend again."""

@@ -64,29 +64,18 @@ def run_rows(
     Returns:
         [B, width]; row b belongs to row b of `inputs`. Where numbers of a row are NaN or
         infinite, a float or complex result is NaN throughout that row and `function` does not
-        see it.
+        see it; an integer result cannot be, so there it is an InputError.
 
     Raises:
         BackendError: `function` failed; the message names the lowest row in which it did. Errors
             of qstore_tf keep their type. Inside a `tf.function` TensorFlow raises its own type
             of error, with the same message.
     """
-    tensors = [inputs, theta]
-    has = (initial is not None, seed is not None, extra is not None)
-    tensors.extend(tensor for tensor in (initial, seed, extra) if tensor is not None)
-    numpy_dtype = tf.as_dtype(out_dtype).as_numpy_dtype
 
-    def batch(inputs: Array, theta: Array, *others: Array) -> Array:
-        rest = iter(others)
-        start, key, more = (next(rest) if given else None for given in has)
-        _check_rows(inputs, start, more)
+    def batch(inputs: Array, theta: Array, start: Array | None, key: Any, more: Any) -> Array:
         out = np.empty((len(inputs), width), numpy_dtype)
-        usable = _usable(inputs, theta, start) if out.dtype.kind in "fc" else None
 
         def row(number: int) -> None:
-            if usable is not None and not usable[number]:
-                out[number] = np.nan
-                return
             options: dict[str, Any] = {}
             if key is not None:
                 options["seed"] = row_seed(key, number)
@@ -95,11 +84,76 @@ def run_rows(
             given = None if start is None else start[number]
             out[number] = function(inputs[number], theta, given, **options)
 
-        for_each(row, len(inputs), threads, what)
+        for_each(finite_only(row, out, inputs, theta, start), len(inputs), threads, what)
         return out
+
+    numpy_dtype = tf.as_dtype(out_dtype).as_numpy_dtype
+    return run_batch(batch, inputs, theta, initial, out_dtype, width, seed=seed, extra=extra)
+
+
+@tf.autograph.experimental.do_not_convert
+def run_batch(
+    function: Callable[..., Array],
+    inputs: tf.Tensor,
+    theta: tf.Tensor,
+    initial: tf.Tensor | None,
+    out_dtype: tf.DType,
+    width: int,
+    *,
+    seed: tf.Tensor | None = None,
+    extra: tf.Tensor | None = None,
+) -> tf.Tensor:
+    """Runs `function` on a whole batch in one `tf.numpy_function` call.
+
+    For simulators that prepare something for all rows at once; the others have `run_rows`.
+
+    Args:
+        function: Takes the NumPy arrays `(inputs, theta, initial, seed, extra)`, None for those
+            not given, and returns [B, width].
+        inputs: As in `run_rows`, and so are the others.
+        theta: [P].
+        initial: Complex [B, 2^n], or None.
+        out_dtype: Dtype of the result.
+        width: Numbers a row; static.
+        seed: Two integers, or None.
+        extra: [B, ...], or None.
+    """
+    tensors = [inputs, theta]
+    has = (initial is not None, seed is not None, extra is not None)
+    tensors.extend(tensor for tensor in (initial, seed, extra) if tensor is not None)
+
+    def batch(inputs: Array, theta: Array, *others: Array) -> Array:
+        rest = iter(others)
+        start, key, more = (next(rest) if given else None for given in has)
+        _check_rows(inputs, start, more)
+        return function(inputs, theta, start, key, more)
 
     result = tf.numpy_function(batch, tensors, out_dtype, stateful=False)
     return tf.ensure_shape(result, [inputs.shape[0] if inputs.shape.rank else None, width])
+
+
+def finite_only(
+    function: Callable[[int], None], out: Array, inputs: Array, theta: Array, start: Array | None
+) -> Callable[[int], None]:
+    """Returns `function` without the rows whose numbers are NaN or infinite.
+
+    Those become NaN in `out`, or where it holds integers an InputError.
+    """
+    usable: Array = np.isfinite(inputs).all(axis=1) & np.isfinite(theta).all()
+    if start is not None:
+        usable = usable & np.isfinite(start).all(axis=1)
+    if usable.all():
+        return function
+
+    def checked(number: int) -> None:
+        if usable[number]:
+            function(number)
+        elif out.dtype.kind in "fc":
+            out[number] = np.nan
+        else:
+            raise InputError("its numbers must be finite to draw samples from them")
+
+    return checked
 
 
 def for_each(function: Callable[[int], None], count: int, threads: int, what: str) -> None:
@@ -185,13 +239,6 @@ def _check_rows(inputs: Array, *others: Array | None) -> None:
                     received=len(other),
                 )
             )
-
-
-def _usable(inputs: Array, theta: Array, start: Array | None) -> Array:
-    usable = np.isfinite(inputs).all(axis=1) & np.isfinite(theta).all()
-    if start is not None:
-        usable &= np.isfinite(start).all(axis=1)
-    return usable
 
 
 def _named(error: Exception, number: int, count: int, what: str) -> Exception:

@@ -129,3 +129,9 @@ def test_threads_are_those_asked_for_or_all(monkeypatch):
     for wrong in (-1, True, 1.5):
         with pytest.raises(ConfigurationError, match="integer >= 0"):
             batch.check_threads(wrong)
+
+
+def test_no_sample_is_drawn_from_numbers_that_are_not_finite():
+    x = tf.constant([[0.0], [np.nan]])
+    with pytest.raises(ValueError, match="row 1 of a batch of 2.*finite"):
+        batch.run_rows(lambda x, t, s: [1], x, THETA, None, tf.int64, 1)
