@@ -11,16 +11,13 @@ import tensorflow as tf
 from qstore_tf.backends.base import Backend
 from qstore_tf.circuits.observables import PauliSum
 from qstore_tf.circuits.program import Program
-from qstore_tf.errors import ConfigurationError, describe
+from qstore_tf.errors import ConfigurationError, InputError, describe
 
 Function = Callable[..., tf.Tensor]
 
-
-def fold(seed: tf.Tensor | None, purpose: int) -> tf.Tensor | None:
-    """Returns the seed that belongs to a purpose, independent of those of all others."""
-    if seed is None:
-        return None
-    return tf.random.experimental.stateless_fold_in(seed, tf.constant(purpose, tf.int64))
+# (inputs, theta, initial_state, d loss / d expectations [B, K], seed) -> d loss / d inputs [B, F]
+# and d loss / d theta [P].
+Pullback = Callable[..., tuple[tf.Tensor, tf.Tensor]]
 
 
 class GradientMethod(ABC):
@@ -29,10 +26,12 @@ class GradientMethod(ABC):
     Attributes:
         name: What users call it.
         random: Its gradients are drawn at random, so its functions want a seed.
+        stateful: It remembers earlier gradients, so each layer needs a method of its own.
     """
 
     name: str
     random: bool = False
+    stateful: bool = False
 
     @abstractmethod
     def check(self, backend: Backend) -> None:
@@ -46,6 +45,29 @@ class GradientMethod(ABC):
 
         `seed`, two integers, goes to the backend; what the backward pass draws follows from it.
         """
+
+    def pullback(
+        self, backend: Backend, program: Program, observables: Sequence[PauliSum]
+    ) -> Pullback:
+        """Returns the backward pass alone.
+
+        It is `g(inputs, theta, initial_state, upstream, seed)`; from `upstream`, d loss /
+        d expectations [B, K], it makes d loss / d inputs [B, F] and d loss / d theta [P].
+        """
+        function = self.expectation(backend, program, observables)
+
+        def pull(
+            inputs: tf.Tensor, theta: tf.Tensor, initial: Any, upstream: tf.Tensor, seed: Any
+        ) -> tuple[tf.Tensor, tf.Tensor]:
+            with tf.GradientTape() as tape:
+                tape.watch([inputs, theta])
+                values = function(inputs, theta, initial, seed)
+            by_inputs, by_theta = tape.gradient(
+                values, [inputs, theta], upstream, unconnected_gradients="zero"
+            )
+            return by_inputs, by_theta
+
+        return pull
 
     def state(self, backend: Backend, program: Program) -> Function:
         """Returns `f(inputs, theta, initial_state=None)` -> states [B, 2^n].
@@ -68,3 +90,42 @@ class GradientMethod(ABC):
         """Returns the expression that makes the same method again."""
         options = ", ".join(f"{key}={value!r}" for key, value in self.get_config().items())
         return f"{type(self).__name__}({options})"
+
+
+def read_seed(seed: Any, wanted_by: str | None = None) -> tf.Tensor | None:
+    """Returns a seed as an int64 [2] tensor, or None.
+
+    Args:
+        seed: Two integers, or None.
+        wanted_by: The gradient method that cannot do without, if it is one of those.
+
+    Raises:
+        ConfigurationError: None was given where one is wanted.
+        InputError: It is not two integers.
+    """
+    if seed is None:
+        if wanted_by is None:
+            return None
+        raise ConfigurationError(
+            describe(
+                f"gradient={wanted_by!r} draws at random and was given no seed",
+                expected="two integers",
+                hint="Call f(inputs, theta, seed=[0, step]), with another step each time; "
+                "layers do this by themselves",
+            )
+        )
+    try:
+        given = tf.convert_to_tensor(seed)
+        fits = given.dtype.is_integer and given.shape.is_compatible_with([2])
+    except (TypeError, ValueError):
+        fits = False
+    if not fits:
+        raise InputError(describe("`seed` is not a seed", expected="two integers", received=seed))
+    return tf.cast(given, tf.int64)
+
+
+def fold(seed: tf.Tensor | None, purpose: int) -> tf.Tensor | None:
+    """Returns the seed that belongs to a purpose, independent of those of all others."""
+    if seed is None:
+        return None
+    return tf.random.experimental.stateless_fold_in(seed, tf.constant(purpose, tf.int64))

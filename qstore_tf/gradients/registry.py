@@ -7,15 +7,10 @@ from typing import Any
 
 from qstore_tf.backends.base import Backend
 from qstore_tf.errors import ConfigurationError, describe, did_you_mean
-from qstore_tf.gradients.adjoint import Adjoint
+from qstore_tf.gradients.adaptive import SIMPLE, Adaptive
 from qstore_tf.gradients.base import GradientMethod
-from qstore_tf.gradients.shift import FiniteDifference, ParameterShift
 
-METHODS: dict[str, Callable[..., GradientMethod]] = {
-    "adjoint": Adjoint,
-    "parameter_shift": ParameterShift,
-    "finite_difference": FiniteDifference,
-}
+METHODS: dict[str, Callable[..., GradientMethod]] = {**SIMPLE, "adaptive": Adaptive}
 
 
 def get(gradient: str | GradientMethod, backend: Backend, **options: Any) -> GradientMethod:

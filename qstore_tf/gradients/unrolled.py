@@ -1,0 +1,85 @@
+"""Programs in which every angle is an input of its own, so that each can be moved by itself."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from functools import lru_cache
+
+import tensorflow as tf
+
+from qstore_tf.circuits.program import Angle, CompiledPrimitive, Phase, Program, Rot
+from qstore_tf.ops.plain_angles import affine
+
+
+@dataclass(frozen=True)
+class Row:
+    """One column of an unrolled program: an angle in terms of the original's slots."""
+
+    angle: Angle
+    scale: float = 1.0
+
+
+@dataclass(frozen=True)
+class Unrolled:
+    """A program without theta; its inputs are computed from the original's inputs and theta.
+
+    Attributes:
+        program: The program, with G inputs.
+        rows: For each of its inputs, what it is in terms of the original's slots.
+        gates: For each of its inputs, the one gate that reads it; empty for `promote`.
+    """
+
+    program: Program
+    rows: tuple[Row, ...]
+    gates: tuple[CompiledPrimitive, ...] = ()
+
+    def columns(self, inputs: tf.Tensor, theta: tf.Tensor) -> tf.Tensor:
+        """Returns the inputs of the unrolled program, [B, G]."""
+        batch = tf.shape(inputs)[0]
+        if not self.rows:
+            return tf.zeros([batch, 0], inputs.dtype)
+        values = tf.transpose(affine(self.rows, tf.transpose(inputs), theta))
+        return tf.broadcast_to(values, [batch, len(self.rows)])
+
+    def reads_theta(self, column: int) -> bool:
+        """Whether a column depends on theta, and not on inputs alone."""
+        return any(kind == "t" for kind, _, _ in self.rows[column].angle.terms)
+
+
+@lru_cache(maxsize=256)
+def unroll(program: Program) -> Unrolled:
+    """Makes every gate angle that depends on a slot an input of its own, in time order."""
+    rows: list[Row] = []
+    moving: list[CompiledPrimitive] = []
+    gates: list[CompiledPrimitive] = []
+    for gate in program.gates:
+        if isinstance(gate, (Rot, Phase)) and gate.angle.terms:
+            moving.append(gate)
+            gates.append(replace(gate, angle=Angle(0.0, (("i", len(rows), 1.0),))))
+            rows.append(Row(gate.angle))
+        else:
+            gates.append(gate)
+    unrolled = Program(program.n_qubits, len(rows), 0, program.has_initial, tuple(gates))
+    return Unrolled(unrolled, tuple(rows), tuple(moving))
+
+
+@lru_cache(maxsize=256)
+def promote(program: Program) -> Unrolled:
+    """Makes the entries of theta inputs, behind the program's own, so that rows may differ."""
+    n_inputs, n_theta = program.n_inputs, program.n_theta
+    gates = tuple(_promoted(gate, n_inputs) for gate in program.gates)
+    slots = [("i", k) for k in range(n_inputs)] + [("t", k) for k in range(n_theta)]
+    rows = tuple(Row(Angle(0.0, ((kind, slot, 1.0),))) for kind, slot in slots)
+    return Unrolled(
+        Program(program.n_qubits, n_inputs + n_theta, 0, program.has_initial, gates), rows
+    )
+
+
+def _promoted(gate: CompiledPrimitive, n_inputs: int) -> CompiledPrimitive:
+    if not isinstance(gate, (Rot, Phase)):
+        return gate
+    terms = tuple(
+        ("i", slot + (n_inputs if kind == "t" else 0), coefficient)
+        for kind, slot, coefficient in gate.angle.terms
+    )
+    return replace(gate, angle=Angle(gate.angle.constant, terms))
