@@ -32,4 +32,5 @@ __attribute__((constructor)) static void RegisterLibrary() {
   qstore::RegisterExpectation();
   qstore::RegisterState();
   qstore::RegisterSample();
+  qstore::RegisterMetric();
 }

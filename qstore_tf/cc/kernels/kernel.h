@@ -83,6 +83,7 @@ void RegisterKernel(const char* op) {
 void RegisterExpectation();
 void RegisterState();
 void RegisterSample();
+void RegisterMetric();
 
 }  // namespace qstore
 

@@ -8,6 +8,7 @@
 // QstoreState            -> state C[B, 2^n], qubit 0 the most significant bit of the index
 // QstoreStateGrad        -> vector-Jacobian product of the above with `grad` C[B, 2^n]
 // QstoreSample           -> samples int64[B, shots]: basis-state indices, drawn with `seed`
+// QstoreMetric           -> metric T[P, P]: Fubini-Study metric by theta, mean over the batch
 #include "schema.h"
 
 #include <cstdio>
@@ -72,6 +73,17 @@ void LikeInputs(TF_ShapeInferenceContext* ctx, TF_Status* status) {
   }
 }
 
+// Output [P, P] for theta [P].
+void SquareOfTheta(TF_ShapeInferenceContext* ctx, TF_Status* status) {
+  if (!CheckRanks(ctx, status)) return;
+  const ShapePtr theta = InputOfRank(ctx, 1, 1, status);
+  if (theta == nullptr) return;
+  const ShapePtr result = NewShape();
+  TF_ShapeInferenceContextConcatenateShapes(ctx, theta.get(), theta.get(), result.get(), status);
+  if (TF_GetCode(status) != TF_OK) return;
+  TF_ShapeInferenceContextSetOutput(ctx, 0, result.get(), status);
+}
+
 class Op {
  public:
   explicit Op(const char* name) : name_(name), builder_(TF_NewOpDefinitionBuilder(name)) {
@@ -132,6 +144,7 @@ void RegisterOps() {
       .Attr("shots: int >= 1")
       .Output("samples: int64")
       .Register(RowPerSample);
+  Op("QstoreMetric").Output("metric: T").Register(SquareOfTheta);
 }
 
 }  // namespace qstore
