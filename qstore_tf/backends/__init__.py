@@ -3,6 +3,7 @@
 from qstore_tf.backends.base import Backend as Backend
 from qstore_tf.backends.base import Capabilities as Capabilities
 from qstore_tf.backends.native import Native as Native
+from qstore_tf.backends.qsim import Qsim as Qsim
 from qstore_tf.backends.registry import available as available
 from qstore_tf.backends.registry import get as get
 from qstore_tf.backends.registry import register as register

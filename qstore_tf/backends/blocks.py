@@ -26,7 +26,6 @@ from qstore_tf.circuits.program import (
 )
 
 Array = np.ndarray[Any, Any]
-WIDEST_ROT = 2
 
 
 @dataclass
@@ -219,14 +218,18 @@ def qubits_of(gate: CompiledPrimitive) -> tuple[tuple[int, ...], tuple[int, ...]
     return gate.controls, tuple(gate.targets)
 
 
-def narrow(gate: CompiledPrimitive) -> list[CompiledPrimitive]:
+def narrow(gate: CompiledPrimitive, widest: int = 2) -> list[CompiledPrimitive]:
     """Returns the gate, a rotation of many qubits as one of its last qubit between two ladders.
+
+    Args:
+        gate: A primitive.
+        widest: Rotations of so many qubits stay as they are.
 
     Example:
         >>> len(narrow(Rot("ZZZ", (0, 1, 2), Angle(0.5))))
         5
     """
-    if not isinstance(gate, Rot) or len(gate.targets) <= WIDEST_ROT:
+    if not isinstance(gate, Rot) or len(gate.targets) <= widest:
         return [gate]
     before: list[CompiledPrimitive] = []
     after: list[CompiledPrimitive] = []

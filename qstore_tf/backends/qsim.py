@@ -20,8 +20,8 @@ from qstore_tf.ops.inputs import check_observables, check_sampling, prepare
 
 # Rows whose matrices are in memory at once.
 _ROWS = 256
-# Below, qsim's threads cost more than they save.
-_QUBITS_FOR_THREADS = 15
+# Smaller states are done before threads pay.
+_QUBITS_FOR_THREADS = 16
 # What qsim applies as one matrix: with controls, and with the controls made part of it.
 _WIDEST_CONTROLLED, _WIDEST = 4, 6
 
@@ -41,7 +41,7 @@ class Qsim(Backend):
     computed for the whole batch, so that nothing is translated gate by gate and sample by sample.
 
     Args:
-        num_threads: Threads for one state of at least 15 qubits; 0 means all cores the process may
+        num_threads: Threads for one state of at least 16 qubits; 0 means all cores the process may
             use, or what the environment variable QSTORE_NUM_THREADS says.
         max_fused_gate_size: Qubits of the largest gate into which qsim fuses others, 1 to 6.
         qsim_options: More of `qsimcirq.QSimOptions`, by its names or one-letter keys, which wins

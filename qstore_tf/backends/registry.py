@@ -4,18 +4,28 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable
+from importlib import import_module
 from typing import Any
 
 import tensorflow as tf
 
 from qstore_tf.backends.base import Backend
+from qstore_tf.backends.extras import install, missing
 from qstore_tf.backends.native import Native
+from qstore_tf.backends.qsim import Qsim
 from qstore_tf.backends.tensorflow import TensorFlow
 from qstore_tf.errors import ConfigurationError, describe, did_you_mean
 from qstore_tf.ops import library
 
 _log = logging.getLogger("qstore_tf")
 _factories: dict[str, Callable[..., Backend]] = {}
+# Backends of extras: the class that serves them and the module that the extra installs. Their own
+# modules are imported when they are asked for.
+_EXTRAS: dict[str, tuple[str, str]] = {
+    "tfq": ("Tfq", "tensorflow_quantum"),
+    "lightning": ("Lightning", "pennylane_lightning"),
+    "qulacs": ("Qulacs", "qulacs"),
+}
 _said: set[str] = set()
 
 
@@ -46,7 +56,8 @@ def get(backend: str | Backend = "auto", **options: Any) -> Backend:
 
     Raises:
         ConfigurationError: The name is unknown, or options came with a backend object.
-        LibraryError: "native" is asked for and the op library does not load.
+        LibraryError: "native" is asked for and the op library does not load, or what a backend
+            needs is not installed; the message has the line that installs it.
 
     Example:
         >>> get("tensorflow").name
@@ -93,6 +104,13 @@ def available() -> dict[str, str | None]:
     """
     reasons: dict[str, str | None] = {name: None for name in _factories}
     reasons["native"] = library.status().reason
+    for name, (_, module) in _EXTRAS.items():
+        reasons[name] = missing(module, extra=name)
+    if reasons["tfq"] is None and not tf.__version__.startswith("2.18."):
+        reasons["tfq"] = (
+            f"tensorflow_quantum works with TensorFlow 2.18 alone, and this is {tf.__version__}. "
+            f"{install('tfq')}"
+        )
     return reasons
 
 
@@ -125,6 +143,17 @@ def _local_cpu(**options: Any) -> Backend:
     return Native(**options) if library.available() else TensorFlow(**options)
 
 
+def _lazy(name: str, class_name: str) -> Callable[..., Backend]:
+    def make(**options: Any) -> Backend:
+        module = import_module(f"qstore_tf.backends.{name}")
+        return getattr(module, class_name)(**options)
+
+    return make
+
+
 register("native", Native)
 register("tensorflow", TensorFlow)
+register("qsim", Qsim)
+for _name, (_class_name, _) in _EXTRAS.items():
+    register(_name, _lazy(_name, _class_name))
 register("local_cpu", _local_cpu)

@@ -110,12 +110,16 @@ def sample(
         seed: Two integers.
     """
     seed = check_sampling(shots, seed)
-    chances = tf.cast(probabilities(program, inputs, theta, initial_state), tf.float64)
-    below = tf.cumsum(chances, axis=1)
+    return draw(probabilities(program, inputs, theta, initial_state), shots, seed)
+
+
+def draw(probabilities: tf.Tensor, shots: int, seed: tf.Tensor) -> tf.Tensor:
+    """Draws basis-state indices int64 [B, shots] from [B, 2^n], which need not add up to one."""
+    below = tf.cumsum(tf.cast(probabilities, tf.float64), axis=1)
     shape = [tf.shape(below)[0], shots]
     draws = tf.random.stateless_uniform(shape, seed=seed, dtype=tf.float64) * below[:, -1:]
     index = tf.searchsorted(below, draws, side="right", out_type=tf.int64)
-    return tf.minimum(index, 2**program.n_qubits - 1)
+    return tf.minimum(index, probabilities.shape[1] - 1)
 
 
 def squared_magnitude(state: tf.Tensor) -> tf.Tensor:
