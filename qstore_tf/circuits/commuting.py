@@ -1,0 +1,88 @@
+"""Which trained angles of a program stand in one layer of commuting gates."""
+
+from __future__ import annotations
+
+from functools import lru_cache
+
+from qstore_tf.circuits.program import CompiledPrimitive, Flip, Phase, Program, Rot, Swap
+
+
+@lru_cache(maxsize=256)
+def theta_blocks(program: Program) -> tuple[int, ...]:
+    """Returns the block of each entry of theta, numbered from 0 in the order of theta.
+
+    The layer of a gate is the largest number of gates with theta that come before it, none of
+    them commuting with the next. Two entries of theta are in one block where a layer has gates
+    of both, or where a third entry links them so. Gates count as commuting where they share no
+    qubit, where both are diagonal, or where both are uncontrolled rotations about commuting
+    Pauli strings.
+
+    Example:
+        >>> from qstore_tf.circuits import compile_circuit
+        >>> from qstore_tf.circuits.ansatz import hardware_efficient
+        >>> theta_blocks(compile_circuit(hardware_efficient(2, depth=2)))  # RY RZ RY RZ, twice
+        (0, 1, 0, 1, 2, 3, 2, 3)
+    """
+    parent = list(range(program.n_theta))
+
+    def root(slot: int) -> int:
+        while parent[slot] != slot:
+            slot = parent[slot]
+        return slot
+
+    leader: dict[int, int] = {}  # layer -> one of its slots
+    for gate, layer in zip(program.gates, _layers(program), strict=True):
+        for slot in _slots(gate):
+            first = leader.setdefault(layer, slot)
+            parent[root(slot)] = root(first)
+    numbers: dict[int, int] = {}
+    return tuple(
+        numbers.setdefault(root(slot), len(numbers)) for slot in range(program.n_theta)
+    )
+
+
+def _layers(program: Program) -> list[int]:
+    """Returns the layer of each gate."""
+    by_qubit: dict[int, list[int]] = {q: [] for q in range(program.n_qubits)}
+    layers: list[int] = []
+    for number, gate in enumerate(program.gates):
+        before = {other for q in _qubits(gate) for other in by_qubit[q]}
+        blocking = [k for k in before if not _commute(program.gates[k], gate)]
+        layers.append(
+            max((layers[k] + bool(_slots(program.gates[k])) for k in blocking), default=0)
+        )
+        for q in _qubits(gate):
+            by_qubit[q].append(number)
+    return layers
+
+
+def _slots(gate: CompiledPrimitive) -> list[int]:
+    if not isinstance(gate, (Rot, Phase)):
+        return []
+    return [slot for kind, slot, _ in gate.angle.terms if kind == "t"]
+
+
+def _qubits(gate: CompiledPrimitive) -> tuple[int, ...]:
+    if isinstance(gate, Phase):
+        return gate.controls
+    if isinstance(gate, Flip):
+        return (gate.target, *gate.controls)
+    return (*gate.targets, *gate.controls)
+
+
+def _is_diagonal(gate: CompiledPrimitive) -> bool:
+    return isinstance(gate, Phase) or (isinstance(gate, Rot) and set(gate.paulis) <= {"Z"})
+
+
+def _commute(first: CompiledPrimitive, second: CompiledPrimitive) -> bool:
+    if not set(_qubits(first)) & set(_qubits(second)):
+        return True
+    if _is_diagonal(first) and _is_diagonal(second):
+        return True
+    if not (isinstance(first, Rot) and isinstance(second, Rot)):
+        return isinstance(first, Swap) and first == second
+    if first.controls or second.controls:
+        return False
+    here = dict(zip(first.targets, first.paulis, strict=True))
+    differ = [q for q, p in zip(second.targets, second.paulis, strict=True) if here.get(q, p) != p]
+    return len(differ) % 2 == 0

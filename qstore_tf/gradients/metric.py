@@ -1,0 +1,292 @@
+"""The Fubini-Study metric: by the native op, from states, or from overlaps counted in shots."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import lru_cache
+from typing import Any
+
+import numpy as np
+import tensorflow as tf
+
+from qstore_tf import backends
+from qstore_tf.backends import Backend, Native
+from qstore_tf.circuits.commuting import theta_blocks
+from qstore_tf.circuits.program import CompiledPrimitive, Program, Rot
+from qstore_tf.errors import ConfigurationError, describe, did_you_mean
+from qstore_tf.gradients.overlaps import overlaps, read_shots
+from qstore_tf.gradients.rules import frequencies, shift_rule
+from qstore_tf.gradients.unrolled import Unrolled, unroll
+from qstore_tf.ops import metric as native_op
+from qstore_tf.ops.inputs import complex_dtype, prepare
+
+APPROXIMATIONS = ("full", "block_diagonal", "diagonal")
+
+
+@tf.autograph.experimental.do_not_convert
+def fubini_study(
+    program: Program,
+    inputs: Any,
+    theta: Any,
+    initial_state: Any = None,
+    *,
+    backend: str | Backend = "auto",
+    approximation: str = "full",
+    shots: int | None = None,
+    seed: Any = None,
+) -> tf.Tensor:
+    """Returns the Fubini-Study metric by theta [P, P], the mean over the batch.
+
+    g_pq = Re<d_p psi|d_q psi> - Re(<d_p psi|psi><psi|d_q psi>). The quantum Fisher information
+    is 4 g. One backend call for the batch: the native backend has an op for it; from other
+    backends with state vectors it takes the states at shifted angles, which give the exact
+    derivatives of the state; without states, or with shots, it counts overlaps of states at
+    shifted angles (arXiv:2008.06517), unbiased, in 2 G^2 circuits a sample for G angles that
+    depend on theta.
+
+    Args:
+        program: What to run.
+        inputs: [B, F] float32 or float64, radians.
+        theta: [P] of the same dtype, radians.
+        initial_state: Complex [B, 2^n] where the program has one, normalized.
+        backend: A name or a backend.
+        approximation: "full"; "block_diagonal", which keeps the elements between angles of one
+            layer of commuting gates (see `theta_blocks`); or "diagonal". The others are zero.
+            What is zero costs no circuits where overlaps are counted.
+        shots: Draws for each overlap. None is exact where the backend has states.
+        seed: Two integers, needed with shots.
+
+    Returns:
+        [P, P] of the dtype of `inputs`, symmetric. It has no gradient.
+
+    Raises:
+        ConfigurationError: The approximation or the backend is unknown, or the backend cannot
+            serve.
+        InputError: An argument's rank, shape or dtype does not fit.
+
+    Example:
+        >>> from qstore_tf.circuits import UnifiedCircuit, compile_circuit
+        >>> circuit = UnifiedCircuit(1).add_gate("RY", 0, "a").add_gate("RZ", 0, "b")
+        >>> g = fubini_study(compile_circuit(circuit), [[]], [1.0, 0.0], backend="tensorflow")
+        >>> print(abs(g.numpy()).round(3))  # 1/4 and sin(1)^2 / 4
+        [[0.25  0.   ]
+         [0.    0.177]]
+    """
+    check_approximation(approximation)
+    chosen = backends.get(backend)
+    counted = read_shots(chosen, shots)
+    inputs, theta, initial = prepare(program, inputs, theta, initial_state)
+    if counted is not None:
+        values = _from_overlaps(
+            chosen, program, inputs, theta, initial, approximation, counted, seed
+        )
+    elif isinstance(chosen, Native):
+        values = native_op.metric(
+            program, inputs, theta, initial, num_threads=chosen.num_threads
+        )
+    else:
+        values = _from_states(chosen, program, inputs, theta, initial)
+    return tf.stop_gradient(values * tf.constant(mask(program, approximation), values.dtype))
+
+
+def quantum_fisher(program: Program, inputs: Any, theta: Any, *args: Any, **options: Any) -> Any:
+    """Returns the quantum Fisher information [P, P], 4 times `fubini_study`; arguments as there."""
+    return 4 * fubini_study(program, inputs, theta, *args, **options)
+
+
+def check_approximation(approximation: Any) -> None:
+    """Raises ConfigurationError unless there is such an approximation of the metric."""
+    if approximation not in APPROXIMATIONS:
+        raise ConfigurationError(
+            describe(
+                "There is no such approximation of the metric",
+                expected="one of " + ", ".join(map(repr, APPROXIMATIONS)),
+                received=approximation,
+                hint=did_you_mean(str(approximation), APPROXIMATIONS),
+            )
+        )
+
+
+@lru_cache(maxsize=256)
+def mask(program: Program, approximation: str) -> np.ndarray:
+    """Returns 1 where an approximation keeps the metric's element and 0 elsewhere, [P, P]."""
+    if approximation == "full":
+        return np.ones((program.n_theta, program.n_theta))
+    if approximation == "diagonal":
+        return np.eye(program.n_theta)
+    blocks = np.array(theta_blocks(program))
+    return (blocks[:, None] == blocks[None, :]).astype(float)
+
+
+def _from_states(
+    backend: Backend,
+    program: Program,
+    inputs: tf.Tensor,
+    theta: tf.Tensor,
+    initial: tf.Tensor | None,
+) -> tf.Tensor:
+    unrolled = unroll(program)
+    shifts, weights = _derivative_table(program)
+    if not len(shifts):
+        return tf.zeros([program.n_theta, program.n_theta], inputs.dtype)
+    rows = len(shifts) + 1  # the first is the state itself
+    moved = _moved(unrolled.columns(inputs, theta), np.vstack([shifts[:1] * 0, shifts]))
+    again = None if initial is None else tf.tile(initial, [rows, 1])
+    states = backend.state_vector(unrolled.program, moved, tf.zeros([0], inputs.dtype), again)
+    size = 2**program.n_qubits
+    complex_type = complex_dtype(inputs.dtype)
+    derivatives = tf.matmul(
+        tf.constant(weights.T, complex_type), tf.reshape(states, [rows, -1])[1:]
+    )
+    derivatives = tf.reshape(derivatives, [program.n_theta, -1, size])
+    state = tf.reshape(states, [rows, -1, size])[0]
+    along = tf.reduce_sum(tf.math.conj(state)[None] * derivatives, axis=2)  # [P, B]
+    flat = tf.reshape(derivatives, [program.n_theta, -1])
+    total = tf.matmul(flat, flat, adjoint_b=True) - tf.matmul(along, along, adjoint_b=True)
+    batch = tf.cast(tf.shape(inputs)[0], inputs.dtype)
+    return tf.math.divide_no_nan(tf.math.real(total), batch)
+
+
+def _moved(angles: tf.Tensor, shifts: np.ndarray) -> tf.Tensor:
+    """Returns the angles [B, G] moved by each of the shifts [S, G], as rows [S B, G]."""
+    moved = angles[None] + tf.constant(shifts[:, None, :], angles.dtype)
+    return tf.reshape(moved, [-1, shifts.shape[1]])
+
+
+def _jacobian(unrolled: Unrolled, n_theta: int) -> np.ndarray:
+    """Returns d angle / d theta, [G, P]."""
+    table = np.zeros((len(unrolled.rows), n_theta))
+    for column, row in enumerate(unrolled.rows):
+        for kind, slot, coefficient in row.angle.terms:
+            if kind == "t":
+                table[column, slot] += coefficient
+    return table
+
+
+@lru_cache(maxsize=256)
+def _derivative_table(program: Program) -> tuple[np.ndarray, np.ndarray]:
+    """Returns shifts [S, G] and weights [S, P]: states at these shifts add up to d psi/d theta."""
+    unrolled = unroll(program)
+    jacobian = _jacobian(unrolled, program.n_theta)
+    shifts: list[np.ndarray] = []
+    weights: list[np.ndarray] = []
+    for column, gate in enumerate(unrolled.gates):
+        if not np.any(jacobian[column]):
+            continue
+        for shift, weight in _state_rule(gate):
+            line = np.zeros(len(unrolled.rows))
+            line[column] = shift
+            shifts.append(line)
+            weights.append(weight * jacobian[column])
+    return np.array(shifts), np.array(weights)
+
+
+def _state_rule(gate: CompiledPrimitive) -> tuple[tuple[float, float], ...]:
+    """Returns (shift, weight): d psi/d angle = sum of weight * psi(angle + shift), exactly."""
+    if not isinstance(gate, Rot):
+        return ((math.pi / 2, 0.5), (-math.pi / 2, -0.5))
+    if gate.controls:
+        return ((math.pi, 0.25), (-math.pi, -0.25))
+    return ((math.pi, 0.5),)  # exp(-i (a + pi)/2 P) = -i P exp(-i a/2 P)
+
+
+@dataclass(frozen=True, eq=False)
+class _OverlapPlan:
+    """Which overlaps to count and how they add up to the metric.
+
+    Attributes:
+        shifts: Shifts of the G angles, [R, G].
+        index: For each of N pairs of angles, the overlaps its element takes, [N, K]; R stands
+            for the overlap without a shift, which is 1.
+        weights: Their weights, [N, K].
+        pair: The pair of each element of the angles' metric, [G, G]; N stands for zero.
+        jacobian: d angle / d theta, [G, P].
+    """
+
+    shifts: np.ndarray
+    index: np.ndarray
+    weights: np.ndarray
+    pair: np.ndarray
+    jacobian: np.ndarray
+
+
+@lru_cache(maxsize=64)
+def _overlap_plan(program: Program, approximation: str) -> _OverlapPlan:
+    unrolled = unroll(program)
+    jacobian = _jacobian(unrolled, program.n_theta)
+    kept = np.abs(jacobian) @ mask(program, approximation) @ np.abs(jacobian).T > 0
+    rules = [shift_rule(frequencies(gate)) for gate in unrolled.gates]
+    n_angles = len(unrolled.rows)
+    rows: dict[tuple[tuple[int, float], ...], int] = {}
+    terms: list[list[tuple[int, float]]] = []
+    pair = np.full((n_angles, n_angles), -1)
+    for c in range(n_angles):
+        for d in range(c, n_angles):
+            if kept[c, d] and rules[c] and rules[d]:
+                pair[c, d] = pair[d, c] = len(terms)
+                terms.append(_second_derivative(rows, c, rules[c], d, rules[d]))
+    pair[pair < 0] = len(terms)
+    shifts = np.zeros((len(rows), n_angles))
+    for key, row in rows.items():
+        for column, shift in key:
+            shifts[row, column] = shift
+    index = np.full((len(terms), max(map(len, terms), default=0)), len(rows))
+    weights = np.zeros(index.shape)
+    for number, sums in enumerate(terms):
+        for k, (row, weight) in enumerate(sums):
+            index[number, k] = len(rows) if row < 0 else row
+            weights[number, k] = weight
+    return _OverlapPlan(shifts, index, weights, pair, jacobian)
+
+
+def _second_derivative(
+    rows: dict[tuple[tuple[int, float], ...], int],
+    c: int,
+    rule_c: Sequence[tuple[float, float]],
+    d: int,
+    rule_d: Sequence[tuple[float, float]],
+) -> list[tuple[int, float]]:
+    """Returns (row, weight) of -1/2 d^2 F / ds_c ds_d, which is the metric; row -1 is F(0)."""
+    found: dict[int, float] = {}
+    for shift_c, weight_c in rule_c:
+        for shift_d, weight_d in rule_d:
+            moved = {c: shift_c}
+            moved[d] = moved.get(d, 0.0) + shift_d
+            key = tuple((k, round(s, 12)) for k, s in sorted(moved.items()) if abs(s) > 1e-9)
+            row = rows.setdefault(key, len(rows)) if key else -1
+            found[row] = found.get(row, 0.0) - weight_c * weight_d / 2
+    return list(found.items())
+
+
+def _from_overlaps(
+    backend: Backend,
+    program: Program,
+    inputs: tf.Tensor,
+    theta: tf.Tensor,
+    initial: tf.Tensor | None,
+    approximation: str,
+    shots: int | None,
+    seed: Any,
+) -> tf.Tensor:
+    if shots is not None and seed is None:
+        raise ConfigurationError(
+            describe("Overlaps counted in shots need a seed", expected="seed=(1, 2)", received=seed)
+        )
+    plan = _overlap_plan(program, approximation)
+    if not len(plan.index):
+        return tf.zeros([program.n_theta, program.n_theta], inputs.dtype)
+    unrolled = unroll(program)
+    angles = unrolled.columns(inputs, theta)
+    moved = _moved(angles, plan.shifts)
+    still = _moved(angles, plan.shifts * 0)
+    again = None if initial is None else tf.tile(initial, [len(plan.shifts), 1])
+    found = overlaps(backend, unrolled.program, still, moved, again, shots=shots, seed=seed)
+    means = tf.reduce_mean(tf.reshape(found, [len(plan.shifts), -1]), axis=1)
+    means = tf.concat([means, tf.ones([1], means.dtype)], axis=0)
+    terms = tf.gather(means, plan.index) * tf.constant(plan.weights, means.dtype)
+    values = tf.concat([tf.reduce_sum(terms, axis=1), tf.zeros([1], means.dtype)], axis=0)
+    by_angle = tf.gather(values, plan.pair)
+    jacobian = tf.constant(plan.jacobian, means.dtype)
+    return tf.matmul(jacobian, tf.matmul(by_angle, jacobian), transpose_a=True)
