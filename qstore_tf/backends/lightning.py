@@ -1,0 +1,273 @@
+"""The backend on PennyLane's Lightning simulators."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import lru_cache
+from typing import Any
+
+import numpy as np
+from scipy.linalg import schur
+
+from qstore_tf.backends.angle_table import AngleTable, Scaled
+from qstore_tf.backends.base import Capabilities
+from qstore_tf.backends.batch import check_threads, thread_count
+from qstore_tf.backends.extras import install, require
+from qstore_tf.backends.one_by_one import Array, OneByOne, Runner
+from qstore_tf.circuits.operation import thaw
+from qstore_tf.circuits.program import Angle, Flip, Phase, Program, Rot, Swap
+from qstore_tf.errors import ConfigurationError, LibraryError, describe, did_you_mean
+
+# Smaller sweeps are done before threads pay.
+_QUBITS_FOR_THREADS = 8
+_DEVICES = ("lightning.qubit", "lightning.gpu", "lightning.kokkos")
+
+
+class Lightning(OneByOne):
+    """Simulates in PennyLane Lightning, in the precision of the layer.
+
+    Programs go straight to the simulator's state vectors; no PennyLane circuit is built. Gradients
+    are Lightning's own adjoint sweep, one for the whole weighted sum of observables, in inputs,
+    theta and initial state. Lightning holds Python's lock while it applies gates but not while
+    it sweeps, so the gradients of a batch are shared by threads.
+
+    Args:
+        device: "lightning.qubit" (CPU). "lightning.gpu" and "lightning.kokkos" run through
+            PennyLane's devices where their packages are installed; they return states without
+            gradients, so training uses parameter_shift.
+        num_threads: Threads for the gradients of a batch; 0 means all cores the process may use,
+            or what the environment variable QSTORE_NUM_THREADS says.
+
+    Raises:
+        ConfigurationError: There is no such device, or `num_threads` is not an integer >= 0.
+        LibraryError: What the device needs is not installed.
+    """
+
+    name = "lightning"
+    capabilities = Capabilities(
+        state_vector=True, exact=True, adjoint=True, dtypes=("float32", "float64")
+    )
+
+    def __init__(self, device: str = "lightning.qubit", num_threads: int = 0) -> None:
+        """Imports the simulator and keeps the options."""
+        if device not in _DEVICES:
+            raise ConfigurationError(
+                describe(
+                    f"There is no Lightning device {device!r}",
+                    hint=did_you_mean(str(device), _DEVICES),
+                )
+            )
+        self.device = device
+        self.num_threads = check_threads(num_threads)
+        _import_ops()
+
+    def get_config(self) -> dict[str, Any]:
+        """Returns the keyword arguments that make the same backend again."""
+        return {"device": self.device, "num_threads": self.num_threads}
+
+    def _threads(self, program: Program, sweeps: bool) -> int:
+        if not sweeps or program.n_qubits < _QUBITS_FOR_THREADS:
+            return 1
+        return thread_count(self.num_threads)
+
+    def _make(self, program: Program, double: bool) -> Runner:
+        return _StateVectorRunner(program.n_qubits, _lowered(program), double)
+
+
+@dataclass(frozen=True)
+class _Op:
+    """A gate of Lightning's.
+
+    Attributes:
+        name: What Lightning calls it.
+        wires: Its targets.
+        controls: Qubits that must have certain values.
+        column: Where its angle stands in the table; None where it has none there.
+        moves: Whether that angle depends on a slot.
+        inverse: Whether it is the inverse of the named gate.
+        matrix: The matrix, where the gate is one.
+        angle: The angle, where it is a constant that is not in the table.
+        ones: The values of the controls; None is all 1.
+    """
+
+    name: str
+    wires: tuple[int, ...]
+    controls: tuple[int, ...] = ()
+    column: int | None = None
+    moves: bool = False
+    inverse: bool = False
+    matrix: Any = None
+    angle: float | None = None
+    ones: tuple[bool, ...] | None = None
+
+    @property
+    def values(self) -> list[bool]:
+        return list(self.ones or (True,) * len(self.controls))
+
+    def for_sweep(self) -> list[_Op]:
+        """Returns gates that the adjoint sweep can run: it has no matrices under controls.
+
+        With U = V D V^-1, only D needs the controls, and it is phases on basis states.
+        """
+        if self.matrix is None or not self.controls:
+            return [self]
+        diagonal, vectors = schur(self.matrix, output="complex")
+        count = len(self.wires)
+        phases = [
+            _Op(
+                "PhaseShift",
+                self.controls[:1],
+                self.controls[1:] + self.wires,
+                angle=float(np.angle(diagonal[j, j])),
+                ones=(True,) * (len(self.controls) - 1)
+                + tuple(bool(j >> (count - 1 - bit) & 1) for bit in range(count)),
+            )
+            for j in range(2**count)
+        ]
+        before = _Op(self.name, self.wires, matrix=np.ascontiguousarray(vectors.conj().T))
+        return [before, *phases, _Op(self.name, self.wires, matrix=vectors)]
+
+
+@dataclass(frozen=True)
+class _Lowered:
+    ops: tuple[_Op, ...]
+    table: AngleTable
+
+
+# Gates that turn a Pauli into Z: SX Y SX^-1 = Z.
+_TO_Z = {"X": "Hadamard", "Y": "SX"}
+
+
+@lru_cache(maxsize=64)
+def _lowered(program: Program) -> _Lowered:
+    """Lowers to gates that Lightning has, with their controls."""
+    ops: list[_Op] = []
+    columns: list[tuple[Scaled, ...]] = []
+    phases: list[Scaled] = []
+
+    def turn(name: str, wires: tuple[int, ...], controls: tuple[int, ...], angle: Angle) -> None:
+        ops.append(_Op(name, wires, controls, len(columns), bool(angle.terms)))
+        columns.append((Scaled(angle),))
+
+    for gate in program.gates:
+        if isinstance(gate, Rot) and len(gate.targets) == 1:
+            turn(f"R{gate.paulis}", gate.targets, gate.controls, gate.angle)
+        elif isinstance(gate, Rot):
+            pairs = zip(gate.paulis, gate.targets, strict=True)
+            into = [_Op(_TO_Z[pauli], (q,)) for pauli, q in pairs if pauli != "Z"]
+            ops.extend(into)
+            turn("MultiRZ", gate.targets, gate.controls, gate.angle)
+            ops.extend(_Op(op.name, op.wires, inverse=True) for op in into)
+        elif isinstance(gate, Phase) and gate.controls:
+            turn("PhaseShift", gate.controls[-1:], gate.controls[:-1], gate.angle)
+        elif isinstance(gate, Phase):
+            phases.append(Scaled(gate.angle))
+        elif isinstance(gate, Flip) and len(gate.controls) == 1:
+            ops.append(_Op("CNOT", (*gate.controls, gate.target)))
+        elif isinstance(gate, Flip):
+            ops.append(_Op("PauliX", (gate.target,), gate.controls))
+        elif isinstance(gate, Swap):
+            ops.append(_Op("SWAP", gate.targets, gate.controls))
+        else:
+            ops.append(_Op("QubitUnitary", gate.targets, gate.controls, matrix=thaw(gate.matrix)))
+    table = AngleTable([*columns, tuple(phases)], program.n_inputs, program.n_theta)
+    return _Lowered(tuple(ops), table)
+
+
+class _StateVectorRunner(Runner):
+    """Runs on the state vectors beneath PennyLane's `lightning.qubit`."""
+
+    def __init__(self, n_qubits: int, lowered: _Lowered, double: bool) -> None:
+        library = _import_ops()
+        bits = "C128" if double else "C64"
+        self.table = lowered.table
+        self._dtype = np.dtype(np.complex128 if double else np.complex64)
+        self._size = 2**n_qubits
+        self._state = getattr(library, f"StateVector{bits}")(n_qubits)
+        self._bra = getattr(library, f"StateVector{bits}")(n_qubits)
+        self._forward = [self._bound(self._state, op) for op in lowered.ops]
+        self._backward = [self._bound(self._bra, op, undo=True) for op in lowered.ops[::-1]]
+        self._sweep = getattr(library.algorithms, f"VectorJacobianProduct{bits}")()
+        self._create = getattr(library.algorithms, f"create_ops_list{bits}")
+        swept = [part for op in lowered.ops for part in op.for_sweep()]
+        turns = [op for op in swept if op.column is not None or op.angle is not None]
+        self._trained = [number for number, op in enumerate(turns) if op.moves]
+        self._trained_columns = [op.column for op in turns if op.moves]
+        self._params = [[] if op.angle is None else [op.angle] for op in swept]
+        self._turns = [(k, op.column) for k, op in enumerate(swept) if op.column is not None]
+        self._names = [op.name for op in swept]
+        none = np.zeros(0, self._dtype)
+        self._fixed = (
+            [list(op.wires) for op in swept],
+            [op.inverse for op in swept],
+            [none if op.matrix is None else self._flat(op.matrix) for op in swept],
+            [list(op.controls) for op in swept],
+            [op.values for op in swept],
+        )
+
+    def state(self, angles: Array, initial: Array | None) -> Array:
+        if initial is None:
+            self._state.resetStateVector()
+        else:
+            self._state.updateData(np.ascontiguousarray(initial, self._dtype))
+        _apply(self._forward, angles)
+        return self._read(self._state)
+
+    def pull_back(
+        self, angles: Array, cotangent: Array, by_initial: bool
+    ) -> tuple[Array, Array | None]:
+        bra = np.ascontiguousarray(cotangent, self._dtype)
+        result = np.zeros(len(angles) - 1)
+        if self._trained:
+            numbers = angles.tolist()
+            params = self._params
+            for position, column in self._turns:
+                params[position] = [numbers[column]]
+            ops = self._create(self._names, params, *self._fixed)
+            found = self._sweep(self._state, ops, bra, self._trained)
+            result[self._trained_columns] = np.real(found)
+        if not by_initial:
+            return result, None
+        self._bra.updateData(bra)
+        _apply(self._backward, angles)
+        return result, self._read(self._bra)
+
+    def _flat(self, matrix: Array) -> Array:
+        return np.ascontiguousarray(matrix, self._dtype).reshape(-1)
+
+    def _read(self, state: Any) -> Array:
+        out = np.empty(self._size, self._dtype)
+        state.getState(out)
+        return out
+
+    def _bound(self, state: Any, op: _Op, undo: bool = False) -> tuple[Any, tuple[Any, ...], int]:
+        """Returns the method that applies a gate, its arguments but for the angle, its column."""
+        wires, controls = list(op.wires), list(op.controls)
+        inverse = op.inverse != undo
+        column = -1 if op.column is None else op.column
+        if op.matrix is not None:
+            matrix = np.ascontiguousarray(op.matrix, self._dtype)
+            if controls:
+                return (
+                    state.applyControlledMatrix,
+                    (matrix, controls, op.values, wires, inverse),
+                    column,
+                )
+            return state.applyMatrix, (matrix, wires, inverse), column
+        before = (controls, op.values, wires, inverse) if controls else (wires, inverse)
+        if op.column is None:
+            return getattr(state, op.name), (*before, []), column
+        return getattr(state, op.name), before, column
+
+
+def _apply(gates: list[tuple[Any, tuple[Any, ...], int]], angles: Array) -> None:
+    numbers = angles.tolist()
+    for method, arguments, column in gates:
+        if column < 0:
+            method(*arguments)
+        else:
+            method(*arguments, [numbers[column]])
+
+
+def _import_ops() -> Any:
+    return require("pennylane_lightning.lightning_qubit_ops", "lightning", "lightning")
