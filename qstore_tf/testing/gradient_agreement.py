@@ -1,12 +1,17 @@
 """Gradients against finite differences, and gradient methods against each other.
 
-All work on functions from tensors to one tensor, contracted with random weights to a real
-number, so that every entry of every output counts and errors cannot cancel.
+Exact ones are compared entry by entry; those that are drawn at random by their means over many
+seeds, within confidence bounds. All work on functions from tensors to one tensor, contracted
+with random weights to a real number, so that every entry of every output counts and errors
+cannot cancel.
 """
 
 from __future__ import annotations
 
+import itertools
+import math
 from collections.abc import Callable, Mapping, Sequence
+from statistics import NormalDist
 from typing import Any
 
 import numpy as np
@@ -125,6 +130,87 @@ def check_gradients_agree(
     """
     found = {name: gradients_of(f, arguments, seed=seed) for name, f in functions.items()}
     _compare(found, atol, rtol)
+
+
+def sampled_gradients_of(
+    function: Function, arguments: Sequence[Any], repeats: int, *, seed: int = 0
+) -> list[NDArray[Any]]:
+    """Returns what `gradients_of` returns, for as many different seeds of the function.
+
+    Args:
+        function: from tensors and `seed=`, an int64 [2] tensor, to a real tensor.
+        arguments: real floating-point arrays.
+        repeats: how many times; the k-th call is given the seed `[seed, k]`.
+        seed: of the weights, and the first entry of the seeds.
+
+    Returns:
+        One array per argument, [repeats, *shape of the argument].
+    """
+    tensors = [tf.convert_to_tensor(argument) for argument in arguments]
+
+    @tf.function
+    def draw(given: tf.Tensor) -> list[tf.Tensor]:
+        with tf.GradientTape() as tape:
+            tape.watch(tensors)
+            loss = _contract(function(*tensors, seed=given), seed)
+        return tape.gradient(loss, tensors, unconnected_gradients=tf.UnconnectedGradients.ZERO)
+
+    drawn = [draw(tf.constant([seed, k], tf.int64)) for k in range(repeats)]
+    return [np.stack([one.numpy() for one in column]) for column in zip(*drawn, strict=True)]
+
+
+def check_sampled_gradients_agree(
+    functions: Mapping[str, Function],
+    arguments: Sequence[Any],
+    *,
+    repeats: int = 200,
+    false_alarm: float = 1e-6,
+    tolerance: float = 1e-6,
+    seed: int = 0,
+) -> None:
+    """Asserts that random gradients of functions have the same mean.
+
+    Every two means over `repeats` draws have to agree in every entry within
+    `z * sqrt(e1**2 + e2**2) + tolerance`, with e1 and e2 their standard errors. z is the normal
+    quantile that functions of equal mean pass with probability `1 - false_alarm`, over all
+    entries of all pairs together (Bonferroni), as far as means over `repeats` draws are normal.
+    With fixed seeds the outcome is always the same: one that passes goes on passing.
+
+    Args:
+        functions: by the name that a message is to use; they take `seed=`.
+        arguments: real floating-point arrays, the same for all.
+        repeats: draws for each function.
+        false_alarm: the probability that functions that do agree are said to differ.
+        tolerance: what the means may differ by, such as the bias of a finite step.
+        seed: of the weights, and the first entry of the seeds.
+
+    Raises:
+        AssertionError: two differ; the message names them and the argument.
+
+    Example:
+        >>> def noisy(x, seed):
+        ...     return x * (1 + tf.random.stateless_normal([], seed, dtype=x.dtype))
+        >>> check_sampled_gradients_agree(
+        ...     {"noisy": noisy, "plain": lambda x, seed: x}, [np.array([1.0, 2.0])], repeats=50
+        ... )
+    """
+    moments = {}
+    for name, function in functions.items():
+        drawn = sampled_gradients_of(function, arguments, repeats, seed=seed)
+        errors = [one.std(axis=0, ddof=1) / math.sqrt(repeats) for one in drawn]
+        moments[name] = [one.mean(axis=0) for one in drawn], errors
+    n_pairs = len(functions) * (len(functions) - 1) // 2
+    n_compared = n_pairs * sum(np.size(argument) for argument in arguments)
+    quantile = -NormalDist().inv_cdf(false_alarm / (2 * max(n_compared, 1)))
+    for one, other in itertools.combinations(functions, 2):
+        compared = zip(*moments[one], *moments[other], strict=True)
+        for index, (mean, error, mean_2, error_2) in enumerate(compared):
+            allowed = quantile * np.sqrt(error**2 + error_2**2) + tolerance
+            excess = np.max(np.abs(mean - mean_2) - allowed, initial=0.0)
+            assert excess <= 0, (
+                f"{one} and {other} differ in the mean gradient of argument {index}: {mean} and "
+                f"{mean_2}, where {allowed} is allowed"
+            )
 
 
 def _contract(value: tf.Tensor, seed: int) -> tf.Tensor:

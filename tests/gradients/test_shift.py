@@ -7,28 +7,14 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from qstore_tf import gradients
-from qstore_tf.backends import Backend, Capabilities, TensorFlow
+from qstore_tf.backends import TensorFlow
 from qstore_tf.circuits import Angle, Phase, Program, Rot, compile_circuit, parse_observables
 from qstore_tf.circuits.circuit import UnifiedCircuit
 from qstore_tf.errors import ConfigurationError, InputError
 from qstore_tf.gradients import Adjoint, FiniteDifference, ParameterShift
-from qstore_tf.ops import native, plain
+from qstore_tf.ops import native
 from qstore_tf.testing import random_circuits as rc
-
-
-class Counting(Backend):
-    """Has expectations and nothing else: not differentiable, as hardware is not."""
-
-    name = "counting"
-    capabilities = Capabilities(state_vector=False, exact=True, adjoint=False)
-
-    def __init__(self):
-        self.rows = []
-
-    def expectation(self, program, observables, inputs, theta, initial=None, *, seed=None):
-        self.rows.append(int(inputs.shape[0]))
-        values = plain.expectation(program, observables, inputs, theta, initial)
-        return tf.stop_gradient(values)
+from qstore_tf.testing.counting import Counting
 
 
 def slopes(function, *values):
@@ -65,7 +51,7 @@ def test_all_shifted_circuits_of_a_step_are_one_backend_call():
     backend = Counting()
     function = ParameterShift().expectation(backend, program, parse_observables("Z1", 2))
     got = slopes(function, np.array([[0.3], [0.4], [0.5]]), np.array([0.1, 0.2]))
-    assert backend.rows == [3, 3 * (2 + 2 + 4 + 2)]
+    assert backend.calls == [3, 3 * (2 + 2 + 4 + 2)]
     want = slopes(
         Adjoint().expectation(TensorFlow(), program, parse_observables("Z1", 2)),
         np.array([[0.3], [0.4], [0.5]]),
@@ -73,12 +59,12 @@ def test_all_shifted_circuits_of_a_step_are_one_backend_call():
     )
     for a, b in zip(got, want, strict=True):
         np.testing.assert_allclose(a, b, atol=1e-12)
-    backend.rows.clear()
+    backend.calls.clear()
     function = ParameterShift(inputs=False).expectation(
         backend, program, parse_observables("Z1", 2)
     )
     by_inputs, by_theta = slopes(function, np.array([[0.3], [0.4], [0.5]]), np.array([0.1, 0.2]))
-    assert backend.rows == [3, 3 * (2 + 4 + 2)]
+    assert backend.calls == [3, 3 * (2 + 4 + 2)]
     assert not by_inputs.any()
     np.testing.assert_allclose(by_theta, want[1], atol=1e-12)
 
@@ -138,7 +124,7 @@ def test_programs_without_anything_to_shift_have_zero_gradients(gate):
             method.expectation(backend, program, z), np.zeros((2, 0)), np.array([0.5])
         )
         assert by_theta == [0]
-    assert set(backend.rows) == {2}
+    assert set(backend.calls) == {2}
 
 
 def test_a_bad_pair_is_refused_with_a_good_one():
