@@ -42,6 +42,8 @@ class AngleEncoding(QuantumBase):
             about Z leaves |0> as it is.
         backend: as in `QuantumLayer`.
         gradient: as in `QuantumLayer`.
+        shots: as in `QuantumLayer`.
+        seed: as in `QuantumLayer`.
         **kwargs: `name`, `dtype`.
 
     Input shape:
@@ -62,11 +64,13 @@ class AngleEncoding(QuantumBase):
         axis: str = "x",
         backend: str | Backend = "auto",
         gradient: str | GradientMethod = "auto",
+        shots: int | None = None,
+        seed: int | None = None,
         **kwargs: Any,
     ) -> None:
         """Checks the options; see the class."""
         encodings.angle_encoding(n_qubits, axis)
-        super().__init__(means=read_means(backend, gradient), **kwargs)
+        super().__init__(means=read_means(backend, gradient, shots), seed=seed, **kwargs)
         self.n_qubits = int(n_qubits)
         self.axis = axis.lower()
         check_memory(self.n_qubits, self.complex_dtype)
@@ -94,7 +98,8 @@ class AngleEncoding(QuantumBase):
         features = self._features(inputs)
         theta = tf.zeros([0], self.real_dtype)
         state = carried.state(program, self._means, features, theta, None)
-        return carried.attach(state, Carried(program, features, theta, None, self._means))
+        now = Carried(program, features, theta, None, self._means, self._seeds())
+        return carried.attach(state, now)
 
     def compute_output_shape(self, input_shape: Any) -> tuple[int | None, int]:
         """Returns `(batch_size, 2**n_qubits)`."""
@@ -113,6 +118,7 @@ class AngleEncoding(QuantumBase):
             # Keras drops a string called "axis" when it reads HDF5 model files.
             "rotation_axis": self.axis,
             **self._means.get_config(),
+            "seed": self.seed,
         }
 
     @classmethod

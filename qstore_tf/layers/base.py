@@ -1,15 +1,18 @@
-"""What the quantum layers share: precision, how inputs are taken, versioned configurations."""
+"""What the quantum layers share: precision, inputs, seeds, versioned configurations."""
 
 from __future__ import annotations
 
+import random
 from typing import Any, ClassVar, NoReturn
 
 import numpy as np
 import tensorflow as tf
 from tensorflow import keras
 
+from qstore_tf import execution
 from qstore_tf.errors import ConfigurationError, InputError, describe
 from qstore_tf.layers.means import Means
+from qstore_tf.layers.seeds import Seeds, of_this_replica
 
 # tf_keras brings neither; what only Keras 3 asks for is then never called.
 IS_KERAS_3 = hasattr(keras, "KerasTensor")
@@ -20,13 +23,18 @@ class QuantumBase(keras.layers.Layer):  # type: ignore[misc]
 
     Quantum parts compute in float32, in float64 under a float64 policy, and never in less:
     under mixed precision only the expectations that leave the layer are cast down.
+
+    Layers that draw something hold one weight that is not trained, `[seed, calls]`: every call
+    draws anew, the same seed gives the same calls, and a model that is loaded goes on where it
+    was saved.
     """
 
     # Raised whenever an older release could not read what this one writes.
     CONFIG_VERSION: ClassVar[int] = 1
 
-    def __init__(self, *, means: Means, **kwargs: Any) -> None:
+    def __init__(self, *, means: Means, seed: int | None = None, **kwargs: Any) -> None:
         """Keeps with what the layer runs its circuits."""
+        self._check_seed(seed)
         # Keras would cast features to float16 under mixed precision.
         super().__init__(autocast=False, **kwargs)
         if not tf.as_dtype(self.compute_dtype).is_floating:
@@ -39,8 +47,13 @@ class QuantumBase(keras.layers.Layer):  # type: ignore[misc]
                     "the dtype is",
                 )
             )
+        execution.check_dtype(means.resolved, self.real_dtype)
         self._means = means
         self.supports_jit = means.supports_xla
+        self.seed = None if seed is None else int(seed)
+        # As the layers of Keras: from Python's generator, which keras.utils.set_random_seed sets.
+        self._first_seed = random.randrange(2**31) if seed is None else self.seed
+        self._drawn: Any = None
 
     @property
     def real_dtype(self) -> tf.DType:
@@ -51,6 +64,49 @@ class QuantumBase(keras.layers.Layer):  # type: ignore[misc]
     def complex_dtype(self) -> tf.DType:
         """The precision of state vectors."""
         return tf.complex128 if self.compute_dtype == "float64" else tf.complex64
+
+    @property
+    def _is_random(self) -> bool:
+        """Whether a call draws something."""
+        return self._means.is_random
+
+    @staticmethod
+    def _check_seed(seed: Any) -> None:
+        integer = isinstance(seed, int | np.integer) and not isinstance(seed, bool)
+        if seed is None or (integer and -(2**63) <= seed < 2**63):
+            return
+        raise ConfigurationError(
+            describe(
+                "`seed` is not a seed",
+                expected="an integer of 64 bits, or None for another one each time",
+                received=seed,
+            )
+        )
+
+    def build(self, input_shape: Any) -> None:
+        """Creates the weight that counts calls, where calls draw something."""
+        if self._is_random:
+            first = "only_first_replica" if IS_KERAS_3 else tf.VariableAggregation.ONLY_FIRST_REPLICA
+            self._drawn = self.add_weight(
+                name="seed_and_calls",
+                shape=(2,),
+                initializer=self._first_draw,
+                dtype="int64",
+                trainable=False,
+                aggregation=first,
+            )
+        super().build(input_shape)
+
+    def _first_draw(self, shape: Any, dtype: Any = None) -> tf.Tensor:
+        return tf.constant([self._first_seed, 0], tf.int64)
+
+    def _seeds(self) -> Seeds | None:
+        """The seeds of this call; None for layers that draw nothing. Advances the weight."""
+        if self._drawn is None:
+            return None
+        now = tf.identity(tf.convert_to_tensor(self._drawn))
+        self._drawn.assign(now + tf.constant([0, 1], tf.int64))
+        return Seeds(of_this_replica(now))
 
     # Under AutoGraph this would be translated to graph code, to no use.
     @tf.autograph.experimental.do_not_convert  # type: ignore[untyped-decorator]

@@ -14,21 +14,27 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from functools import lru_cache
 from typing import Any
 
 import tensorflow as tf
 
 from qstore_tf import execution
+from qstore_tf.backends import Backend
 from qstore_tf.circuits.encodings import amplitude_encoding
 from qstore_tf.circuits.observables import PauliSum
 from qstore_tf.circuits.program import Program, compile_circuit
 from qstore_tf.errors import ConfigurationError, describe
+from qstore_tf.gradients.base import Pullback, fold
 from qstore_tf.layers import amplitudes
 from qstore_tf.layers.means import Means
+from qstore_tf.layers.seeds import Seeds
 
 _ATTRIBUTE = "_qstore_carried"
+
+# Sets the shots of gradients by amplitudes apart from those of all other gradients.
+_BY_AMPLITUDES = 7001
 
 
 @dataclass(frozen=True, eq=False)
@@ -40,7 +46,8 @@ class Carried:
         inputs: numbers per sample, [batch, n_inputs].
         theta: trained numbers, [n_theta].
         initial: the amplitudes it starts from, [batch, 2^n], real or complex; None is |0...0>.
-        means: what the latest layer ran it with.
+        means: what the latest layer ran it with, and the shots of the latest that had any.
+        seeds: the seeds of the latest layer that draws.
     """
 
     program: Program
@@ -48,16 +55,73 @@ class Carried:
     theta: tf.Tensor
     initial: tf.Tensor | None
     means: Means
+    seeds: Seeds | None = field(default=None, repr=False)
 
-    def then(self, program: Program, theta: tf.Tensor, means: Means) -> Carried:
+    def then(
+        self, program: Program, theta: tf.Tensor, means: Means, seeds: Seeds | None = None
+    ) -> Carried:
         """Returns this circuit followed by `program`, which reads no inputs of its own."""
         if self.program.n_theta:
             theta = tf.concat([self.theta, theta], axis=0)
-        return Carried(_appended(self.program, program), self.inputs, theta, self.initial, means)
+        program = _appended(self.program, program)
+        means = means.behind(self.means)
+        return Carried(program, self.inputs, theta, self.initial, means, seeds or self.seeds)
 
-    def expectation(self, observables: tuple[PauliSum, ...], means: Means) -> tf.Tensor:
-        """Runs the circuit and measures: one operation, [batch, n_observables]."""
-        return expectation(self.program, observables, means, self.inputs, self.theta, self.initial)
+    def expectation(
+        self, observables: tuple[PauliSum, ...], means: Means, seeds: Seeds | None = None
+    ) -> tf.Tensor:
+        """Runs the circuit and measures: one operation, [batch, n_observables].
+
+        Args:
+            observables: what to measure.
+            means: what to run it with.
+            seeds: those of the layer that measures, where it has any.
+        """
+        return expectation(
+            self.program,
+            observables,
+            means,
+            self.inputs,
+            self.theta,
+            self.initial,
+            seeds or self.seeds,
+        )
+
+    def state(self, means: Means) -> tf.Tensor:
+        """Runs the circuit: one operation, the state vectors [batch, 2^n]."""
+        return state(self.program, means, self.inputs, self.theta, self.initial)
+
+    def sample(self, means: Means, shots: int, seeds: Seeds) -> tf.Tensor:
+        """Runs the circuit and draws basis-state indices: one operation, [batch, shots]."""
+        inputs, theta, initial, program = self.inputs, self.theta, self.initial, self.program
+        execution.check_dtype(means.resolved, inputs.dtype)
+        if initial is not None and means.has_states:
+            initial = amplitudes.as_complex(initial)
+        elif initial is not None:
+            program = _prepared(program, initial.dtype.is_complex)
+            inputs = tf.concat([amplitudes.angles(initial), inputs], axis=1)
+            initial = None
+        run = _sample(program, means)
+        drawn = run(program, inputs, theta, initial, shots=shots, seed=seeds.next())
+        drawn.set_shape([inputs.shape[0], shots])
+        return drawn
+
+    def unitary(self, means: Means) -> tf.Tensor:
+        """The matrices of the circuit, [batch, 2^n, 2^n], of what follows given amplitudes."""
+        program, inputs = self.program, self.inputs
+        size = 2**program.n_qubits
+        static, batch = inputs.shape[0], tf.shape(inputs)[0]
+        if not program.n_inputs:
+            inputs = inputs[:1] if static else tf.zeros([1, 0], inputs.dtype)
+        rows = tf.shape(inputs)[0]
+        basis = tf.tile(tf.eye(size, dtype=amplitudes.complex_dtype(inputs.dtype)), [rows, 1])
+        started = replace(program, has_initial=True)
+        # A row for each basis state: what it becomes, which is a column of the matrix.
+        columns = state(started, means, tf.repeat(inputs, size, axis=0), self.theta, basis)
+        matrices = tf.transpose(tf.reshape(columns, [-1, size, size]), [0, 2, 1])
+        if not program.n_inputs:
+            matrices = tf.broadcast_to(matrices, [batch, size, size])
+        return tf.ensure_shape(matrices, [static, size, size])
 
 
 def attach(state: tf.Tensor, carried: Carried) -> tf.Tensor:
@@ -79,19 +143,61 @@ def expectation(
     inputs: tf.Tensor,
     theta: tf.Tensor,
     initial: tf.Tensor | None,
+    seeds: Seeds | None = None,
 ) -> tf.Tensor:
     """Runs a program and measures, starting from given amplitudes by what the backend can do."""
+    execution.check_dtype(means.resolved, inputs.dtype)
+    seed = None if seeds is None else seeds.next()
     if initial is None:
-        values = _expectation(program, observables, means)(inputs, theta, None)
-    elif means.differentiates_states:
+        values = _expectation(program, observables, means)(inputs, theta, None, seed)
+    elif means.differentiates_states and means.shots is None:
         initial = amplitudes.as_complex(initial)
-        values = _expectation(program, observables, means)(inputs, theta, initial)
+        values = _expectation(program, observables, means)(inputs, theta, initial, seed)
+    elif means.has_states and means.shots is not None:
+        values = _drawn(program, observables, means, inputs, theta, initial, seed)
     else:
         prepared = _prepared(program, initial.dtype.is_complex)
         inputs = tf.concat([amplitudes.angles(initial), inputs], axis=1)
-        values = _expectation(prepared, observables, means)(inputs, theta, None)
+        values = _expectation(prepared, observables, means)(inputs, theta, None, seed)
     values.set_shape([inputs.shape[0], len(observables)])
     return values
+
+
+def _drawn(
+    program: Program,
+    observables: tuple[PauliSum, ...],
+    means: Means,
+    inputs: tf.Tensor,
+    theta: tf.Tensor,
+    initial: tf.Tensor,
+    seed: tf.Tensor | None,
+) -> tf.Tensor:
+    """Estimates from shots of a circuit that starts from given amplitudes.
+
+    A simulator needs no gates to prepare them. Gradients by the amplitudes are estimated as on
+    hardware, from circuits that do prepare them. These are many, so they are behind a function of
+    their own, whose value is zero: where no gradient by the amplitudes is asked for, none is run.
+    """
+    runs = _runs(program, observables, means, initial.dtype.is_complex)
+    vectors = tf.stop_gradient(amplitudes.as_complex(initial))
+    angles = amplitudes.angles(initial)
+    n_angles = int(angles.shape[1])
+
+    @tf.custom_gradient
+    def measured(inputs: tf.Tensor, theta: tf.Tensor) -> Any:
+        values = runs.backend.expectation(program, observables, inputs, theta, vectors, seed=seed)
+        return values, lambda upstream: runs.pull(inputs, theta, vectors, upstream, seed)
+
+    @tf.custom_gradient
+    def nothing(angles: tf.Tensor) -> Any:
+        def gradient(upstream: tf.Tensor) -> tf.Tensor:
+            columns = tf.concat([angles, inputs], axis=1)
+            other = fold(seed, _BY_AMPLITUDES)
+            return runs.pull_prepared(columns, theta, None, upstream, other)[0][:, :n_angles]
+
+        return tf.zeros([tf.shape(angles)[0], len(observables)], angles.dtype), gradient
+
+    return measured(inputs, theta) + nothing(angles)
 
 
 def state(
@@ -107,6 +213,7 @@ def state(
     differentiate expectation values only. Where the backend cannot, the state is still there
     to look at and to carry the circuit on, but a gradient through it is an error.
     """
+    execution.check_dtype(means.resolved, inputs.dtype)
     if not means.has_states:
         # Carries the circuit; the numbers mean nothing, and should someone use them, they show.
         shape = [tf.shape(inputs)[0], 2**program.n_qubits]
@@ -156,7 +263,36 @@ def _prepared(program: Program, complex_amplitudes: bool) -> Program:
 def _expectation(
     program: Program, observables: tuple[PauliSum, ...], means: Means
 ) -> Callable[..., tf.Tensor]:
-    return execution.build_expectation(program, observables, means.resolved, means.gradient)
+    return execution.build_expectation(
+        program, observables, means.resolved, means.gradient, means.shots
+    )
+
+
+@dataclass(frozen=True, eq=False)
+class _Runs:
+    backend: Backend
+    pull: Pullback
+    pull_prepared: Pullback
+
+
+@lru_cache(maxsize=256)
+def _runs(
+    program: Program, observables: tuple[PauliSum, ...], means: Means, complex_amplitudes: bool
+) -> _Runs:
+    backend, method = execution.choose(means.resolved, means.gradient, means.shots)
+    backend.check(program)
+    prepared = _prepared(program, complex_amplitudes)
+    return _Runs(
+        backend,
+        method.pullback(backend, program, observables),
+        method.pullback(backend, prepared, observables),
+    )
+
+
+@lru_cache(maxsize=256)
+def _sample(program: Program, means: Means) -> Callable[..., tf.Tensor]:
+    means.resolved.check(program)
+    return means.resolved.sample
 
 
 @lru_cache(maxsize=256)

@@ -11,32 +11,18 @@ from tensorflow import keras
 
 from qstore_tf.backends import Backend
 from qstore_tf.circuits.observables import PauliSum
-from qstore_tf.circuits.program import Program
-from qstore_tf.errors import InputError, describe
 from qstore_tf.gradients import GradientMethod
-from qstore_tf.layers import carried
-from qstore_tf.layers.base import (
-    QuantumBase,
-    no_inputs,
-    read_shape,
-    symbolic,
-)
-from qstore_tf.layers.means import (
-    Means,
-    check_has_states,
-    plain,
-    read_means,
-)
 from qstore_tf.layers.options import (
     Observables,
     observables_config,
     read_observables,
     resolve_observables,
 )
+from qstore_tf.layers.reading import StateReader
 
 
 @keras.utils.register_keras_serializable(package="qstore_tf")
-class ExpectationValue(QuantumBase):
+class ExpectationValue(StateReader):
     """Measures observables of a quantum state: states in, expectation values out.
 
     Behind quantum layers it runs the whole circuit, from the encoding to the measurement, as
@@ -67,6 +53,9 @@ class ExpectationValue(QuantumBase):
             tensor itself can be taken.
         backend: as in `QuantumLayer`; `None` is that of the layers in front.
         gradient: as in `QuantumLayer`; `None` is that of the layers in front.
+        shots: as in `QuantumLayer`; `None` is as many as the layers in front have, else exact.
+        seed: as in `QuantumLayer`. Without shots or a gradient method of its own, the layer
+            draws what follows from the seed of the layers in front.
         **kwargs: `name`, `dtype`.
 
     Input shape:
@@ -76,7 +65,7 @@ class ExpectationValue(QuantumBase):
         Real `(batch_size, n_observables)`.
 
     Raises:
-        ConfigurationError: an option is unknown.
+        ConfigurationError: an option is unknown or two do not go together.
         ObservableError: an observable cannot be read or is on a qubit that is not there.
         InputError: the input is not a quantum state.
     """
@@ -87,108 +76,46 @@ class ExpectationValue(QuantumBase):
         fuse: bool = True,
         backend: str | Backend | None = None,
         gradient: str | GradientMethod | None = None,
+        shots: int | None = None,
+        seed: int | None = None,
         **kwargs: Any,
     ) -> None:
         """Checks the options; see the class."""
-        measured = read_observables(observables)
-        means = read_means("auto" if backend is None else backend, gradient or "auto")
-        self._options = _Options(
-            measured,
-            None if backend is None else means.backend,
-            None if gradient is None else means.gradient,
-        )
-        super().__init__(means=means, **kwargs)
+        measured = _Measured(read_observables(observables))
+        super().__init__(backend=backend, gradient=gradient, shots=shots, seed=seed, **kwargs)
+        self._measured = measured
         self.fuse = bool(fuse)
-
-    def _read(self, shape: Any) -> tuple[int | None, tuple[PauliSum, ...]]:
-        """Batch size and observables for a state of this shape."""
-        batch, width = read_shape(shape, type(self).__name__, "a state, complex [batch, 2^n]")
-        n_qubits = width.bit_length() - 1
-        if n_qubits == 0 or width != 2**n_qubits:
-            raise InputError(
-                describe(
-                    f"Layer '{self.name}' was not fed a quantum state",
-                    expected="complex [batch, 2^n], a power of two from 2 up",
-                    received=f"width {width}",
-                    hint="Put AmplitudeEncoding in front, which pads features to a state",
-                )
-            )
-        return batch, self._options.observables(n_qubits)
-
-    def build(self, input_shape: Any) -> None:
-        """Checks that the observables fit the state."""
-        self._read(input_shape)
-        super().build(input_shape)
 
     def call(self, inputs: tf.Tensor) -> tf.Tensor:
         """Returns the expectation values."""
-        _, observables = self._read(inputs.shape)
-        self._check_state(inputs.dtype)
-        state = self._amplitudes(inputs)
-        before = carried.of(state) if self.fuse else None
-        if before is None:
-            means = self._means
-            check_has_states(means, self.name)
-            n_qubits = int(inputs.shape[1]).bit_length() - 1
-            none = no_inputs(state, self.real_dtype)
-            theta = tf.zeros([0], self.real_dtype)
-            program = Program(n_qubits, 0, 0, True, ())
-            values = carried.expectation(program, observables, means, none, theta, state)
-        else:
-            values = before.expectation(observables, self._options.means(before.means))
+        before = self._before(inputs, self.fuse)
+        observables = self._measured.on(before.program.n_qubits)
+        values = before.expectation(observables, before.means, self._seeds())
         return tf.cast(values, self.compute_dtype)
-
-    def _check_state(self, dtype: Any) -> None:
-        if not tf.as_dtype(dtype).is_complex:
-            raise InputError(
-                describe(
-                    f"Layer '{self.name}' measures quantum states but was fed real numbers",
-                    expected="complex [batch, 2^n], the output of an encoding layer or of a "
-                    "QuantumLayer fed with a state",
-                    received=tf.as_dtype(dtype).name,
-                    hint="Put AmplitudeEncoding or AngleEncoding in front. A QuantumLayer fed "
-                    "with features measures by itself: give it the observables instead",
-                )
-            )
 
     def compute_output_shape(self, input_shape: Any) -> tuple[int | None, int]:
         """Returns `(batch_size, n_observables)`."""
-        batch, observables = self._read(input_shape)
-        return (batch, len(observables))
-
-    def compute_output_spec(self, inputs: Any) -> Any:
-        """Returns the symbolic expectation values."""
-        self._check_state(inputs.dtype)
-        self._check_dtype(inputs.dtype)
-        return symbolic(self.compute_output_shape(inputs.shape), self.compute_dtype)
+        batch, n_qubits = self._read(input_shape)
+        return (batch, len(self._measured.on(n_qubits)))
 
     def get_config(self) -> dict[str, Any]:
         """Returns the configuration."""
         return {
             **super().get_config(),
-            "observables": observables_config(self._options.measured),
+            "observables": observables_config(self._measured.observables),
             "fuse": self.fuse,
-            "backend": plain(self._options.backend),
-            "gradient": plain(self._options.gradient),
+            **self._own_config(),
         }
 
 
 @dataclass(frozen=True)
-class _Options:
+class _Measured:
     """What the layer was asked for, in one object that Keras does not track and wrap."""
 
-    measured: Observables
-    backend: str | Backend | None
-    gradient: str | GradientMethod | None
+    observables: Observables
 
-    def observables(self, n_qubits: int) -> tuple[PauliSum, ...]:
-        return _resolved(self.measured, n_qubits)
-
-    def means(self, of_layers_in_front: Means) -> Means:
-        return Means(
-            self.backend or of_layers_in_front.backend,
-            self.gradient or of_layers_in_front.gradient,
-        )
+    def on(self, n_qubits: int) -> tuple[PauliSum, ...]:
+        return _resolved(self.observables, n_qubits)
 
 
 @lru_cache(maxsize=64)

@@ -1,16 +1,17 @@
-"""With what a layer runs its circuits: a backend and a gradient method, and what they can do."""
+"""With what a layer runs its circuits: backend, gradient method, shots, and what they can do."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Any
 
 import tensorflow as tf
 
-from qstore_tf import backends, gradients
+from qstore_tf import backends, execution, gradients
 from qstore_tf.backends import Backend
+from qstore_tf.backends.sampled import Sampled
 from qstore_tf.errors import InputError, describe
 from qstore_tf.gradients import GradientMethod
 from qstore_tf.ops import memory
@@ -18,18 +19,25 @@ from qstore_tf.ops import memory
 
 @dataclass(frozen=True)
 class Means:
-    """A backend and a gradient method, as the user gave them.
+    """A backend, a gradient method and a number of shots, as the user gave them.
 
     The names are kept for configurations: "auto" is resolved anew where a model is loaded.
     """
 
     backend: str | Backend
     gradient: str | GradientMethod
+    shots: int | None = None
 
     @cached_property
     def resolved(self) -> Backend:
-        """The backend itself."""
+        """The backend itself, not wrapped for shots."""
         return backends.get(self.backend)
+
+    @cached_property
+    def is_random(self) -> bool:
+        """Whether every run draws something, and so needs a seed."""
+        backend, method = execution.choose(self.resolved, self.gradient, self.shots)
+        return not backend.capabilities.exact or method.random
 
     @property
     def has_states(self) -> bool:
@@ -46,27 +54,37 @@ class Means:
         """Whether the operations have XLA kernels."""
         return self.resolved.capabilities.xla
 
+    def behind(self, before: Means) -> Means:
+        """Returns these, with the shots of the layers in front where there are none here."""
+        return self if self.shots is not None else replace(self, shots=before.shots)
+
     def get_config(self) -> dict[str, Any]:
-        """Returns both as plain data."""
+        """Returns all three as plain data."""
         return {
             "backend": plain(self.backend),
             "gradient": plain(self.gradient),
+            "shots": self.shots,
         }
 
 
-def read_means(backend: Any, gradient: Any) -> Means:
-    """Checks a backend and a gradient method, alone and together.
+def read_means(backend: Any, gradient: Any, shots: Any = None) -> Means:
+    """Checks a backend, a gradient method and a number of shots, alone and together.
 
     Raises:
-        ConfigurationError: one is unknown, or the two do not go together.
+        ConfigurationError: one is unknown, or they do not go together.
         LibraryError: the native backend is asked for and cannot be loaded.
     """
     backend = read_backend(backend)
     chosen = backends.get(backend)
+    if isinstance(chosen, Sampled) and shots in (None, chosen.shots):
+        backend, shots = chosen.backend, chosen.shots
+    runs_on, _ = execution.choose(backend, "auto", shots)
     if isinstance(gradient, Mapping):
-        gradient = gradients.get(gradient["name"], chosen, **gradient.get("options", {}))
-    gradients.get(gradient, chosen)
-    return Means(backend, gradient)
+        gradient = gradients.get(gradient["name"], runs_on, **gradient.get("options", {}))
+    _, method = execution.choose(backend, gradient, shots)
+    if method.stateful and isinstance(gradient, str):
+        gradient = method  # each layer its own, where layers of one name would share one
+    return Means(backend, gradient, None if shots is None else int(shots))
 
 
 def read_backend(backend: Any) -> Any:

@@ -115,7 +115,15 @@ class QuantumLayer(QuantumBase):
         theta_constraint: constraint on the angles.
         backend: `"auto"` (the native op where it is built, else plain TensorFlow), `"native"`,
             `"tensorflow"`, or a `Backend`.
-        gradient: `"auto"`, `"adjoint"`, `"parameter_shift"`, or a `GradientMethod`.
+        gradient: `"auto"`, `"adjoint"`, `"parameter_shift"`, or a `GradientMethod`. `"auto"` is
+            `"adjoint"` where the backend can, and `"parameter_shift"` with shots.
+        shots: how many shots expectation values are estimated from, for each sample and each
+            group of observables that can be measured together; gradients are estimated from as
+            many. `None` is exact, or behind other quantum layers what they have. A state that
+            leaves the layer is exact whatever the shots are; they go on to what measures it.
+        seed: integer that fixes what is drawn, by shots and by gradient methods that draw.
+            Every call draws anew, in `fit`, `evaluate` and `predict` alike; how many calls there
+            were is saved with the model. `None` is another seed for each layer that is made.
         **kwargs: `name`, `dtype`, `trainable`.
 
     Input shape:
@@ -146,10 +154,12 @@ class QuantumLayer(QuantumBase):
         theta_constraint: Any = None,
         backend: str | Backend = "auto",
         gradient: str | GradientMethod = "auto",
+        shots: int | None = None,
+        seed: int | None = None,
         **kwargs: Any,
     ) -> None:
         """Checks the options; see the class."""
-        means = read_means(backend, gradient)
+        means = read_means(backend, gradient, shots)
         if n_qubits is not None and means.has_states:
             # Before a circuit of so many qubits is made. In single precision: a lower bound.
             check_n_qubits(n_qubits)
@@ -157,7 +167,7 @@ class QuantumLayer(QuantumBase):
         self._options = LayerOptions.read(
             n_qubits, depth, encoding, ansatz, entanglement, observables, circuit, inputs
         )
-        super().__init__(means=means, **kwargs)
+        super().__init__(means=means, seed=seed, **kwargs)
         self.theta_initializer = keras.initializers.get(
             _default_initializer() if theta_initializer is None else theta_initializer
         )
@@ -250,7 +260,9 @@ class QuantumLayer(QuantumBase):
             features = no_inputs(features, self.real_dtype)
         theta = tf.convert_to_tensor(self.theta)
         observables = self._options.observables(evolution.n_qubits)
-        values = carried.expectation(program, observables, self._means, features, theta, initial)
+        values = carried.expectation(
+            program, observables, self._means, features, theta, initial, self._seeds()
+        )
         return tf.cast(values, self.compute_dtype)
 
     def _evolve(self, inputs: tf.Tensor, evolution: Evolution) -> tf.Tensor:
@@ -258,12 +270,13 @@ class QuantumLayer(QuantumBase):
         theta = tf.convert_to_tensor(self.theta)
         alone = evolution.on_state(has_initial=True)
         before = carried.of(state)
+        seeds = self._seeds()
         if before is None:
             check_has_states(self._means, self.name)
             none = no_inputs(state, self.real_dtype)
-            now = Carried(alone, none, theta, state, self._means)
+            now = Carried(alone, none, theta, state, self._means, seeds)
         else:
-            now = before.then(evolution.on_state(has_initial=False), theta, self._means)
+            now = before.then(evolution.on_state(has_initial=False), theta, self._means, seeds)
         none = no_inputs(state, self.real_dtype)
         return carried.attach(carried.state(alone, self._means, none, theta, state), now)
 
@@ -314,4 +327,5 @@ class QuantumLayer(QuantumBase):
             "theta_regularizer": keras.regularizers.serialize(self.theta_regularizer),
             "theta_constraint": keras.constraints.serialize(self.theta_constraint),
             **self._means.get_config(),
+            "seed": self.seed,
         }

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import tempfile
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -24,6 +24,8 @@ def run_layer_test(
     expected_output_shape: tuple[int, ...] | None = None,
     expected_output_dtype: str | None = None,
     expected_n_weights: int | None = None,
+    front: Callable[[], Sequence[keras.layers.Layer]] = tuple,
+    random: bool = False,
     seed: int = 0,
 ) -> NDArray[Any]:
     """Checks a layer of one input: configuration, calls, training, saving, mixed precision.
@@ -37,6 +39,8 @@ def run_layer_test(
         expected_output_shape: shape of the output, batch first.
         expected_output_dtype: name of the output's dtype.
         expected_n_weights: number of trainable scalars.
+        front: makes the layers that stand in front, for a layer that cannot stand alone.
+        random: whether the layer draws something, so that no two calls agree.
         seed: of the random input.
 
     Returns:
@@ -58,7 +62,8 @@ def run_layer_test(
     check_config(layer_class(**init_kwargs))
 
     layer = layer_class(**init_kwargs)
-    output = layer(data)
+    run = _Chain([*front(), layer])
+    output = run(data)
     shape, dtype = tuple(output.shape), output.dtype.name
     assert expected_output_shape in (None, shape), f"output has shape {shape}"
     assert expected_output_dtype in (None, dtype), f"output is {dtype}"
@@ -67,11 +72,14 @@ def run_layer_test(
         assert count == expected_n_weights, f"{count} trainable scalars"
     check_config(layer)
 
-    _check_symbolic_call(layer_class, init_kwargs, data, output)
-    _check_batches(layer, data, output)
-    _check_training_step(layer_class, init_kwargs, data)
-    _check_saving(layer_class, init_kwargs, data)
-    _check_mixed_precision(layer_class, init_kwargs, data)
+    def chain(**more: Any) -> _Chain:
+        return _Chain([*front(), layer_class(**{**init_kwargs, **more})])
+
+    _check_symbolic_call(chain(), data, output)
+    _check_batches(run, data, output, random)
+    _check_training_step(chain(), data)
+    _check_saving(chain(), data, random)
+    _check_mixed_precision(chain(dtype="mixed_float16"), data)
     return np.asarray(output)
 
 
@@ -95,51 +103,67 @@ def check_config(layer: keras.layers.Layer) -> None:
     assert json.dumps(revived.get_config(), sort_keys=True) == written
 
 
-def _model(layer: keras.layers.Layer, data: tf.Tensor, n_outputs: int | None) -> keras.Model:
+class _Chain:
+    """A layer behind those in front of it."""
+
+    def __init__(self, layers: Sequence[keras.layers.Layer]) -> None:
+        self._layers = layers
+        self.layer = layers[-1]
+
+    def __call__(self, value: Any) -> Any:
+        for layer in self._layers:
+            value = layer(value)
+        return value
+
+
+def _model(run: _Chain, data: tf.Tensor, n_outputs: int | None) -> keras.Model:
     inputs = keras.Input(tuple(data.shape[1:]), dtype=data.dtype.name)
-    outputs = layer(inputs)
+    outputs = run(inputs)
     if n_outputs is not None:
+        if tf.as_dtype(outputs.dtype).is_integer:
+            outputs = keras.layers.Lambda(
+                lambda bits: tf.cast(bits, tf.float32),
+                output_shape=outputs.shape[1:],
+                dtype="float32",
+            )(outputs)
         if tf.as_dtype(outputs.dtype).is_complex:
             outputs = keras.layers.Lambda(
                 lambda z: tf.concat([tf.math.real(z), tf.math.imag(z)], axis=-1),
-                output_shape=(2 * outputs.shape[-1],),
+                output_shape=(*outputs.shape[1:-1], 2 * outputs.shape[-1]),
                 dtype=tf.as_dtype(outputs.dtype).real_dtype.name,
             )(outputs)
+        if len(outputs.shape) > 2:
+            outputs = keras.layers.Flatten(dtype=tf.as_dtype(outputs.dtype).name)(outputs)
         outputs = keras.layers.Dense(n_outputs)(outputs)
     return keras.Model(inputs, outputs)
 
 
-def _check_symbolic_call(
-    layer_class: type[keras.layers.Layer],
-    init_kwargs: Mapping[str, Any],
-    data: tf.Tensor,
-    output: tf.Tensor,
-) -> None:
-    layer = layer_class(**init_kwargs)
-    symbol = layer(keras.Input(tuple(data.shape[1:]), dtype=data.dtype.name))
+def _check_symbolic_call(run: _Chain, data: tf.Tensor, output: tf.Tensor) -> None:
+    symbol = run(keras.Input(tuple(data.shape[1:]), dtype=data.dtype.name))
     assert tuple(symbol.shape) == (None, *output.shape[1:])
     assert tf.as_dtype(symbol.dtype) == output.dtype
-    assert layer.built
-    shape = layer.compute_output_shape((None, *data.shape[1:]))
-    assert tuple(shape) == (None, *output.shape[1:])
+    assert run.layer.built
+    shape = (None, *data.shape[1:])
+    for layer in run._layers:
+        shape = tuple(layer.compute_output_shape(shape))
+    assert shape == (None, *output.shape[1:])
 
 
-def _check_batches(layer: keras.layers.Layer, data: tf.Tensor, output: tf.Tensor) -> None:
+def _check_batches(run: _Chain, data: tf.Tensor, output: tf.Tensor, random: bool) -> None:
     """Traced with an unknown batch, one function serves every batch size, zero included."""
     signature = tf.TensorSpec((None, *data.shape[1:]), data.dtype)
-    traced = tf.function(lambda x: layer(x), input_signature=[signature])
+    traced = tf.function(lambda x: run(x), input_signature=[signature])
     tolerance = 1e-5 if output.dtype.real_dtype == tf.float32 else 1e-10
     for size in (0, 1, int(data.shape[0])):
         result = traced(data[:size])
         assert tuple(result.shape) == (size, *output.shape[1:])
-        np.testing.assert_allclose(result, output[:size], atol=tolerance, rtol=tolerance)
+        if not random:
+            np.testing.assert_allclose(result, output[:size], atol=tolerance, rtol=tolerance)
 
 
-def _check_training_step(
-    layer_class: type[keras.layers.Layer], init_kwargs: Mapping[str, Any], data: tf.Tensor
-) -> None:
-    layer = layer_class(**init_kwargs)
-    model = _model(layer, data, n_outputs=1)
+def _check_training_step(run: _Chain, data: tf.Tensor) -> None:
+    layer = run.layer
+    model = _model(run, data, n_outputs=1)
     model.compile(optimizer="sgd", loss="mse")
     targets = np.linspace(-1.0, 1.0, int(data.shape[0]), dtype="float32")[:, None]
     before = [weight.numpy() for weight in layer.trainable_weights]
@@ -150,27 +174,25 @@ def _check_training_step(
         assert not old.size or not np.array_equal(old, weight.numpy()), "a weight stood still"
 
 
-def _check_saving(
-    layer_class: type[keras.layers.Layer], init_kwargs: Mapping[str, Any], data: tf.Tensor
-) -> None:
-    model = _model(layer_class(**init_kwargs), data, n_outputs=None)
+def _check_saving(run: _Chain, data: tf.Tensor, random: bool) -> None:
+    """What is loaded does what was saved; where it draws, it goes on drawing where that was."""
+    model = _model(run, data, n_outputs=None)
     expected = np.asarray(model(data))
     with tempfile.TemporaryDirectory() as folder:
         path = str(Path(folder) / "model.keras")
         model.save(path)
         reloaded = keras.models.load_model(path)
+    if random:
+        expected = np.asarray(model(data))
     np.testing.assert_allclose(np.asarray(reloaded(data)), expected, atol=1e-6)
 
 
-def _check_mixed_precision(
-    layer_class: type[keras.layers.Layer], init_kwargs: Mapping[str, Any], data: tf.Tensor
-) -> None:
-    layer = layer_class(**{**init_kwargs, "dtype": "mixed_float16"})
+def _check_mixed_precision(run: _Chain, data: tf.Tensor) -> None:
     if data.dtype in (tf.float64, tf.complex128):
         data = tf.cast(data, tf.complex64 if data.dtype.is_complex else tf.float32)
-    output = layer(data)
-    wanted = output.dtype if output.dtype.is_complex else tf.float16
+    output = run(data)
+    wanted = tf.float16 if output.dtype.is_floating else output.dtype
     assert output.dtype == wanted, f"output under mixed_float16 is {output.dtype.name}"
     assert output.dtype != tf.complex128
-    for weight in layer.weights:
+    for weight in run.layer.trainable_weights:
         assert tf.as_dtype(weight.dtype) == tf.float32

@@ -1,0 +1,63 @@
+"""Probabilities: how likely each basis state is."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import tensorflow as tf
+from tensorflow import keras
+
+from qstore_tf.backends import Backend
+from qstore_tf.layers.reading import StateReader
+
+
+@keras.utils.register_keras_serializable(package="qstore_tf")
+class Probabilities(StateReader):
+    """Returns the probability of every basis state: states in, probabilities out.
+
+    Behind quantum layers it runs the whole circuit as one operation. Exact, and differentiable
+    where the states of the backend are; `Sample(shots=...)` draws from the same distribution.
+
+    Example:
+
+    >>> import numpy as np
+    >>> from qstore_tf.layers import AngleEncoding, Probabilities
+    >>> state = AngleEncoding(n_qubits=2)(np.array([[0.0, np.pi / 2]]))
+    >>> Probabilities()(state).numpy().round(3).tolist()
+    [[0.5, 0.5, 0.0, 0.0]]
+
+    Args:
+        backend: as in `QuantumLayer`; `None` is that of the layers in front.
+        **kwargs: `name`, `dtype`.
+
+    Input shape:
+        Complex `(batch_size, 2**n_qubits)`.
+
+    Output shape:
+        Real `(batch_size, 2**n_qubits)`; basis state k has qubit 0 as its most significant bit.
+
+    Raises:
+        ConfigurationError: the layers in front have shots, or the backend is unknown.
+        InputError: the input is not a quantum state, or the backend has no state vectors.
+    """
+
+    def __init__(self, backend: str | Backend | None = None, **kwargs: Any) -> None:
+        """Checks the options; see the class."""
+        super().__init__(backend=backend, **kwargs)
+
+    def call(self, inputs: tf.Tensor) -> tf.Tensor:
+        """Returns the probabilities."""
+        before = self._before(inputs)
+        self._check_exact(before, "Exact probabilities")
+        state = before.state(before.means)
+        values = tf.square(tf.math.real(state)) + tf.square(tf.math.imag(state))
+        return tf.cast(values, self.compute_dtype)
+
+    def compute_output_shape(self, input_shape: Any) -> tuple[int | None, int]:
+        """Returns `(batch_size, 2**n_qubits)`."""
+        batch, n_qubits = self._read(input_shape)
+        return (batch, 2**n_qubits)
+
+    def get_config(self) -> dict[str, Any]:
+        """Returns the configuration."""
+        return {**super().get_config(), "backend": self._own_config()["backend"]}

@@ -1,0 +1,68 @@
+"""StateVector: the amplitudes of a quantum state."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import tensorflow as tf
+from tensorflow import keras
+
+from qstore_tf.backends import Backend
+from qstore_tf.layers import carried
+from qstore_tf.layers.reading import StateReader
+
+
+@keras.utils.register_keras_serializable(package="qstore_tf")
+class StateVector(StateReader):
+    """Returns the state vector: states in, the same states out.
+
+    Behind quantum layers it runs the whole circuit as one operation, where each of them alone
+    would store its state. What stands behind it may be a quantum layer again. States are
+    differentiable where the backend is.
+
+    Example:
+
+    >>> import numpy as np
+    >>> from qstore_tf.layers import AngleEncoding, StateVector
+    >>> state = AngleEncoding(n_qubits=2)(np.array([[0.0, np.pi]]))
+    >>> StateVector()(state).numpy().round(3).tolist()
+    [[0j, -1j, 0j, 0j]]
+
+    Args:
+        backend: as in `QuantumLayer`; `None` is that of the layers in front.
+        **kwargs: `name`, `dtype`.
+
+    Input shape:
+        Complex `(batch_size, 2**n_qubits)`.
+
+    Output shape:
+        Complex `(batch_size, 2**n_qubits)`; basis state k has qubit 0 as its most significant
+        bit.
+
+    Raises:
+        ConfigurationError: the layers in front have shots, or the backend is unknown.
+        InputError: the input is not a quantum state, or the backend has no state vectors.
+    """
+
+    def __init__(self, backend: str | Backend | None = None, **kwargs: Any) -> None:
+        """Checks the options; see the class."""
+        super().__init__(backend=backend, **kwargs)
+
+    def call(self, inputs: tf.Tensor) -> tf.Tensor:
+        """Returns the states."""
+        before = self._before(inputs)
+        self._check_exact(before, "State vectors")
+        return carried.attach(before.state(before.means), before)
+
+    def compute_output_shape(self, input_shape: Any) -> tuple[int | None, int]:
+        """Returns `(batch_size, 2**n_qubits)`."""
+        batch, n_qubits = self._read(input_shape)
+        return (batch, 2**n_qubits)
+
+    @property
+    def _output_dtype(self) -> Any:
+        return self.complex_dtype
+
+    def get_config(self) -> dict[str, Any]:
+        """Returns the configuration."""
+        return {**super().get_config(), "backend": self._own_config()["backend"]}
