@@ -1,0 +1,168 @@
+"""Which circuits a step has run, with which weights: what natural gradients are computed from.
+
+A Keras optimizer sees gradients and weights, not the batch. So the layers say which weight an
+angle comes from, and every run that theta gets a gradient through is noted while the gradient is
+taken, in the same step and the same graph. The optimizer takes the notes and computes the metric
+on the very tensors of the step. Nothing is noted before an optimizer has called `listen`.
+
+Gradient-free optimizers call `record`, which notes the runs of a forward pass.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections import deque
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Any
+
+import tensorflow as tf
+
+from qstore_tf.circuits.program import Program
+from qstore_tf.layers.means import Means
+
+_SOURCES = "_qstore_sources"
+_MARK = "_qstore_angles"
+
+# Runs of gradients that no optimizer asked about, in eager code, are forgotten after so many.
+_KEPT = 64
+
+
+@dataclass(frozen=True, eq=False)
+class Run:
+    """A circuit that was run.
+
+    Attributes:
+        program: the circuit.
+        inputs: numbers per sample, [batch, n_inputs].
+        theta: trained numbers, [n_theta].
+        initial: the amplitudes it started from, [batch, 2^n], real or complex, or None.
+        means: with what it was run.
+        sources: the weights that `theta` is made of, in order.
+    """
+
+    program: Program
+    inputs: tf.Tensor
+    theta: tf.Tensor
+    initial: tf.Tensor | None
+    means: Means
+    sources: tuple[Any, ...]
+
+
+class _Notes(threading.local):
+    """One list of notes for each thread: the replicas of a strategy run in threads."""
+
+    def __init__(self) -> None:
+        self.runs: deque[Run] = deque(maxlen=_KEPT)
+        self.recording: list[list[Run]] = []
+
+
+_notes = _Notes()
+_listening = False
+
+
+def listen() -> None:
+    """Notes runs from now on, in this process."""
+    global _listening
+    _listening = True
+
+
+def mark(weight: Any) -> Any:
+    """Says that a weight holds the angles of a circuit, and returns it."""
+    setattr(weight, _MARK, True)
+    return weight
+
+
+def is_angles(weight: Any) -> bool:
+    """Whether a weight holds the angles of a circuit."""
+    return bool(getattr(weight, _MARK, False))
+
+
+def trained(weight: Any) -> tf.Tensor:
+    """Returns the value of a weight, which remembers where it comes from."""
+    return _with_sources(tf.identity(tf.convert_to_tensor(weight)), (weight,))
+
+
+def joined(first: tf.Tensor, second: tf.Tensor) -> tf.Tensor:
+    """Returns two values of `trained` in one."""
+    return _with_sources(tf.concat([first, second], axis=0), (*_sources(first), *_sources(second)))
+
+
+def watch(
+    program: Program,
+    means: Means,
+    inputs: tf.Tensor,
+    theta: tf.Tensor,
+    initial: tf.Tensor | None,
+) -> tf.Tensor:
+    """Returns theta, to run the program with; the run is noted when theta gets its gradient."""
+    if not (_listening or _notes.recording) or not program.n_theta:
+        return theta
+    run = Run(program, inputs, theta, initial, means, _sources(theta))
+    if not run.sources:
+        return theta
+    for notes in _notes.recording:
+        notes.append(run)
+    return _noting(run) if _listening else theta
+
+
+def take(weights: list[Any]) -> list[Run]:
+    """Returns and forgets the runs of these weights that are noted in the current graph."""
+    wanted, graphs = {id(weight) for weight in weights}, _current_graphs()
+    found = [
+        run
+        for run in _notes.runs
+        if _graph_of(run.theta) in graphs and wanted & {id(source) for source in run.sources}
+    ]
+    for run in found:
+        _notes.runs.remove(run)
+    return found
+
+
+@contextmanager
+def record() -> Iterator[list[Run]]:
+    """Notes the runs of what is called inside, in the list it gives."""
+    found: list[Run] = []
+    _notes.recording.append(found)
+    try:
+        yield found
+    finally:
+        _notes.recording.remove(found)
+
+
+def _noting(run: Run) -> tf.Tensor:
+    @tf.custom_gradient
+    def noted(theta: tf.Tensor) -> Any:
+        def gradient(upstream: tf.Tensor) -> tf.Tensor:
+            if run not in _notes.runs:
+                _notes.runs.append(run)
+            return upstream
+
+        return tf.identity(theta), gradient
+
+    return noted(run.theta)
+
+
+def _with_sources(value: tf.Tensor, sources: tuple[Any, ...]) -> tf.Tensor:
+    setattr(value, _SOURCES, sources)
+    return value
+
+
+def _sources(value: tf.Tensor) -> tuple[Any, ...]:
+    return getattr(value, _SOURCES, ())
+
+
+def _graph_of(tensor: tf.Tensor) -> Any:
+    """The graph of a tensor; None for eager tensors."""
+    return None if hasattr(tensor, "numpy") else tensor.graph
+
+
+def _current_graphs() -> list[Any]:
+    """The graph being traced and those around it, innermost first; [None] in eager code."""
+    graphs: list[Any] = []
+    graph = None if tf.executing_eagerly() else tf.compat.v1.get_default_graph()
+    while graph is not None:
+        graphs.append(graph)
+        graph = getattr(graph, "outer_graph", None)
+    return graphs or [None]
