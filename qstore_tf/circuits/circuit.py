@@ -28,6 +28,7 @@ from qstore_tf.errors import CircuitError, describe, did_you_mean
 
 if TYPE_CHECKING:
     import cirq
+    import qiskit
     import sympy
     from matplotlib.figure import Figure
 
@@ -465,6 +466,43 @@ class UnifiedCircuit:
 
         return cirq_reading.from_cirq(circuit, qubit_order=qubit_order)
 
+    def to_qiskit(self) -> qiskit.QuantumCircuit:
+        """Returns the circuit as a `qiskit.QuantumCircuit`; needs the extra `qiskit`."""
+        from qstore_tf.circuits import qiskit_writing
+
+        return qiskit_writing.to_qiskit(self)
+
+    @classmethod
+    def from_qiskit(cls, circuit: qiskit.QuantumCircuit) -> UnifiedCircuit:
+        """Reads a `qiskit.QuantumCircuit`; qubit i is its qubit i."""
+        from qstore_tf.circuits import qiskit_reading
+
+        return qiskit_reading.from_qiskit(circuit)
+
+    @classmethod
+    def from_pennylane(
+        cls,
+        tape: Any,
+        *,
+        wire_order: Sequence[Any] | None = None,
+        trainable: str | None = None,
+        args: Sequence[Any] = (),
+    ) -> UnifiedCircuit:
+        """Reads a PennyLane tape, or a QNode called with `args`.
+
+        Args:
+            tape: A `QuantumScript`, a `QNode` or a quantum function.
+            wire_order: Which wire becomes qubit 0, 1, ...; by default the order of `tape.wires`.
+            trainable: Prefix of the symbols that the trainable parameters become; None binds
+                all parameters to their numbers.
+            args: What a QNode or a quantum function is called with.
+        """
+        from qstore_tf.circuits import pennylane_reading
+
+        return pennylane_reading.from_pennylane(
+            tape, wire_order=wire_order, trainable=trainable, args=args
+        )
+
     def to_qasm(self) -> str:
         """Returns the circuit as OpenQASM 2; all symbols must be bound."""
         from qstore_tf.circuits import qasm
@@ -477,6 +515,13 @@ class UnifiedCircuit:
         from qstore_tf.circuits import qasm
 
         return qasm.from_qasm(text)
+
+    @classmethod
+    def from_qasm3(cls, text: str) -> UnifiedCircuit:
+        """Reads OpenQASM 3, symbols by `input`; needs the extra `qasm3`."""
+        from qstore_tf.circuits import qasm3
+
+        return qasm3.from_qasm3(text)
 
     def symbols_as_sympy(self) -> tuple[sympy.Symbol, ...]:
         """Returns the parameters as SymPy symbols, in order of first appearance."""

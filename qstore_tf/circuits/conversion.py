@@ -1,0 +1,142 @@
+"""What the readers of circuits from other libraries share: limits, controls, matrices, errors."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Iterable, Iterator, Sequence
+from typing import Any
+
+import numpy as np
+
+from qstore_tf.circuits.circuit import UnifiedCircuit
+from qstore_tf.circuits.operation import MAX_UNITARY_QUBITS, Operation, freeze
+from qstore_tf.circuits.symbols import Affine
+from qstore_tf.errors import CircuitError, ConversionError, LibraryError, describe
+
+MAX_OPERATIONS = 1_000_000
+MAX_QUBITS = 10_000
+_MAX_NESTING = 50
+
+
+class Unconvertible(CircuitError):
+    """Something without a counterpart, raised before it is known where it stands."""
+
+    def __init__(self, why: str, hint: str) -> None:
+        super().__init__(why)
+        self.why = why
+        self.hint = hint
+
+
+class Budget:
+    """Counts the work of a conversion, so that a short text cannot ask for endless gates."""
+
+    def __init__(self, limit: int = MAX_OPERATIONS) -> None:
+        self._left = self._limit = limit
+
+    def spend(self, depth: int = 0) -> None:
+        """Counts one operation, met inside so many others.
+
+        Raises:
+            Unconvertible: there have been too many, or they are nested too deeply.
+        """
+        self._left -= 1
+        if self._left < 0:
+            raise Unconvertible(f"there are over {self._limit} operations", "Split the circuit.")
+        if depth > _MAX_NESTING:
+            raise Unconvertible("it is nested too deeply", "Flatten the circuit first.")
+
+
+def add(circuit: UnifiedCircuit, operations: Iterable[Operation], where: str) -> None:
+    """Adds operations to a circuit.
+
+    Args:
+        circuit: what to add to.
+        operations: what to add; a generator may raise `Unconvertible` or `CircuitError`.
+        where: what is converted and where it stands, for the error.
+
+    Raises:
+        ConversionError: an operation cannot be made or does not fit; it names `where`.
+    """
+    try:
+        for operation in operations:
+            circuit.add_operation(operation)
+    except Unconvertible as error:
+        raise ConversionError(
+            describe(f"{where} cannot be converted: {error.why}", hint=error.hint)
+        ) from error
+    except CircuitError as error:
+        raise ConversionError(f"{where} cannot be converted: {error}") from error
+    except RecursionError as error:
+        raise ConversionError(
+            describe(
+                f"{where} cannot be converted: it is nested too deeply",
+                hint="Flatten the circuit first.",
+            )
+        ) from error
+
+
+def under_controls(
+    inner: Sequence[Operation], controls: Sequence[int], values: Sequence[int | bool]
+) -> Iterator[Operation]:
+    """The operations under controls that must have the given values.
+
+    Args:
+        inner: operations in time order, on other qubits than the controls.
+        controls: qubits.
+        values: for each control, whether it must be 1 or 0.
+
+    Raises:
+        Unconvertible: a measurement is controlled.
+    """
+    if any(operation.is_measurement for operation in inner):
+        raise Unconvertible("it controls a measurement", "Remove the control.")
+    flips = [
+        Operation("X", (q,)) for q, value in zip(controls, values, strict=True) if not value
+    ]
+    yield from flips
+    for operation in inner:
+        yield dataclasses.replace(operation, controls=(*controls, *operation.controls))
+    yield from flips
+
+
+def undone(inner: Sequence[Operation]) -> list[Operation]:
+    """The operations that undo these.
+
+    Raises:
+        Unconvertible: one of them is a measurement.
+    """
+    if any(operation.is_measurement for operation in inner):
+        raise Unconvertible("it is the inverse of a measurement", "Remove the measurement.")
+    return [step for operation in reversed(inner) for step in operation.inverse()]
+
+
+def matrix_operation(matrix: Any, targets: Sequence[int]) -> Operation:
+    """A matrix as an operation; the first target is the most significant bit of its index.
+
+    Raises:
+        Unconvertible: it is on too many qubits.
+    """
+    if not 1 <= len(targets) <= MAX_UNITARY_QUBITS:
+        raise Unconvertible(
+            f"it is a matrix on {len(targets)} qubits, and a circuit holds matrices on 1 to "
+            f"{MAX_UNITARY_QUBITS}",
+            "Decompose it into gates first.",
+        )
+    array = np.asarray(matrix, dtype=np.complex128)
+    return Operation("Unitary", tuple(targets), (), (), freeze(array))
+
+
+def global_phase(angle: Affine) -> Iterator[Operation]:
+    """The operation that multiplies by exp(i angle), if it does anything."""
+    if angle != Affine():
+        yield Operation("GlobalPhase", (), (angle,))
+
+
+def missing(library: str, extra: str, purpose: str) -> LibraryError:
+    """The error for a library that is not installed."""
+    return LibraryError(
+        describe(
+            f"{purpose} needs {library}, which is not installed",
+            hint=f"Install it with `pip install 'qstore-tf[{extra}]'`",
+        )
+    )
