@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import lru_cache
 from typing import Any
 
@@ -12,7 +12,7 @@ from scipy.linalg import schur
 from qstore_tf.backends.angle_table import AngleTable, Scaled
 from qstore_tf.backends.base import Capabilities
 from qstore_tf.backends.batch import check_threads, thread_count
-from qstore_tf.backends.extras import install, require
+from qstore_tf.backends.extras import require
 from qstore_tf.backends.one_by_one import Array, OneByOne, Runner
 from qstore_tf.circuits.operation import thaw
 from qstore_tf.circuits.program import Angle, Flip, Phase, Program, Rot, Swap
@@ -59,7 +59,11 @@ class Lightning(OneByOne):
             )
         self.device = device
         self.num_threads = check_threads(num_threads)
-        _import_ops()
+        if device == "lightning.qubit":
+            _import_ops()
+        else:
+            self.capabilities = replace(self.capabilities, adjoint=False)
+            _import_device(device)
 
     def get_config(self) -> dict[str, Any]:
         """Returns the keyword arguments that make the same backend again."""
@@ -71,7 +75,8 @@ class Lightning(OneByOne):
         return thread_count(self.num_threads)
 
     def _make(self, program: Program, double: bool) -> Runner:
-        return _StateVectorRunner(program.n_qubits, _lowered(program), double)
+        kind = _StateVectorRunner if self.device == "lightning.qubit" else _DeviceRunner
+        return kind(self.device, program.n_qubits, _lowered(program), double)
 
 
 @dataclass(frozen=True)
@@ -177,7 +182,7 @@ def _lowered(program: Program) -> _Lowered:
 class _StateVectorRunner(Runner):
     """Runs on the state vectors beneath PennyLane's `lightning.qubit`."""
 
-    def __init__(self, n_qubits: int, lowered: _Lowered, double: bool) -> None:
+    def __init__(self, device: str, n_qubits: int, lowered: _Lowered, double: bool) -> None:
         library = _import_ops()
         bits = "C128" if double else "C64"
         self.table = lowered.table
@@ -192,7 +197,7 @@ class _StateVectorRunner(Runner):
         swept = [part for op in lowered.ops for part in op.for_sweep()]
         turns = [op for op in swept if op.column is not None or op.angle is not None]
         self._trained = [number for number, op in enumerate(turns) if op.moves]
-        self._trained_columns = [op.column for op in turns if op.moves]
+        self._trained_columns = [op.column for op in turns if op.column is not None and op.moves]
         self._params = [[] if op.angle is None else [op.angle] for op in swept]
         self._turns = [(k, op.column) for k, op in enumerate(swept) if op.column is not None]
         self._names = [op.name for op in swept]
@@ -260,6 +265,51 @@ class _StateVectorRunner(Runner):
         return getattr(state, op.name), before, column
 
 
+class _DeviceRunner(Runner):
+    """Runs circuits on any of PennyLane's devices; slower for each circuit, and no sweep."""
+
+    def __init__(self, device: str, n_qubits: int, lowered: _Lowered, double: bool) -> None:
+        self._pennylane = require("pennylane", "lightning", "lightning")
+        self.table = lowered.table
+        self._ops = lowered.ops
+        self._wires = list(range(n_qubits))
+        self._dtype = np.dtype(np.complex128 if double else np.complex64)
+        self._name = device
+        self._device = self._pennylane.device(device, wires=n_qubits, c_dtype=self._dtype.type)
+
+    def state(self, angles: Array, initial: Array | None) -> Array:
+        library, numbers = self._pennylane, angles.tolist()
+        gates = [self._gate(op, numbers) for op in self._ops]
+        if initial is not None:
+            start = np.ascontiguousarray(initial, self._dtype)
+            gates.insert(0, library.StatePrep(start, self._wires, validate_norm=False))
+        tape = library.tape.QuantumScript(gates, [library.state()])
+        (found,) = library.execute([tape], self._device, diff_method=None)
+        return np.array(found, self._dtype)
+
+    def pull_back(
+        self, angles: Array, cotangent: Array, by_initial: bool
+    ) -> tuple[Array, Array | None]:
+        raise ConfigurationError(
+            describe(
+                f"Lightning's device {self._name!r} returns results without gradients here",
+                hint="Use gradient='parameter_shift' or device='lightning.qubit'",
+            )
+        )
+
+    def _gate(self, op: _Op, angles: list[float]) -> Any:
+        library = self._pennylane
+        made = getattr(library, op.name)
+        if op.matrix is not None:
+            gate = made(op.matrix.astype(self._dtype), wires=op.wires)
+        elif op.column is not None:
+            gate = made(angles[op.column], wires=op.wires)
+        else:
+            gate = made(wires=op.wires)
+        gate = library.adjoint(gate) if op.inverse else gate
+        return library.ctrl(gate, op.controls) if op.controls else gate
+
+
 def _apply(gates: list[tuple[Any, tuple[Any, ...], int]], angles: Array) -> None:
     numbers = angles.tolist()
     for method, arguments, column in gates:
@@ -271,3 +321,17 @@ def _apply(gates: list[tuple[Any, tuple[Any, ...], int]], angles: Array) -> None
 
 def _import_ops() -> Any:
     return require("pennylane_lightning.lightning_qubit_ops", "lightning", "lightning")
+
+
+def _import_device(name: str) -> None:
+    library = require("pennylane", "lightning", "lightning")
+    try:
+        library.device(name, wires=1)
+    except Exception as error:  # each device has its own ways to say that it cannot run here
+        package = "pennylane-" + name.replace(".", "-")
+        raise LibraryError(
+            describe(
+                f"PennyLane's device {name!r} cannot run here ({type(error).__name__}: {error})",
+                hint=f"Install it: pip install {package}, or use device='lightning.qubit'",
+            )
+        ) from error

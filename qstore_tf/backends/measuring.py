@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from functools import lru_cache
 from typing import Any
 
@@ -13,7 +12,7 @@ from qstore_tf.circuits.observables import PauliSum
 Array = np.ndarray[Any, Any]
 
 # The signs of all diagonal terms are kept where they are no more numbers than this.
-_MOST_SIGNS = 2**21
+_MOST_SIGNS = 2**20
 
 
 class Measuring:
@@ -44,7 +43,7 @@ class Measuring:
         self._weights = np.array([*diagonal.values()]).reshape(-1, len(observables))
         self._moving = list(moving.items())
         kept = len(self._masks) * 2**n_qubits <= _MOST_SIGNS
-        self._signs = np.array([*self._all_signs()]) if kept and self._masks else None
+        self._signs = np.array([_signs(mask, n_qubits) for mask in diagonal]) if kept else None
 
     def values(self, state: Array) -> Array:
         """Returns the expectation values [K] of a state [2^n]."""
@@ -54,7 +53,7 @@ class Measuring:
             if self._signs is not None:
                 by_mask = self._signs @ chances
             else:
-                by_mask = np.array([signs @ chances for signs in self._all_signs()])
+                by_mask = _walsh(chances)[self._masks]
             result = by_mask @ self._weights
         for (x, z, n_y), weights in self._moving:
             result = result + weights * np.vdot(state, self._applied(state, x, z, n_y)).real
@@ -69,23 +68,20 @@ class Measuring:
             if self._signs is not None:
                 result += (weights @ self._signs) * state
             else:
-                for weight, signs in zip(weights, self._all_signs(), strict=True):
-                    result += weight * signs * state
+                by_index = np.zeros(2**self.n_qubits)
+                by_index[self._masks] = weights
+                result += _walsh(by_index) * state
         for (x, z, n_y), by_observable in self._moving:
             result += (by_observable @ gradient) * self._applied(state, x, z, n_y)
         return result
 
-    def _all_signs(self) -> Iterator[Array]:
-        for mask in self._masks:
-            yield _signs(mask, self.n_qubits)
-
     def _applied(self, state: Array, x: int, z: int, n_y: int) -> Array:
         signed = (_signs(z, self.n_qubits) * state).reshape((2,) * self.n_qubits)
-        axes = [q for q in range(self.n_qubits) if x >> (self.n_qubits - 1 - q) & 1]
+        axes = tuple(q for q in range(self.n_qubits) if x >> (self.n_qubits - 1 - q) & 1)
         return 1j**n_y * np.flip(signed, axes).reshape(-1)
 
 
-@lru_cache(maxsize=64)
+@lru_cache(maxsize=16)
 def measuring(observables: tuple[PauliSum, ...], n_qubits: int) -> Measuring:
     """Returns the observables prepared, the same object for the same arguments."""
     return Measuring(observables, n_qubits)
@@ -97,3 +93,13 @@ def _signs(z: int, n_qubits: int) -> Array:
     for bit in range(n_qubits):
         signs = np.concatenate([signs, -signs if z >> bit & 1 else signs])
     return signs
+
+
+def _walsh(values: Array) -> Array:
+    """Returns the sums of (-1)^(number of bits that i and j share) * values[i] for all j."""
+    half = len(values) // 2
+    while half:
+        pairs = values.reshape(-1, 2, half)
+        values = np.stack([pairs[:, 0] + pairs[:, 1], pairs[:, 0] - pairs[:, 1]], axis=1)
+        half //= 2
+    return values.reshape(-1)
