@@ -20,7 +20,9 @@ from qstore_tf.errors import ConfigurationError, LibraryError, describe, did_you
 
 # Smaller sweeps are done before threads pay.
 _QUBITS_FOR_THREADS = 8
-_DEVICES = ("lightning.qubit", "lightning.gpu", "lightning.kokkos")
+# The device whose state vectors are used directly.
+_CPU = "lightning.qubit"
+_DEVICES = (_CPU, "lightning.gpu", "lightning.kokkos")
 
 
 class Lightning(OneByOne):
@@ -48,7 +50,7 @@ class Lightning(OneByOne):
         state_vector=True, exact=True, adjoint=True, dtypes=("float32", "float64")
     )
 
-    def __init__(self, device: str = "lightning.qubit", num_threads: int = 0) -> None:
+    def __init__(self, device: str = _CPU, num_threads: int = 0) -> None:
         """Imports the simulator and keeps the options."""
         if device not in _DEVICES:
             raise ConfigurationError(
@@ -59,7 +61,7 @@ class Lightning(OneByOne):
             )
         self.device = device
         self.num_threads = check_threads(num_threads)
-        if device == "lightning.qubit":
+        if device == _CPU:
             _import_ops()
         else:
             self.capabilities = replace(self.capabilities, adjoint=False)
@@ -75,7 +77,7 @@ class Lightning(OneByOne):
         return thread_count(self.num_threads)
 
     def _make(self, program: Program, double: bool) -> Runner:
-        kind = _StateVectorRunner if self.device == "lightning.qubit" else _DeviceRunner
+        kind = _StateVectorRunner if self.device == _CPU else _DeviceRunner
         return kind(self.device, program.n_qubits, _lowered(program), double)
 
 
