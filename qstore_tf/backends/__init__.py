@@ -2,6 +2,7 @@
 
 from qstore_tf.backends.base import Backend as Backend
 from qstore_tf.backends.base import Capabilities as Capabilities
+from qstore_tf.backends.chunked import Chunked as Chunked
 from qstore_tf.backends.native import Native as Native
 from qstore_tf.backends.qsim import Qsim as Qsim
 from qstore_tf.backends.registry import available as available

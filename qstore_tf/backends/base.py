@@ -53,6 +53,19 @@ class Backend(ABC):
         The message names the gate and a backend that can. Called once, before anything runs.
         """
 
+    def row_bytes(self, program: Program, dtype: tf.DType, samples: bool = False) -> int:
+        """Returns how many bytes each row of a batch adds to the memory of a run, about.
+
+        Arguments and results do not count. 0, as here, where memory does not grow with the
+        batch, so that nothing is won by splitting it.
+
+        Args:
+            program: What is run.
+            dtype: float32 or float64.
+            samples: Whether `sample` is meant, else `expectation` and its gradient.
+        """
+        return 0
+
     @abstractmethod
     def expectation(
         self,

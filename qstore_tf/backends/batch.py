@@ -139,9 +139,10 @@ def finite_only(
 
     Those become NaN in `out`, or where it holds integers an InputError.
     """
-    usable: Array = np.isfinite(inputs).all(axis=1) & np.isfinite(theta).all()
-    if start is not None:
-        usable = usable & np.isfinite(start).all(axis=1)
+    usable = np.full(len(inputs), bool(np.isfinite(theta).all()))
+    for given in (inputs, start):
+        if given is not None:
+            usable &= np.all(np.isfinite(given), axis=1)
     if usable.all():
         return function
 

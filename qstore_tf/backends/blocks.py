@@ -99,7 +99,7 @@ class Blocks:
                 table = self._by_input if kind == "i" else self._by_theta
                 table[slot, column] += coefficient
         self._constant = np.array([angle.constant for angle in self._angles])
-        self._fed = self._by_input.any(axis=0)
+        self._fed = [bool(column.any()) for column in self._by_input.T]
 
     def matrices(self, inputs: Array, theta: Array) -> list[Array]:
         """Returns the matrices of the blocks, each [B, d, d], or [1, d, d] where all are the same.
@@ -191,7 +191,7 @@ class Blocks:
                 return _Factor(None, "", (constant, none, none))
             return _Factor(self._column(gate.angle), "rot", (off, on, -1j * product))
         if isinstance(gate, Flip):
-            matrix = pauli_product("X")
+            matrix: Array = pauli_product("X")
         elif isinstance(gate, Swap):
             matrix = np.eye(4)[[0, 2, 1, 3]]
         else:

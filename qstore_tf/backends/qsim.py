@@ -114,7 +114,7 @@ class Qsim(Backend):
         def row(options: dict[str, Any], start: Any) -> Array:
             return np.real(run(options, sums, 0 if start is None else start))
 
-        return self._run(program, row, *given, tf.float32, len(observables))
+        return self._run(program, row, given, tf.float32, len(observables))
 
     def state_vector(
         self, program: Program, inputs: Any, theta: Any, initial_state: Any = None
@@ -122,7 +122,7 @@ class Qsim(Backend):
         """Returns states [B, 2^n]; see `Backend.state_vector`."""
         given = self._tensors(program, inputs, theta, initial_state)
         size = 2**program.n_qubits
-        return self._run(program, self._state, *given, tf.complex64, size)
+        return self._run(program, self._state, given, tf.complex64, size)
 
     def probabilities(
         self, program: Program, inputs: Any, theta: Any, initial_state: Any = None
@@ -152,9 +152,11 @@ class Qsim(Backend):
             draws = np.random.default_rng(options["s"]).uniform(0, below[-1], shots)
             return np.minimum(np.searchsorted(below, draws, side="right"), len(below) - 1)
 
-        return self._run(program, row, *given, tf.int64, shots, seed)
+        return self._run(program, row, given, tf.int64, shots, seed)
 
-    def _tensors(self, program: Program, inputs: Any, theta: Any, initial: Any) -> Any:
+    def _tensors(
+        self, program: Program, inputs: Any, theta: Any, initial: Any
+    ) -> tuple[tf.Tensor, tf.Tensor, tf.Tensor | None]:
         given = prepare(program, inputs, theta, initial)
         self.check_dtype(given[0].dtype)
         return given
@@ -168,9 +170,7 @@ class Qsim(Backend):
         self,
         program: Program,
         row: Callable[[dict[str, Any], Any], Any],
-        inputs: tf.Tensor,
-        theta: tf.Tensor,
-        initial: tf.Tensor | None,
+        given: tuple[tf.Tensor, tf.Tensor, tf.Tensor | None],
         out_dtype: tf.DType,
         width: int,
         seed: Any = None,
@@ -201,7 +201,7 @@ class Qsim(Backend):
             for_each(one, len(inputs), 1, "qsim circuit")
             return out
 
-        return run_batch(batch, inputs, theta, initial, out_dtype, width, seed=seed)
+        return run_batch(batch, *given, out_dtype, width, seed=seed)
 
     def _circuit(self, blocks: Blocks, numbers: list[float], n_qubits: int) -> Any:
         circuit, add = self._qsim.Circuit(), self._qsim.add_matrix_gate
@@ -287,7 +287,7 @@ def _read_options(given: Any) -> dict[str, Any]:
                 received=given,
             )
         )
-    long = {letter: name for name, letter in _OPTIONS.items()}
+    long: dict[Any, str] = {letter: name for name, letter in _OPTIONS.items()}
     found = {long.get(name, name): value for name, value in (given or {}).items()}
     for name, value in found.items():
         if name not in _OPTIONS:

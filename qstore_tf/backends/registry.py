@@ -10,6 +10,7 @@ from typing import Any
 import tensorflow as tf
 
 from qstore_tf.backends.base import Backend
+from qstore_tf.backends.chunked import Chunked
 from qstore_tf.backends.extras import install, missing
 from qstore_tf.backends.native import Native
 from qstore_tf.backends.qsim import Qsim
@@ -52,7 +53,9 @@ def get(backend: str | Backend = "auto", **options: Any) -> Backend:
     Args:
         backend: A name, or a backend, which is returned as it is. "auto" is "native" where the
             op library loads and no GPU is visible, else "tensorflow", which it logs once.
-        **options: Keyword arguments of the backend, such as `num_threads=2`.
+        **options: Keyword arguments of the backend, such as `num_threads=2`. Every backend takes
+            `memory_limit` in bytes and `max_rows`, which run large batches in pieces; see
+            `Chunked`.
 
     Raises:
         ConfigurationError: The name is unknown, or options came with a backend object.
@@ -85,8 +88,10 @@ def get(backend: str | Backend = "auto", **options: Any) -> Backend:
                 hint=did_you_mean(backend, ["auto", *_factories]),
             )
         )
+    limits = {key: options.pop(key) for key in ("memory_limit", "max_rows") if key in options}
     try:
-        return _factories[name](**options)
+        made = _factories[name](**options)
+        return Chunked(made, **limits) if limits else made
     except TypeError as error:
         if not options:
             raise

@@ -8,13 +8,24 @@ from typing import Any
 import tensorflow as tf
 
 from qstore_tf.backends.base import Backend, Capabilities
+from qstore_tf.backends.chunked import draw_in_chunks, in_chunks, rows_within
 from qstore_tf.circuits.observables import PauliSum
 from qstore_tf.circuits.program import Program
 from qstore_tf.ops import plain
+from qstore_tf.ops.inputs import check_sampling, prepare
+from qstore_tf.ops.schedule import schedule
+
+# States that exist at once, and states kept for the gradient of each step, as measured.
+_LIVE_STATES, _KEPT_STATES = 6, 1
+# Batches that need less are not worth asking how much memory there is.
+_UNGUARDED_BYTES = 1 << 26
 
 
 class TensorFlow(Backend):
     """Simulates in plain TensorFlow ops: any device, XLA, every order of derivative.
+
+    A batch that would take more than half of the memory that is free when it is traced runs in
+    pieces, with the same results; see `Chunked`, which sets another limit.
 
     Example:
         >>> TensorFlow().capabilities.xla
@@ -37,7 +48,12 @@ class TensorFlow(Backend):
         seed: Any = None,
     ) -> tf.Tensor:
         """Returns expectations [B, K]; see `Backend.expectation`."""
-        return plain.expectation(program, observables, inputs, theta, initial_state)
+        given = prepare(program, inputs, theta, initial_state)
+
+        def run(inputs: tf.Tensor, theta: tf.Tensor, initial: tf.Tensor | None) -> tf.Tensor:
+            return plain.expectation(program, observables, inputs, theta, initial)
+
+        return in_chunks(run, self._rows(program, given[0]), *given)
 
     def state_vector(
         self, program: Program, inputs: Any, theta: Any, initial_state: Any = None
@@ -62,4 +78,18 @@ class TensorFlow(Backend):
         seed: Any,
     ) -> tf.Tensor:
         """Returns samples int64 [B, shots]; see `Backend.sample`."""
-        return plain.sample(program, inputs, theta, initial_state, shots=shots, seed=seed)
+        check_sampling(shots, seed)
+        inputs, theta, initial = prepare(program, inputs, theta, initial_state)
+        rows = self._rows(program, inputs, samples=True)
+        return draw_in_chunks(self, rows, program, inputs, theta, initial, shots, seed)
+
+    def row_bytes(self, program: Program, dtype: tf.DType, samples: bool = False) -> int:
+        """Returns the bytes of a row's states, with those that its gradient keeps."""
+        kept = 0 if samples else _KEPT_STATES * len(schedule(program))
+        return (_LIVE_STATES + kept) * 2 * dtype.size * 2**program.n_qubits
+
+    def _rows(self, program: Program, inputs: tf.Tensor, samples: bool = False) -> int | None:
+        row_bytes, batch = self.row_bytes(program, inputs.dtype, samples), inputs.shape[0]
+        if batch is not None and batch * row_bytes <= _UNGUARDED_BYTES:
+            return None
+        return rows_within(None, row_bytes)

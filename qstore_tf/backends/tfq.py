@@ -132,6 +132,10 @@ class Tfq(Backend):
         chances = self.probabilities(program, inputs, theta, initial_state)
         return plain.draw(chances, shots, seed)
 
+    def row_bytes(self, program: Program, dtype: tf.DType, samples: bool = False) -> int:
+        """Returns the bytes of a row's states where samples are drawn from them."""
+        return 6 * 2 * dtype.size * 2**program.n_qubits if samples else 0
+
     def _feed(
         self, program: Program, inputs: Any, theta: Any, initial: Any, phases: bool = False
     ) -> tuple[tf.Tensor, tf.Tensor, tf.Tensor]:
@@ -233,7 +237,9 @@ def _lower(
                 )
             )
         operations, phase = found
-        place = {cirq.LineQubit(k): cirq.LineQubit(q) for k, q in enumerate(gate.targets)}
+        place: dict[cirq.Qid, cirq.Qid] = {
+            cirq.LineQubit(k): cirq.LineQubit(q) for k, q in enumerate(gate.targets)
+        }
         for operation in operations:
             yield _controlled(operation.transform_qubits(place), gate.controls)
         if phases or gate.controls:
@@ -261,12 +267,13 @@ def _exponent(angle: Angle, rows: list[_Row]) -> Any:
 def _decomposed(matrix: Any, n_qubits: int) -> tuple[tuple[cirq.Operation, ...], float] | None:
     """Returns operations that make a matrix up to a phase, and the phase; None if Cirq cannot."""
     unitary = np.array(matrix, complex)
-    qubits = cirq.LineQubit.range(n_qubits)
+    qubits: list[cirq.Qid] = list(cirq.LineQubit.range(n_qubits))
     if n_qubits == 1:
         gates = cirq.single_qubit_matrix_to_gates(unitary, tolerance=1e-9)
         found = [gate(*qubits) for gate in gates]
     elif n_qubits == 2:
-        found = cirq.two_qubit_matrix_to_cz_operations(*qubits, unitary, allow_partial_czs=True)
+        one, other = qubits
+        found = cirq.two_qubit_matrix_to_cz_operations(one, other, unitary, True)
     else:
         found = list(cirq.quantum_shannon_decomposition(qubits, unitary))
     found = [op for op in found if op.qubits]  # a global phase is worked out below

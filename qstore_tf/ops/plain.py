@@ -115,11 +115,19 @@ def sample(
 
 def draw(probabilities: tf.Tensor, shots: int, seed: tf.Tensor) -> tf.Tensor:
     """Draws basis-state indices int64 [B, shots] from [B, 2^n], which need not add up to one."""
+    return pick(probabilities, uniform(tf.shape(probabilities)[0], shots, seed))
+
+
+def uniform(batch: Any, shots: int, seed: tf.Tensor) -> tf.Tensor:
+    """Returns the random numbers float64 [B, shots] in [0, 1) from which `draw` picks."""
+    return tf.random.stateless_uniform([batch, shots], seed=seed, dtype=tf.float64)
+
+
+def pick(probabilities: tf.Tensor, numbers: tf.Tensor) -> tf.Tensor:
+    """Returns the basis states int64 [B, shots] at the quantiles `numbers` [B, shots]."""
     below = tf.cumsum(tf.cast(probabilities, tf.float64), axis=1)
-    shape = [tf.shape(below)[0], shots]
-    draws = tf.random.stateless_uniform(shape, seed=seed, dtype=tf.float64) * below[:, -1:]
-    index = tf.searchsorted(below, draws, side="right", out_type=tf.int64)
-    return tf.minimum(index, probabilities.shape[1] - 1)
+    index = tf.searchsorted(below, numbers * below[:, -1:], side="right", out_type=tf.int64)
+    return tf.minimum(index, tf.shape(below, tf.int64)[1] - 1)
 
 
 def squared_magnitude(state: tf.Tensor) -> tf.Tensor:
