@@ -27,7 +27,7 @@ from qstore_tf.circuits.observables import PauliSum
 from qstore_tf.circuits.program import Program, compile_circuit
 from qstore_tf.errors import ConfigurationError, describe
 from qstore_tf.gradients.base import Pullback, fold
-from qstore_tf.layers import amplitudes
+from qstore_tf.layers import amplitudes, runs
 from qstore_tf.layers.means import Means
 from qstore_tf.layers.seeds import Seeds
 
@@ -62,7 +62,7 @@ class Carried:
     ) -> Carried:
         """Returns this circuit followed by `program`, which reads no inputs of its own."""
         if self.program.n_theta:
-            theta = tf.concat([self.theta, theta], axis=0)
+            theta = runs.joined(self.theta, theta)
         program = _appended(self.program, program)
         means = means.behind(self.means)
         return Carried(program, self.inputs, theta, self.initial, means, seeds or self.seeds)
@@ -148,6 +148,7 @@ def expectation(
     """Runs a program and measures, starting from given amplitudes by what the backend can do."""
     execution.check_dtype(means.resolved, inputs.dtype)
     seed = None if seeds is None else seeds.next()
+    theta = runs.watch(program, means, inputs, theta, initial)
     if initial is None:
         values = _expectation(program, observables, means)(inputs, theta, None, seed)
     elif means.differentiates_states and means.shots is None:
@@ -219,6 +220,7 @@ def state(
         shape = [tf.shape(inputs)[0], 2**program.n_qubits]
         nothing = tf.fill(shape, tf.constant(math.nan, inputs.dtype))
         return tf.complex(nothing, nothing)
+    theta = runs.watch(program, means, inputs, theta, initial)
     if initial is not None:
         initial = amplitudes.as_complex(initial)
     if means.differentiates_states:

@@ -12,7 +12,7 @@ from qstore_tf.backends import Backend
 from qstore_tf.circuits.ansatz import Entanglement, check_n_qubits
 from qstore_tf.circuits.circuit import UnifiedCircuit
 from qstore_tf.gradients import GradientMethod
-from qstore_tf.layers import amplitudes, carried
+from qstore_tf.layers import amplitudes, carried, runs
 from qstore_tf.layers.base import (
     IS_KERAS_3,
     QuantumBase,
@@ -232,6 +232,7 @@ class QuantumLayer(QuantumBase):
             dtype=self.real_dtype.name,
             **({"autocast": False} if IS_KERAS_3 else {"experimental_autocast": False}),
         )
+        runs.mark(self.theta)
         super().build(input_shape)
 
     def _check_memory(self, n_qubits: int | None) -> None:
@@ -258,7 +259,7 @@ class QuantumLayer(QuantumBase):
         if evolution.from_amplitudes:
             initial = amplitudes.normalized(features, evolution.n_qubits)
             features = no_inputs(features, self.real_dtype)
-        theta = tf.convert_to_tensor(self.theta)
+        theta = runs.trained(self.theta)
         observables = self._options.observables(evolution.n_qubits)
         values = carried.expectation(
             program, observables, self._means, features, theta, initial, self._seeds()
@@ -267,7 +268,7 @@ class QuantumLayer(QuantumBase):
 
     def _evolve(self, inputs: tf.Tensor, evolution: Evolution) -> tf.Tensor:
         state = self._amplitudes(inputs)
-        theta = tf.convert_to_tensor(self.theta)
+        theta = runs.trained(self.theta)
         alone = evolution.on_state(has_initial=True)
         before = carried.of(state)
         seeds = self._seeds()

@@ -81,7 +81,7 @@ def is_angles(weight: Any) -> bool:
 
 def trained(weight: Any) -> tf.Tensor:
     """Returns the value of a weight, which remembers where it comes from."""
-    return _with_sources(tf.identity(tf.convert_to_tensor(weight)), (weight,))
+    return _with_sources(tf.convert_to_tensor(weight), (weight,))
 
 
 def joined(first: tf.Tensor, second: tf.Tensor) -> tf.Tensor:
