@@ -130,6 +130,7 @@ class Adaptive(FromValues):
 
     name = "adaptive"
     stateful = True
+    xla = False
 
     def __init__(
         self,

@@ -27,11 +27,13 @@ class GradientMethod(ABC):
         name: What users call it.
         random: Its gradients are drawn at random, so its functions want a seed.
         stateful: It remembers earlier gradients, so each layer needs a method of its own.
+        xla: Its gradients compile with `jit_compile=True` where the backend does.
     """
 
     name: str
     random: bool = False
     stateful: bool = False
+    xla: bool = True
 
     @abstractmethod
     def check(self, backend: Backend) -> None:
@@ -125,7 +127,12 @@ def read_seed(seed: Any, wanted_by: str | None = None) -> tf.Tensor | None:
 
 
 def fold(seed: tf.Tensor | None, purpose: int) -> tf.Tensor | None:
-    """Returns the seed that belongs to a purpose, independent of those of all others."""
+    """Returns the seed that belongs to a purpose, independent of those of all others.
+
+    By the same algorithm everywhere, so that XLA and other devices make the same seeds.
+    """
     if seed is None:
         return None
-    return tf.random.experimental.stateless_fold_in(seed, tf.constant(purpose, tf.int64))
+    return tf.random.experimental.stateless_fold_in(
+        seed, tf.constant(purpose, tf.int64), alg="philox"
+    )

@@ -125,7 +125,7 @@ class SPSA(FromValues):
     ) -> tuple[tf.Tensor, tf.Tensor]:
         """Returns directions for the inputs [D, B, F] and for theta [D, 1, P], entries +1, -1."""
         of_theta, of_inputs = tf.unstack(
-            tf.random.experimental.stateless_split(fold(seed, DIRECTIONS), 2)
+            tf.random.experimental.stateless_split(fold(seed, DIRECTIONS), 2, alg="philox")
         )
         shared = _signs([self.directions, 1, program.n_theta], of_theta, dtype)
         shape = [self.directions, batch, program.n_inputs]
@@ -135,5 +135,7 @@ class SPSA(FromValues):
 
 
 def _signs(shape: list[Any], seed: tf.Tensor, dtype: tf.DType) -> tf.Tensor:
-    bits = tf.random.stateless_uniform(shape, seed, minval=0, maxval=2, dtype=tf.int32)
+    bits = tf.random.stateless_uniform(
+        shape, seed, minval=0, maxval=2, dtype=tf.int32, alg="philox"
+    )
     return tf.cast(2 * bits - 1, dtype)

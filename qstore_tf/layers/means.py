@@ -52,7 +52,8 @@ class Means:
     @property
     def supports_xla(self) -> bool:
         """Whether the operations have XLA kernels."""
-        return self.resolved.capabilities.xla
+        _, method = execution.choose(self.resolved, self.gradient, self.shots)
+        return self.resolved.capabilities.xla and method.xla
 
     def behind(self, before: Means) -> Means:
         """Returns these, with the shots of the layers in front where there are none here."""

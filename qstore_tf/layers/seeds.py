@@ -31,4 +31,8 @@ def of_this_replica(seed: tf.Tensor) -> tf.Tensor:
 
 
 def _fold(seed: tf.Tensor, number: int | tf.Tensor) -> tf.Tensor:
-    return tf.random.experimental.stateless_fold_in(seed, tf.cast(number, tf.int64))
+    """Another first entry; the second stays the number of the call, which schedules read."""
+    fold_in = tf.random.experimental.stateless_fold_in
+    # What is folded in becomes the second entry; only folding once more brings it into the first.
+    numbered = fold_in(seed, tf.cast(number, tf.int64))
+    return tf.stack([fold_in(numbered, tf.constant(0, tf.int64))[0], seed[1]])

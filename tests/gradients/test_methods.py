@@ -197,6 +197,22 @@ def test_methods_work_in_traced_functions_of_unknown_batch_size(name):
             np.testing.assert_allclose(a, b, atol=1e-9)
 
 
+@pytest.mark.parametrize("name", [name for name in gradients.METHODS if name != "adaptive"])
+def test_methods_compile_with_xla(name):
+    program, observables, values = small()
+    function = gradients.get(name, TensorFlow()).expectation(TensorFlow(), program, observables)
+
+    def step(inputs, theta):
+        with tf.GradientTape() as tape:
+            tape.watch([inputs, theta])
+            out = function(inputs, theta, seed=[1, 2])
+        return tape.gradient(out, [inputs, theta])
+
+    values = [tf.constant(value) for value in values]
+    for a, b in zip(step(*values), tf.function(step, jit_compile=True)(*values), strict=True):
+        np.testing.assert_allclose(a, b, atol=1e-9)
+
+
 def test_random_methods_want_a_seed():
     program, observables, values = small()
     for method in (SPSA(), Adaptive()):
