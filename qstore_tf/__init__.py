@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from qstore_tf import circuits as circuits
     from qstore_tf import gradients as gradients
     from qstore_tf import layers as layers
+    from qstore_tf import optimizers as optimizers
     from qstore_tf.circuits import UnifiedCircuit as UnifiedCircuit
 
 __all__ = [
@@ -32,9 +33,10 @@ __all__ = [
     "circuits",
     "gradients",
     "layers",
+    "optimizers",
 ]
 
-_MODULES = ("backends", "circuits", "gradients", "layers")
+_MODULES = ("backends", "circuits", "gradients", "layers", "optimizers")
 
 try:
     __version__ = version("qstore-tf")
@@ -64,6 +66,6 @@ def _is_command() -> bool:
     )
 
 
-# Keras looks a saved layer up among the registered classes and imports nothing by itself.
+# Keras looks what was saved up among the registered classes and imports nothing by itself.
 if find_spec("tensorflow") is not None and not _is_command():
-    importlib.import_module(f"{__name__}.layers")
+    importlib.import_module(f"{__name__}.optimizers")

@@ -19,6 +19,7 @@ ORDER = (
     "gradients",
     "execution",
     "layers",
+    "optimizers",
     "callbacks",
     "distribute",
     "training",

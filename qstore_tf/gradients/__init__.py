@@ -5,6 +5,8 @@ from qstore_tf.gradients.adjoint import Adjoint as Adjoint
 from qstore_tf.gradients.base import GradientMethod as GradientMethod
 from qstore_tf.gradients.finite_difference import FiniteDifference as FiniteDifference
 from qstore_tf.gradients.hadamard import HadamardTest as HadamardTest
+from qstore_tf.gradients.metric import fubini_study as fubini_study
+from qstore_tf.gradients.metric import quantum_fisher as quantum_fisher
 from qstore_tf.gradients.registry import METHODS as METHODS
 from qstore_tf.gradients.registry import get as get
 from qstore_tf.gradients.rules import frequencies as frequencies

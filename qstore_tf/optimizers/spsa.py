@@ -1,0 +1,146 @@
+"""SPSA: two evaluations of the loss a step, whatever the number of weights."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import tensorflow as tf
+from tensorflow import keras
+
+from qstore_tf.optimizers.base import count, positive
+from qstore_tf.optimizers.gradient_free import Evaluate, GradientFree, assign_all, averaged
+
+
+class Perturbing(GradientFree):
+    """What `SPSA` and `QNSPSA` share: the loss at both ends of random directions."""
+
+    def __init__(
+        self,
+        learning_rate: Any,
+        perturbation: float,
+        directions: int,
+        stability: float,
+        learning_rate_decay: float,
+        perturbation_decay: float,
+        classical: Any,
+        seed: int,
+        **kwargs: Any,
+    ) -> None:
+        """Checks the options."""
+        super().__init__(learning_rate, classical=classical, seed=seed, **kwargs)
+        self.perturbation = positive("perturbation", perturbation)
+        self.directions = count("directions", directions)
+        self.stability = positive("stability", stability, zero=True)
+        self.learning_rate_decay = positive("learning_rate_decay", learning_rate_decay, zero=True)
+        self.perturbation_decay = positive("perturbation_decay", perturbation_decay, zero=True)
+
+    def _schedules(self) -> tuple[tf.Tensor, tf.Tensor]:
+        """The factor of the learning rate and the perturbation in this step."""
+        step = tf.cast(tf.convert_to_tensor(self._iterations), tf.float32)
+        start = self.stability + 1.0
+        factor = tf.pow(start / (step + start), self.learning_rate_decay)
+        return factor, self.perturbation / tf.pow(step + 1.0, self.perturbation_decay)
+
+    def _estimate(
+        self, evaluate: Evaluate, weights: list[Any], start: list[tf.Tensor], size: tf.Tensor
+    ) -> tuple[list[tf.Tensor], tuple[tf.Tensor, Any]]:
+        """Returns an estimate of the gradient, and the averaged evaluations.
+
+        Leaves the weights moved.
+        """
+        total = [tf.zeros_like(value) for value in start]
+        seen = []
+        for number in range(self.directions):
+            signs = self._signs(start, number)
+            losses = []
+            for sign in (1.0, -1.0):
+                moved = [v + tf.cast(sign * size, v.dtype) * d for v, d in zip(start, signs)]
+                assign_all(weights, moved)
+                seen.append(evaluate())
+                losses.append(seen[-1][0])
+            slope = (losses[0] - losses[1]) / tf.cast(2 * size * self.directions, losses[0].dtype)
+            total = [t + tf.cast(slope, d.dtype) * d for t, d in zip(total, signs)]
+        return total, averaged(seen)
+
+    def _signs(self, values: Sequence[tf.Tensor], number: int) -> list[tf.Tensor]:
+        """Returns a random sign for each number in `values`; others for each `number`."""
+        seed = tf.random.experimental.stateless_fold_in(self.fresh_seed(), number)
+        drawn = []
+        for k, value in enumerate(values):
+            mine = tf.random.experimental.stateless_fold_in(seed, k)
+            bits = tf.random.stateless_uniform(value.shape, mine, 0, 2, tf.int32)
+            drawn.append(tf.cast(2 * bits - 1, value.dtype))
+        return drawn
+
+    def get_config(self) -> dict[str, Any]:
+        """Returns the configuration."""
+        return {
+            **super().get_config(),
+            "perturbation": self.perturbation,
+            "directions": self.directions,
+            "stability": self.stability,
+            "learning_rate_decay": self.learning_rate_decay,
+            "perturbation_decay": self.perturbation_decay,
+        }
+
+
+@keras.utils.register_keras_serializable(package="qstore_tf")
+class SPSA(Perturbing):
+    """Simultaneous perturbation stochastic approximation (Spall 1992, 10.1109/9.119632).
+
+    All weights are moved at once by a random sign times a small step, forward and back; the
+    difference of the two losses is the slope along that direction. Two evaluations of the loss a
+    direction, whatever the number of weights, and no gradients, so on hardware too.
+
+    For models made with `qstore_tf.optimizers.Sequential` or `Model`; Keras 3 only.
+
+    Args:
+        learning_rate: float or schedule, of the first step.
+        perturbation: by how much weights are moved for the first step, in radians for angles.
+        directions: how many directions are averaged in a step.
+        stability: steps over which the learning rate hardly decays.
+        learning_rate_decay: the exponent by which it does; 0 keeps it.
+        perturbation_decay: the exponent by which the perturbation decays.
+        classical: optimizer of all weights that are not angles, by their gradients. `None` moves
+            them by SPSA as well.
+        seed: the same seed gives the same directions.
+        **kwargs: those of Keras optimizers, such as `name`.
+
+    Raises:
+        ConfigurationError: an option is out of range, or Keras is not Keras 3.
+    """
+
+    def __init__(
+        self,
+        learning_rate: Any = 0.1,
+        perturbation: float = 0.1,
+        directions: int = 1,
+        stability: float = 100.0,
+        learning_rate_decay: float = 0.602,
+        perturbation_decay: float = 0.101,
+        classical: Any = None,
+        seed: int = 0,
+        **kwargs: Any,
+    ) -> None:
+        """Checks the options; see the class."""
+        super().__init__(
+            learning_rate,
+            perturbation,
+            directions,
+            stability,
+            learning_rate_decay,
+            perturbation_decay,
+            classical,
+            seed,
+            **kwargs,
+        )
+
+    def move(self, evaluate: Evaluate, weights: list[Any]) -> tuple[tf.Tensor, Any]:
+        """Takes one step; see `GradientFree.step`."""
+        factor, size = self._schedules()
+        start = [tf.identity(tf.convert_to_tensor(w)) for w in weights]
+        gradient, result = self._estimate(evaluate, weights, start, size)
+        assign_all(weights, start)
+        self.descend([tf.cast(factor, g.dtype) * g for g in gradient], weights)
+        return result

@@ -1,0 +1,135 @@
+"""The metric of what a step has run, in the coordinates of the weights that hold angles."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from functools import lru_cache
+from typing import Any
+
+import numpy as np
+import tensorflow as tf
+
+from qstore_tf.circuits.encodings import amplitude_encoding
+from qstore_tf.circuits.program import Program, compile_circuit
+from qstore_tf.gradients.metric import fubini_study
+from qstore_tf.gradients.overlaps import overlaps, read_shots
+from qstore_tf.gradients.unrolled import unroll
+from qstore_tf.layers import amplitudes
+from qstore_tf.layers.runs import Run
+
+
+def step_metric(
+    runs: Sequence[Run], weights: Sequence[Any], approximation: str, seed: tf.Tensor
+) -> tf.Tensor:
+    """Returns the Fubini-Study metric by all angles of `weights` in a row, [N, N].
+
+    The mean over the samples of a run, and over the runs that a weight takes part in. Elements
+    between weights that no circuit has both of are zero, as they are for circuits side by side.
+    """
+    size = n_angles(weights)
+    dtype = runs[0].theta.dtype
+    total = tf.zeros([size, size], dtype)
+    count = np.zeros(size)
+    for number, run in enumerate(runs):
+        program, inputs, initial, shots = _runnable(run)
+        block = fubini_study(
+            program,
+            inputs,
+            run.theta,
+            initial,
+            backend=run.means.resolved,
+            approximation=approximation,
+            shots=shots,
+            seed=tf.random.experimental.stateless_fold_in(seed, number),
+        )
+        table = placement(run, weights)
+        spread = tf.constant(table, dtype)
+        total += tf.matmul(spread, tf.matmul(block, spread, transpose_b=True))
+        count += table.any(axis=1)
+    scale = 1 / np.sqrt(np.maximum(count, 1))
+    return total * tf.constant(np.outer(scale, scale), dtype)
+
+
+def step_overlaps(
+    run: Run, here: tf.Tensor, shifted: tf.Tensor, seed: tf.Tensor
+) -> tf.Tensor:
+    """Returns |<psi(here)|psi(shifted)>|^2, the mean over the batch, for each of M shifts, [M].
+
+    Args:
+        run: The circuit and its samples.
+        here: Angles [n_theta].
+        shifted: Angles [M, n_theta].
+        seed: Two integers, for backends that count.
+    """
+    program, inputs, initial, shots = _runnable(run)
+    unrolled = unroll(program)
+    count = shifted.shape[0]
+    backend = run.means.resolved
+    second = tf.concat([unrolled.columns(inputs, shifted[k]) for k in range(count)], axis=0)
+    first = tf.tile(unrolled.columns(inputs, here), [count, 1])
+    again = None if initial is None else tf.tile(initial, [count, 1])
+    values = overlaps(
+        backend,
+        unrolled.program,
+        first,
+        second,
+        again,
+        shots=read_shots(backend, shots),
+        seed=seed,
+    )
+    return tf.reduce_mean(tf.reshape(values, [count, -1]), axis=1)
+
+
+def n_angles(weights: Sequence[Any]) -> int:
+    """Returns the number of angles in all weights."""
+    return sum(int(weight.shape[0]) for weight in weights)
+
+
+def joined(values: Sequence[tf.Tensor]) -> tf.Tensor:
+    """Returns values of the weights in a row, [N]."""
+    return tf.concat([tf.reshape(value, [-1]) for value in values], axis=0)
+
+
+def parted(values: tf.Tensor, weights: Sequence[Any]) -> list[tf.Tensor]:
+    """Returns the part of a row [N] for each weight."""
+    return list(tf.split(values, [int(weight.shape[0]) for weight in weights]))
+
+
+def placement(run: Run, weights: Sequence[Any]) -> np.ndarray:
+    """Returns which of all angles each entry of a run's theta is, [N, n_theta] of 0 and 1."""
+    starts: dict[int, int] = {}
+    end = 0
+    for weight in weights:
+        starts[id(weight)] = end
+        end += int(weight.shape[0])
+    table = np.zeros((end, run.program.n_theta))
+    column = 0
+    for source in run.sources:
+        width = int(source.shape[0])
+        start = starts.get(id(source))
+        if start is not None:  # else it is not trained
+            table[start : start + width, column : column + width] = np.eye(width)
+        column += width
+    return table
+
+
+def _runnable(run: Run) -> tuple[Program, tf.Tensor, tf.Tensor | None, int | None]:
+    """Returns program, inputs, initial state and shots as the backend takes them."""
+    if run.initial is None:
+        return run.program, run.inputs, None, run.means.shots
+    if run.means.has_states and run.means.shots is None:
+        return run.program, run.inputs, amplitudes.as_complex(run.initial), None
+    program = _prepared(run.program, run.initial.dtype.is_complex)
+    inputs = tf.concat([amplitudes.angles(run.initial), run.inputs], axis=1)
+    return program, inputs, None, run.means.shots
+
+
+@lru_cache(maxsize=64)
+def _prepared(program: Program, complex_amplitudes: bool) -> Program:
+    """Returns the program with gates in front that prepare the amplitudes."""
+    preparation = amplitude_encoding(program.n_qubits, complex=complex_amplitudes)
+    first = compile_circuit(preparation, inputs=preparation.parameters)
+    started = Program(
+        program.n_qubits, program.n_inputs, program.n_theta, False, program.gates
+    )
+    return first.append(started)
