@@ -122,7 +122,12 @@ def matrix_operation(matrix: Any, targets: Sequence[int]) -> Operation:
             f"{MAX_UNITARY_QUBITS}",
             "Decompose it into gates first.",
         )
-    array = np.asarray(matrix, dtype=np.complex128)
+    try:
+        array = np.asarray(matrix, dtype=np.complex128)
+    except (TypeError, ValueError) as error:
+        raise Unconvertible(
+            "its matrix is not made of numbers", "Matrices cannot be trained: bind them."
+        ) from error
     return Operation("Unitary", tuple(targets), (), (), freeze(array))
 
 

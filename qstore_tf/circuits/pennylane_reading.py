@@ -106,7 +106,8 @@ def from_pennylane(
         trainable: prefix of the symbols that `tape.trainable_params` become: the k-th of them
             is `{trainable}_{k}`, its entries, if it is an array, `{trainable}_{k}_{i}_{j}`.
             By default all parameters are bound to their numbers.
-        args: what a QNode or quantum function is called with.
+        args: what a QNode or quantum function is called with. All parameters of such a tape
+            are trainable; transforms of the QNode are not applied.
 
     Returns:
         The circuit.
@@ -158,7 +159,7 @@ def _tape_of(source: Any, args: Sequence[Any]) -> Any:
         if isinstance(source, qml.tape.QuantumScript):
             return source
         if isinstance(source, qml.QNode):
-            return qml.workflow.construct_tape(source)(*args)
+            source = source.func
         if callable(source) and not isinstance(source, type):
             return qml.tape.make_qscript(source)(*args)
     raise ConversionError(
@@ -267,7 +268,9 @@ def _refuse(operation: Any) -> None:
         raise Unconvertible("a channel is not unitary", "Leave the noise out.")
     if isinstance(operation, qml.ops.Conditional):
         raise Unconvertible("it depends on a measurement", "Remove the condition.")
-    if not isinstance(operation, qml.operation.Operator):
+    if type(operation).__name__ in ("MidMeasure", "MidMeasureMP") or not isinstance(
+        operation, qml.operation.Operator
+    ):
         raise Unconvertible(
             "measurements stand at the end of a circuit", "Leave it out, or measure at the end."
         )

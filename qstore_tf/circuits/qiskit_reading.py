@@ -162,13 +162,13 @@ def _operations(
 def _refuse(operation: Any) -> None:
     from qiskit.circuit import ControlFlowOp, Store
 
-    if getattr(operation, "condition", None) is not None:
-        raise Unconvertible("it depends on a measurement", "Remove the condition.")
     if isinstance(operation, ControlFlowOp):
         raise Unconvertible(
             "it is control flow, which a circuit here does not have",
             "Write the gates out, or transpile the circuit with qiskit's UnrollForLoops.",
         )
+    if getattr(operation, "condition", None) is not None:
+        raise Unconvertible("it depends on a measurement", "Remove the condition.")
     if isinstance(operation, Store):
         raise Unconvertible("it is classical computation", "Compute the values outside.")
     if operation.name == "reset":
