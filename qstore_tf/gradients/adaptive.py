@@ -150,8 +150,9 @@ class Adaptive(FromValues):
 
     @property
     def is_precise(self) -> bool:
-        """Whether the change has come, in all programs that this object serves."""
-        return bool(self._progress) and all(each.precise for each in self._progress)
+        """Whether the change has come, in all programs that this object has differentiated."""
+        used = [each for each in self._progress if each.seen]
+        return bool(used) and all(each.precise for each in used)
 
     def reset(self) -> None:
         """Goes back to the cheap method and forgets the estimates."""

@@ -14,6 +14,7 @@ import tensorflow as tf
 from qstore_tf.backends.base import Backend
 from qstore_tf.circuits.observables import PauliString, PauliSum
 from qstore_tf.circuits.program import Angle, CompiledPrimitive, Phase, Program, Rot
+from qstore_tf.errors import ConfigurationError, describe
 from qstore_tf.gradients.base import Pullback
 from qstore_tf.gradients.from_values import FromValues, by_columns, join, repeated
 from qstore_tf.gradients.unrolled import Unrolled, unroll
@@ -71,7 +72,7 @@ class HadamardTest(FromValues):
         tests = all_tests(unrolled, wanted)
         n_tests, n_angles = len(tests.columns), len(unrolled.rows)
         if n_tests:
-            backend.check(tests.program)
+            _check(backend, tests.program)
         measured = tuple(_with_extra_qubit(o, program.n_qubits) for o in observables)
         parts = np.zeros((n_tests, n_angles))
         parts[np.arange(n_tests), list(tests.columns)] = tests.weights
@@ -158,6 +159,19 @@ def _generator(
         Phase(turn(math.pi, second), (extra,)),
     ]
     return put_in, [0.5, 0.5]
+
+
+def _check(backend: Backend, tests: Program) -> None:
+    try:
+        backend.check(tests)
+    except ConfigurationError as error:
+        raise ConfigurationError(
+            describe(
+                f"gradient='hadamard_test' puts gates under control of one more qubit, which "
+                f"backend {backend.name!r} cannot run ({error})",
+                hint="Use gradient='parameter_shift', which runs the circuit as it is",
+            )
+        ) from error
 
 
 def _with_extra_qubit(observable: PauliSum, extra: int) -> PauliSum:

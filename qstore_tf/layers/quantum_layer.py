@@ -115,7 +115,8 @@ class QuantumLayer(QuantumBase):
         theta_constraint: constraint on the angles.
         backend: `"auto"` (the native op where it is built, else plain TensorFlow), `"native"`,
             `"tensorflow"`, or a `Backend`.
-        gradient: `"auto"`, `"adjoint"`, `"parameter_shift"`, or a `GradientMethod`. `"auto"` is
+        gradient: `"auto"`, `"adjoint"`, `"parameter_shift"`, `"hadamard_test"`, `"spsa"`,
+            `"finite_difference"`, `"adaptive"`, or a `GradientMethod`. `"auto"` is
             `"adjoint"` where the backend can, and `"parameter_shift"` with shots.
         shots: how many shots expectation values are estimated from, for each sample and each
             group of observables that can be measured together; gradients are estimated from as

@@ -113,8 +113,11 @@ def test_the_change_comes_as_training_comes_to_its_end(caplog):
 def test_each_program_changes_by_itself():
     method = Adaptive(threshold=1e9, window=2)
     one, other = (method.expectation(TensorFlow(), program(), OBSERVABLES) for _ in range(2))
+    assert not method.is_precise
     for step in range(2):
         gradients_at(one, step)
+    assert method.is_precise  # the other has not been used
+    gradients_at(other, 0)
     assert not method.is_precise
     for step in range(2):
         gradients_at(other, step)

@@ -10,7 +10,15 @@ from qstore_tf.backends.sampled import Sampled
 from qstore_tf.circuits import Program, UnifiedCircuit, compile_circuit, parse_observables
 from qstore_tf.circuits.program import Angle, Phase
 from qstore_tf.errors import ConfigurationError, InputError
-from qstore_tf.gradients import SPSA, Adaptive, FiniteDifference, HadamardTest, ParameterShift
+from qstore_tf.gradients import (
+    SPSA,
+    Adaptive,
+    FiniteDifference,
+    HadamardTest,
+    ParameterShift,
+    frequencies,
+    shift_rule,
+)
 from qstore_tf.testing import random_circuits as rc
 from qstore_tf.testing.counting import Counting
 from qstore_tf.testing.gradient_agreement import gradients_of
@@ -213,6 +221,22 @@ def test_methods_compile_with_xla(name):
         np.testing.assert_allclose(a, b, atol=1e-9)
 
 
+def test_the_rule_of_a_gate_can_be_given():
+    """Two frequencies where the gates have one: more runs, and the same derivative."""
+
+    class Wasteful(ParameterShift):
+        def rule(self, gate):
+            return shift_rule((1.0, 2.5)) if frequencies(gate) == (1.0,) else super().rule(gate)
+
+    program, observables, values = small()
+    backend = Counting()
+    got = gradients_of(seeded(Wasteful(), backend, program, observables), values)
+    want = gradients_of(seeded(ParameterShift(), backend, program, observables), values)
+    assert backend.calls == [3, 3 * 16, 3, 3 * 10]
+    for a, b in zip(got, want, strict=True):
+        np.testing.assert_allclose(a, b, atol=1e-10)
+
+
 def test_random_methods_want_a_seed():
     program, observables, values = small()
     for method in (SPSA(), Adaptive()):
@@ -234,6 +258,15 @@ def test_pairs_that_do_not_go_together_name_one_that_does():
     for bad in ("finite_difference", Adaptive(cheap="finite_difference")):
         with pytest.raises(ConfigurationError, match="drown.*'parameter_shift'.*step=0.3"):
             gradients.get(bad, shots)
+    program, observables, _ = small()
+
+    class Narrow(Counting):
+        def check(self, program):
+            if program.n_qubits > 2:
+                raise ConfigurationError("Too wide.")
+
+    with pytest.raises(ConfigurationError, match="'counting' cannot run.*'parameter_shift'"):
+        HadamardTest().expectation(Narrow(), program, observables)
     for good in (FiniteDifference(0.3), "spsa", "hadamard_test", "adaptive", "auto"):
         gradients.get(good, shots)
 
