@@ -86,14 +86,14 @@ class QuantumBase(keras.layers.Layer):  # type: ignore[misc]
     def build(self, input_shape: Any) -> None:
         """Creates the weight that counts calls, where calls draw something."""
         if self._is_random:
-            first = "only_first_replica" if IS_KERAS_3 else tf.VariableAggregation.ONLY_FIRST_REPLICA
+            legacy = tf.VariableAggregation.ONLY_FIRST_REPLICA
             self._drawn = self.add_weight(
                 name="seed_and_calls",
                 shape=(2,),
                 initializer=self._first_draw,
                 dtype="int64",
                 trainable=False,
-                aggregation=first,
+                aggregation="only_first_replica" if IS_KERAS_3 else legacy,
             )
         super().build(input_shape)
 

@@ -11,6 +11,7 @@ import qstore_tf as qs
 import tensorflow as tf
 from tensorflow import keras
 from qstore_tf.layers import AmplitudeEncoding, AngleEncoding, ExpectationValue, QuantumLayer
+from qstore_tf.layers import Probabilities, Sample, StateVector, Unitary
 from qstore_tf.errors import ConfigurationError, InputError
 
 assert not hasattr(keras, "KerasTensor"), "this is not tf_keras"
@@ -82,6 +83,30 @@ layer = QuantumLayer(2, 1, "amplitude")
 distributed = keras.Sequential([keras.Input((3, 4)), keras.layers.TimeDistributed(layer)])
 series = rng.normal(size=(5, 3, 4)).astype("float32")
 np.testing.assert_allclose(distributed(series)[:, 1], layer(series[:, 1]), atol=1e-6)
+
+# What reads a state, behind one chain; shots, saved and going on where they were.
+inputs = keras.Input((4,))
+state = QuantumLayer(2, 1, shots=50, seed=3)(AmplitudeEncoding(2)(inputs))
+shown = QuantumLayer(2, 1)(AmplitudeEncoding(2)(inputs))
+model = keras.Model(inputs, [ExpectationValue("Z")(state), Sample(7, seed=1)(state)])
+exact = keras.Model(inputs, [Probabilities()(shown), StateVector()(shown), Unitary()(shown)])
+chances, states, matrices = exact(x)
+np.testing.assert_allclose(chances, abs(states.numpy()) ** 2, atol=1e-6)
+np.testing.assert_allclose(
+    np.einsum("bjk,blk->bjl", matrices, np.conj(matrices)), [np.eye(4)] * 16, atol=1e-5
+)
+values, bits = model(x)
+assert values.shape == (16, 2) and bits.shape == (16, 7, 2) and bits.dtype == tf.int8
+assert np.any(model(x)[0] != values)
+for name in ("shots.keras", "shots.h5", "shots_saved"):
+    model.save(folder / name)
+    loaded = keras.models.load_model(folder / name)
+    for one, other in zip(model(x), loaded(x)):
+        np.testing.assert_array_equal(one, other)
+model = keras.Sequential([keras.layers.Dense(2), QuantumLayer(2, 1, shots=50, seed=3)])
+model.compile(keras.optimizers.Adam(0.05), "mse")
+losses = model.fit(x, y, epochs=10, verbose=0).history["loss"]
+assert losses[-1] < losses[0]
 
 for wrong, error in (
     (lambda: QuantumLayer(4)(np.zeros((2, 5), "float32")), InputError),
