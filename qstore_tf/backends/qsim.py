@@ -288,7 +288,7 @@ def _read_options(given: Any) -> dict[str, Any]:
             )
         )
     long: dict[Any, str] = {letter: name for name, letter in _OPTIONS.items()}
-    found = {long.get(name, name): value for name, value in (given or {}).items()}
+    found = {long.get(name, str(name)): value for name, value in (given or {}).items()}
     for name, value in found.items():
         if name not in _OPTIONS:
             raise ConfigurationError(

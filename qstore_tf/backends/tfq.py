@@ -102,12 +102,15 @@ class Tfq(Backend):
     ) -> tf.Tensor:
         """Returns states [B, 2^n]; see `Backend.state_vector`. They have no gradient."""
         programs, names, values = self._feed(program, inputs, theta, initial_state, phases=True)
-        run = self._tfq.get_state_op()
+        # Not `tfq.get_state_op`, which makes ragged tensors of states that all have one size.
+        ops = require("tensorflow_quantum.core.ops.tfq_simulate_ops", self.name, extra="tfq")
+        size = 2**program.n_qubits
 
         @tf.custom_gradient
         def states(values: tf.Tensor) -> Any:
-            found = run(programs, names, values).to_tensor()
-            return tf.ensure_shape(found, [values.shape[0], 2**program.n_qubits]), _refuse
+            found = ops.tfq_simulate_state(programs, names, values)
+            found = tf.reshape(found, [tf.shape(values)[0], size])
+            return tf.ensure_shape(found, [values.shape[0], size]), _refuse
 
         return states(values)
 
@@ -184,11 +187,11 @@ def _serialized(program: Program, phases: bool = False) -> tuple[bytes, tuple[_R
     for number, gate in enumerate(program.gates):
         if phases or not isinstance(gate, Phase) or gate.controls:
             operations.extend(_lower(gate, number, rows, phases))
-    with warnings.catch_warnings():
+    with warnings.catch_warnings(), tf.init_scope():
         # TFQ makes Cirq speak of its next release, once for each circuit.
         warnings.simplefilter("ignore", FutureWarning)
-        text = tfq.convert_to_tensor([cirq.Circuit(operations)])
-    return text.numpy()[0], tuple(rows)
+        text = tfq.convert_to_tensor([cirq.Circuit(operations)]).numpy()[0]
+    return text, tuple(rows)
 
 
 @lru_cache(maxsize=1024)
@@ -199,7 +202,8 @@ def _serialized_sum(observable: PauliSum) -> bytes:
     for term in observable.terms:
         factors = [getattr(cirq, pauli)(cirq.LineQubit(qubit)) for qubit, pauli in term.paulis]
         total += cirq.PauliString(*factors, coefficient=term.coefficient)
-    return tfq.convert_to_tensor([[total]]).numpy()[0, 0]
+    with tf.init_scope():
+        return tfq.convert_to_tensor([[total]]).numpy()[0, 0]
 
 
 def _lower(
