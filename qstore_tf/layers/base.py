@@ -222,6 +222,16 @@ def is_complex(tensor: Any) -> bool:
     return dtype is not None and tf.as_dtype(dtype).is_complex
 
 
+def finds_shapes(tensor: Any) -> bool:
+    """Whether tf_keras is only asking for shapes, with a placeholder that carries no circuit.
+
+    Keras 3 asks `compute_output_spec` instead.
+    """
+    if IS_KERAS_3 or hasattr(tensor, "numpy"):
+        return False
+    return str(getattr(tensor.graph, "name", "")).endswith("_scratch_graph")
+
+
 def read_shape(shape: Any, layer: str, takes: str) -> tuple[int | None, int]:
     """Returns (batch, width) of an input shape.
 

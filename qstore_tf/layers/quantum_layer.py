@@ -17,6 +17,7 @@ from qstore_tf.layers.base import (
     IS_KERAS_3,
     QuantumBase,
     check_state_width,
+    finds_shapes,
     is_complex,
     no_inputs,
     read_shape,
@@ -274,7 +275,8 @@ class QuantumLayer(QuantumBase):
         before = carried.of(state)
         seeds = self._seeds()
         if before is None:
-            check_has_states(self._means, self.name)
+            if not finds_shapes(inputs):
+                check_has_states(self._means, self.name)
             none = no_inputs(state, self.real_dtype)
             now = Carried(alone, none, theta, state, self._means, seeds)
         else:

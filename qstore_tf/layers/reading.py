@@ -11,7 +11,7 @@ from qstore_tf.circuits.program import Program
 from qstore_tf.errors import InputError, describe
 from qstore_tf.execution import exact_only
 from qstore_tf.layers import carried
-from qstore_tf.layers.base import QuantumBase, no_inputs, read_shape, symbolic
+from qstore_tf.layers.base import QuantumBase, finds_shapes, no_inputs, read_shape, symbolic
 from qstore_tf.layers.carried import Carried
 from qstore_tf.layers.means import Means, check_has_states, plain, read_means
 
@@ -74,7 +74,8 @@ class StateReader(QuantumBase):
         before = carried.of(state) if fuse else None
         if before is not None:
             return replace(before, means=self._means_behind(before.means))
-        check_has_states(self._means, self.name)
+        if not finds_shapes(inputs):
+            check_has_states(self._means, self.name)
         none = no_inputs(state, self.real_dtype)
         theta = tf.zeros([0], self.real_dtype)
         return Carried(Program(n_qubits, 0, 0, True, ()), none, theta, state, self._means)

@@ -10,6 +10,7 @@ from tensorflow import keras
 from qstore_tf.backends import Backend
 from qstore_tf.errors import InputError, describe
 from qstore_tf.layers import carried
+from qstore_tf.layers.base import finds_shapes
 from qstore_tf.layers.reading import StateReader
 from qstore_tf.ops import memory
 
@@ -56,7 +57,7 @@ class Unitary(StateReader):
         """Returns the matrices."""
         _, n_qubits = self._read(inputs.shape)
         self._check_state(inputs.dtype)
-        if carried.of(inputs) is None:
+        if carried.of(inputs) is None and not finds_shapes(inputs):
             raise InputError(
                 describe(
                     f"Layer '{self.name}' was fed a state vector without the circuit that made it",

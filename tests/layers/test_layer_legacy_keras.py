@@ -140,7 +140,7 @@ def test_the_layers_work_under_tf_keras(tmp_path: Path) -> None:
         [sys.executable, "-c", CODE, str(tmp_path)],
         capture_output=True,
         text=True,
-        timeout=300,
+        timeout=600,
         cwd=Path(__file__).parents[2],
         env={**os.environ, "TF_USE_LEGACY_KERAS": "1"},
     )

@@ -52,7 +52,7 @@ def test_replicas_draw_different_shots_and_count_together(legacy: str) -> None:
         [sys.executable, "-c", CODE],
         capture_output=True,
         text=True,
-        timeout=300,
+        timeout=600,
         cwd=Path(__file__).parents[2],
         env={**os.environ, "TF_USE_LEGACY_KERAS": legacy},
     )
