@@ -250,7 +250,10 @@ def _operations(
     elif name == "QubitUnitary":
         yield matrix_operation(operation.data[0], qubits)
     elif name in ("MultiRZ", "PauliRot"):
-        yield from _pauli_rotation(operation, qubits)
+        word = operation.hyperparameters.get("pauli_word", "Z" * len(qubits))
+        yield from _pauli_rotation(_params(operation)[0], qubits, word)
+    elif isinstance(operation, qml.ops.Exp) and len(operation.base.pauli_rep or ()) == 1:
+        yield from _exponential(operation, index)
     else:
         yield from _unknown(operation, qubits, index, budget, depth)
 
@@ -289,10 +292,24 @@ def _affine(value: Any) -> Affine:
     return Affine.of(value)
 
 
-def _pauli_rotation(operation: Any, qubits: tuple[int, ...]) -> Iterator[Operation]:
-    """exp(-i t P / 2): a change of basis, parities, one RZ, and back."""
-    (angle,) = _params(operation)
-    word = operation.hyperparameters.get("pauli_word", "Z" * len(qubits))
+def _exponential(operation: Any, index: Mapping[Any, int]) -> Iterator[Operation]:
+    """exp(c P) of a Pauli string P."""
+    import sympy
+
+    ((word, weight),) = operation.base.pauli_rep.items()
+    angle = 2j * operation.coeff * weight
+    if isinstance(angle, sympy.Basic):
+        angle = sympy.expand(angle)
+    elif abs(complex(angle).imag) < 1e-9:
+        angle = complex(angle).real
+    else:
+        raise Unconvertible("it is not unitary", "Give it an imaginary coefficient.")
+    qubits = tuple(index[wire] for wire in word)
+    yield from _pauli_rotation(_affine(angle), qubits, "".join(word.values()))
+
+
+def _pauli_rotation(angle: Affine, qubits: tuple[int, ...], word: str) -> Iterator[Operation]:
+    """exp(-i angle P / 2): a change of basis, parities, one RZ, and back."""
     on = [(q, pauli) for q, pauli in zip(qubits, word, strict=True) if pauli != "I"]
     if not on:
         yield Operation("GlobalPhase", (), (angle * -0.5,))
@@ -315,7 +332,7 @@ def _unknown(
     depth: int,
 ) -> Iterator[Operation]:
     matrix = _matrix_of(operation) if len(qubits) <= 2 else None
-    if matrix is None and operation.has_decomposition:
+    if matrix is None and _has_decomposition(operation):
         for part in _decomposition(operation):
             missing = [wire for wire in part.wires if wire not in index]
             if missing:
@@ -334,6 +351,14 @@ def _unknown(
             "Replace it by standard gates.",
         )
     yield matrix_operation(matrix, qubits)
+
+
+def _has_decomposition(operation: Any) -> bool:
+    try:
+        return bool(operation.has_decomposition)
+    # With symbols some operations cannot even say.
+    except Exception:
+        return False
 
 
 def _decomposition(operation: Any) -> list[Any]:
