@@ -8,6 +8,7 @@ from qstore_tf import backends
 from qstore_tf.circuits import compile_circuit, parse_observables
 from qstore_tf.circuits.circuit import UnifiedCircuit
 from qstore_tf.circuits.program import Angle, Phase, Program
+from qstore_tf.testing.random_circuits import random_program, random_values
 
 pytest.importorskip("qulacs")
 
@@ -24,6 +25,23 @@ def test_a_program_is_built_once(monkeypatch):
     for step in range(3):
         backend.expectation(program, sums, np.full((5, 1), step / 10), np.array([0.3]))
     assert built == [2, 2]  # forward and inverse
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_gradients_of_large_states_equal_those_of_the_native_backend(seed):
+    program = random_program(seed, 10, 60, 2, 3)
+    inputs, theta, _ = random_values(seed, program, 2)
+    inputs, theta = tf.constant(inputs), tf.constant(theta)
+    found = []
+    for name in ("qulacs", "native"):
+        with tf.GradientTape() as tape:
+            tape.watch([inputs, theta])
+            values = backends.get(name).expectation(
+                program, parse_observables("Y", 10), inputs, theta
+            )
+        found.append(tape.gradient(values, [inputs, theta]))
+    for mine, other in zip(*found, strict=True):
+        np.testing.assert_allclose(mine, other, atol=1e-9)
 
 
 def test_a_phase_under_many_controls_is_exact():
