@@ -145,7 +145,15 @@ class PauliSum:
         """
         try:
             version = data["version"]
-            if not isinstance(version, int) or version > _VERSION:
+            if isinstance(version, bool) or not isinstance(version, int) or version < 1:
+                raise ObservableError(
+                    describe(
+                        "Observable data are malformed: they have no usable version",
+                        expected=f"a whole number from 1 to {_VERSION}",
+                        received=version,
+                    )
+                )
+            if version > _VERSION:
                 raise ObservableError(
                     describe(
                         "An observable was written by a newer version",
@@ -305,6 +313,17 @@ def _from_cirq(item: Any, n_qubits: int, order: Sequence[Any] | None) -> PauliSu
                 return list(order).index(qubit)
         elif isinstance(qubit, cirq.LineQubit) and qubit.x >= 0:
             return int(qubit.x)
+        if order is None and not isinstance(qubit, cirq.LineQubit):
+            raise ObservableError(
+                describe(
+                    f"An observable names the Cirq qubit {qubit!r}, but this circuit has only "
+                    "numbered qubits",
+                    expected=f"cirq.LineQubit(0) to cirq.LineQubit({n_qubits - 1})",
+                    received=str(item),
+                    hint="Write cirq.LineQubit(q) or text such as 'Z0'; a layer made with a "
+                    "cirq.Circuit on such qubits takes observables on them",
+                )
+            )
         raise ObservableError(
             describe(
                 f"An observable acts on qubit {qubit}, which is not there",

@@ -199,11 +199,22 @@ class QuantumBase(keras.layers.Layer):  # type: ignore[misc]
         """Makes a layer from its configuration.
 
         Raises:
-            ConfigurationError: a newer release of qstore_tf wrote the configuration.
+            ConfigurationError: a newer release of qstore_tf wrote the configuration, or its
+                version is malformed.
         """
         config = dict(config)
         version = config.pop("version", 1)
-        if not isinstance(version, int) or version > cls.CONFIG_VERSION:
+        if isinstance(version, bool) or not isinstance(version, int) or version < 1:
+            raise ConfigurationError(
+                describe(
+                    f"The configuration of this {cls.__name__} is malformed: it has no usable "
+                    "version",
+                    expected=f"a whole number from 1 to {cls.CONFIG_VERSION}",
+                    received=version,
+                    hint="Save the model again, or use what get_config returned as it is",
+                )
+            )
+        if version > cls.CONFIG_VERSION:
             raise ConfigurationError(
                 describe(
                     f"This {cls.__name__} was saved by a newer version of qstore_tf",

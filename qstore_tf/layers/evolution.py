@@ -9,6 +9,7 @@ from typing import Any
 
 from qstore_tf.circuits import encodings
 from qstore_tf.circuits.circuit import UnifiedCircuit
+from qstore_tf.circuits.foreign import TAKES, is_circuit, read_foreign
 from qstore_tf.circuits.program import Program, compile_circuit
 from qstore_tf.errors import ConfigurationError, InputError, describe, did_you_mean
 
@@ -148,21 +149,17 @@ def check_fits(width: int, n_qubits: int, encoding: str) -> None:
 
 
 def read_circuit(circuit: Any, n_qubits: int | None) -> UnifiedCircuit:
-    """A UnifiedCircuit from what the user gave: one, or a Cirq circuit.
+    """A UnifiedCircuit from what the user gave: one, one of another library, or text.
 
     Raises:
-        ConfigurationError: it is neither, or has another number of qubits.
+        ConfigurationError: it is no circuit, or has another number of qubits.
+        ConversionError: it holds something that cannot be converted.
     """
-    if not isinstance(circuit, UnifiedCircuit):
-        if not type(circuit).__module__.startswith("cirq"):
-            raise ConfigurationError(
-                describe(
-                    "`circuit` is not a circuit",
-                    expected="a UnifiedCircuit or a cirq.Circuit",
-                    received=circuit,
-                )
-            )
-        circuit = UnifiedCircuit.from_cirq(circuit)
+    if not is_circuit(circuit):
+        raise ConfigurationError(
+            describe("`circuit` is not a circuit", expected=TAKES, received=circuit)
+        )
+    circuit = read_foreign(circuit)
     if n_qubits is not None and n_qubits != circuit.n_qubits:
         raise ConfigurationError(
             describe(

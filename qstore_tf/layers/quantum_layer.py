@@ -105,7 +105,10 @@ class QuantumLayer(QuantumBase):
         observables: what to measure on features: `"Z"` (or `"X"`, `"Y"`) for that Pauli on each
             qubit, `[cirq.Z] * n_qubits`, Pauli strings such as `"ZZI"`, `cirq.PauliString`,
             `cirq.PauliSum`, `PauliSum`, or a list of these.
-        circuit: a `UnifiedCircuit` or `cirq.Circuit` in place of the ansatz.
+        circuit: a circuit in place of the ansatz: a `UnifiedCircuit`, a `cirq.Circuit`, a
+            `qiskit.QuantumCircuit`, a PennyLane `QuantumScript` (its numbers are bound; use
+            `UnifiedCircuit.from_pennylane` for symbols), or text in OpenQASM 2, OpenQASM 3 or
+            the JSON of `UnifiedCircuit.to_json`.
         inputs: the symbols of `circuit` that are fed with the features, in their order. All
             other symbols are trained, in order of appearance.
         theta_initializer: initializer of the angles, in radians. `None` is uniform between -1

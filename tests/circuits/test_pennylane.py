@@ -77,6 +77,7 @@ PARAMETRIC = {
         np.arange(6).reshape(2, 3) / 10, wires=[0, 1, 2]
     ),
     "AngleEmbedding": lambda: qml.AngleEmbedding([0.3, 0.4, 0.5], wires=[0, 1, 2], rotation="Y"),
+    "evolve": lambda: qml.evolve(qml.X(0) @ qml.Z(1), 0.4),
     "SimplifiedTwoDesign": lambda: qml.SimplifiedTwoDesign(
         [0.1, 0.2, 0.3], np.full((1, 2, 2), 0.4), wires=[0, 1, 2]
     ),
@@ -114,7 +115,6 @@ CONSTANT = {
     "SpecialUnitary": lambda: qml.SpecialUnitary([0.1, 0.2, 0.3], 0),
     "BlockEncode": lambda: qml.BlockEncode([[0.1, 0.2], [0.3, 0.4]], wires=[0, 1]),
     "exp": lambda: qml.exp(qml.X(0) @ qml.Z(1), 0.4j),
-    "evolve": lambda: qml.evolve(qml.X(0) @ qml.Z(1), 0.4),
     "ApproxTimeEvolution": lambda: qml.ApproxTimeEvolution(HAMILTONIAN, 0.4, 2),
     "TrotterProduct": lambda: qml.TrotterProduct(HAMILTONIAN, 0.4, 2),
     "BasisState": lambda: qml.BasisState([1, 0, 1], wires=[0, 1, 2]),
@@ -281,7 +281,6 @@ def test_what_cannot_be_converted_is_named(make, message):
     "operation",
     [
         qml.IQPEmbedding([0.3, 0.4], wires=[0, 1]),
-        qml.evolve(qml.X(0) @ qml.Z(1), 0.4),
         qml.QubitUnitary(np.eye(2), 0),
         qml.DiagonalQubitUnitary([1, 1j], 0),
     ],

@@ -1,0 +1,90 @@
+"""Circuits in whatever form they come: objects of other libraries, OpenQASM and JSON text.
+
+The readers are imported when one is needed, so that no library has to be there for another's
+circuits.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from qstore_tf.circuits.circuit import UnifiedCircuit
+from qstore_tf.errors import ConversionError, describe
+
+TAKES = (
+    "a UnifiedCircuit, a cirq.Circuit, a qiskit.QuantumCircuit, a PennyLane QuantumScript, or "
+    "OpenQASM or JSON text"
+)
+
+_VERSION = re.compile(r"(?:\s|//[^\n]*\n|/\*(?:[^*]|\*(?!/))*\*/)*OPENQASM\s+(\d+)")
+
+# First part of the module that a circuit's class is from -> its reader.
+_READERS: Mapping[str, Callable[[Any], UnifiedCircuit]] = {
+    "cirq": UnifiedCircuit.from_cirq,
+    "qiskit": UnifiedCircuit.from_qiskit,
+    "pennylane": UnifiedCircuit.from_pennylane,
+}
+
+
+def read_foreign(circuit: Any) -> UnifiedCircuit:
+    """Reads a circuit in any form that there is a reader for.
+
+    Args:
+        circuit: a `UnifiedCircuit`, which is returned as it is, a circuit of Cirq or Qiskit, a
+            tape of PennyLane, OpenQASM 2 or 3 as text, or the JSON that `to_json` wrote.
+
+    Returns:
+        The circuit, with the defaults of its reader.
+
+    Raises:
+        ConversionError: there is no reader for it, or the reader refuses it.
+        LibraryError: the library that its reader needs is not installed.
+
+    >>> read_foreign('OPENQASM 2.0; include "qelib1.inc"; qreg q[1]; h q[0];').count_gates()
+    {'H': 1}
+    """
+    if isinstance(circuit, UnifiedCircuit):
+        return circuit
+    if isinstance(circuit, str):
+        return _read_text(circuit)
+    reader = _reader_of(circuit)
+    if reader is None:
+        raise ConversionError(
+            describe("This is not a circuit", expected=TAKES, received=type(circuit).__name__)
+        )
+    return reader(circuit)
+
+
+def is_circuit(value: Any) -> bool:
+    """Whether a value may be a circuit, by its type; `read_foreign` knows for sure."""
+    return isinstance(value, (UnifiedCircuit, str)) or _reader_of(value) is not None
+
+
+def _reader_of(value: Any) -> Callable[[Any], UnifiedCircuit] | None:
+    # A class of the user's own, derived from a library's, is read as that.
+    for kind in type(value).__mro__:
+        reader = _READERS.get(kind.__module__.split(".")[0])
+        if reader is not None:
+            return reader
+    return None
+
+
+def _read_text(text: str) -> UnifiedCircuit:
+    version = _VERSION.match(text)
+    if version is not None:
+        if version.group(1) == "2":
+            return UnifiedCircuit.from_qasm(text)
+        return UnifiedCircuit.from_qasm3(text)
+    if text.lstrip().startswith("{"):
+        return UnifiedCircuit.from_json(text)
+    raise ConversionError(
+        describe(
+            "This text is not a circuit",
+            expected="text that starts with 'OPENQASM 2.0;' or 'OPENQASM 3.0;', or the JSON "
+            "that to_json wrote",
+            received=text[:80],
+        )
+    )
+
