@@ -343,3 +343,45 @@ def test_moments_hold_gates_on_different_qubits_and_lose_none(seed):
         qubits = [q for step in moment for q in qubits_of(step)]
         assert len(qubits) == len(set(qubits))
     assert lowered.table.values(inputs.numpy(), theta.numpy()).shape[0] == 3
+
+
+@pytest.mark.parametrize("encoding", ["angle", "amplitude"])
+def test_layers_train_as_on_the_native_backend(backend, encoding):
+    from tensorflow import keras
+
+    from qstore_tf.layers import AmplitudeEncoding, ExpectationValue, QuantumLayer
+
+    rng = np.random.default_rng(0)
+    x, y = rng.normal(size=(12, 5)).astype("float32"), rng.normal(size=(12, 1)).astype("float32")
+
+    def trained(name):
+        keras.utils.set_random_seed(3)
+        if encoding == "amplitude":
+            quantum = [
+                AmplitudeEncoding(n_qubits=3),
+                QuantumLayer(n_qubits=3, depth=2, backend=name),
+                ExpectationValue(observables="Z", backend=name),
+            ]
+        else:
+            quantum = [QuantumLayer(n_qubits=3, depth=2, backend=name)]
+        layers = [keras.layers.Dense(3, activation="tanh"), *quantum, keras.layers.Dense(1)]
+        model = keras.Sequential([keras.Input((5,)), *layers])
+        model.compile(keras.optimizers.SGD(0.1), "mse")
+        model.fit(x, y, batch_size=5, epochs=2, verbose=0, shuffle=False)
+        return model.get_weights()
+
+    for mine, other in zip(trained(backend.name), trained("native"), strict=True):
+        np.testing.assert_allclose(mine, other, atol=2e-5)
+
+
+def test_jacobians_are_those_of_the_plain_backend(backend):
+    program, sums, tensors = case(4)
+
+    def jacobian(chosen):
+        with tf.GradientTape() as tape:
+            tape.watch(tensors)
+            values = chosen.expectation(program, sums, *tensors)
+        return tape.jacobian(values, tensors, unconnected_gradients=ZERO)
+
+    for mine, other in zip(jacobian(backend), jacobian(backends.get("tensorflow")), strict=True):
+        np.testing.assert_allclose(mine, other, atol=1e-9)
