@@ -41,7 +41,7 @@ class QuantumOptimizer(keras.optimizers.Optimizer):  # type: ignore[misc]
         if isinstance(learning_rate, int) and not isinstance(learning_rate, bool):
             learning_rate = float(learning_rate)
         super().__init__(learning_rate, name=name, **kwargs)
-        self.classical = None if classical is None else keras.optimizers.get(classical)
+        self.classical: Any = None if classical is None else keras.optimizers.get(classical)
         if isinstance(self.classical, QuantumOptimizer):
             raise ConfigurationError(
                 describe(

@@ -49,6 +49,4 @@ def _by_eigenvalues(damped: tf.Tensor, right: tf.Tensor, regularization: float) 
     least = tf.maximum(_CUTOFF * tf.reduce_max(tf.abs(values)), 2.0 * regularization)
     kept = values > least
     inverse = tf.where(kept, 1.0 / tf.where(kept, values, tf.ones_like(values)), 0.0)
-    return tf.matmul(
-        vectors, inverse[:, None] * tf.matmul(vectors, right, transpose_a=True)
-    )
+    return tf.matmul(vectors, inverse[:, None] * tf.matmul(vectors, right, transpose_a=True))

@@ -55,12 +55,12 @@ class Perturbing(GradientFree):
             signs = self._signs(start, number)
             losses = []
             for sign in (1.0, -1.0):
-                moved = [v + tf.cast(sign * size, v.dtype) * d for v, d in zip(start, signs)]
-                assign_all(weights, moved)
+                steps = [tf.cast(sign * size, d.dtype) * d for d in signs]
+                assign_all(weights, _sums(start, steps))
                 seen.append(evaluate())
                 losses.append(seen[-1][0])
             slope = (losses[0] - losses[1]) / tf.cast(2 * size * self.directions, losses[0].dtype)
-            total = [t + tf.cast(slope, d.dtype) * d for t, d in zip(total, signs)]
+            total = _sums(total, [tf.cast(slope, d.dtype) * d for d in signs])
         return total, averaged(seen)
 
     def _signs(self, values: Sequence[tf.Tensor], number: int) -> list[tf.Tensor]:
@@ -83,6 +83,10 @@ class Perturbing(GradientFree):
             "learning_rate_decay": self.learning_rate_decay,
             "perturbation_decay": self.perturbation_decay,
         }
+
+
+def _sums(first: Sequence[tf.Tensor], second: Sequence[tf.Tensor]) -> list[tf.Tensor]:
+    return [a + b for a, b in zip(first, second, strict=True)]
 
 
 @keras.utils.register_keras_serializable(package="qstore_tf")

@@ -50,9 +50,7 @@ def step_metric(
     return total * tf.constant(np.outer(scale, scale), dtype)
 
 
-def step_overlaps(
-    run: Run, here: tf.Tensor, shifted: tf.Tensor, seed: tf.Tensor
-) -> tf.Tensor:
+def step_overlaps(run: Run, here: tf.Tensor, shifted: tf.Tensor, seed: tf.Tensor) -> tf.Tensor:
     """Returns |<psi(here)|psi(shifted)>|^2, the mean over the batch, for each of M shifts, [M].
 
     Args:
@@ -129,7 +127,5 @@ def _prepared(program: Program, complex_amplitudes: bool) -> Program:
     """Returns the program with gates in front that prepare the amplitudes."""
     preparation = amplitude_encoding(program.n_qubits, complex=complex_amplitudes)
     first = compile_circuit(preparation, inputs=preparation.parameters)
-    started = Program(
-        program.n_qubits, program.n_inputs, program.n_theta, False, program.gates
-    )
+    started = Program(program.n_qubits, program.n_inputs, program.n_theta, False, program.gates)
     return first.append(started)
