@@ -90,9 +90,7 @@ def under_controls(
     """
     if any(operation.is_measurement for operation in inner):
         raise Unconvertible("it controls a measurement", "Remove the control.")
-    flips = [
-        Operation("X", (q,)) for q, value in zip(controls, values, strict=True) if not value
-    ]
+    flips = [Operation("X", (q,)) for q, value in zip(controls, values, strict=True) if not value]
     yield from flips
     for operation in inner:
         yield dataclasses.replace(operation, controls=(*controls, *operation.controls))

@@ -87,4 +87,3 @@ def _read_text(text: str) -> UnifiedCircuit:
             received=text[:80],
         )
     )
-

@@ -371,8 +371,7 @@ def _decomposition(operation: Any) -> list[Any]:
     except Exception as error:
         if _has_symbols(operation):
             raise Unconvertible(
-                "PennyLane cannot decompose it with symbols for parameters "
-                f"({_first_line(error)})",
+                f"PennyLane cannot decompose it with symbols for parameters ({_first_line(error)})",
                 "Leave its parameters out of tape.trainable_params, or leave out `trainable` "
                 "to bind all parameters to their numbers.",
             ) from error
@@ -383,7 +382,7 @@ def _decomposition(operation: Any) -> list[Any]:
 
 
 def _has_symbols(operation: Any) -> bool:
-    return any(getattr(np.asarray(value), "dtype", None) == object for value in operation.data)
+    return any(np.asarray(value).dtype.hasobject for value in operation.data)
 
 
 def _matrix_of(operation: Any) -> Any:

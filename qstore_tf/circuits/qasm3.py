@@ -22,8 +22,8 @@ from qstore_tf.circuits.conversion import (
     Unconvertible,
     global_phase,
     missing,
-    undone,
     under_controls,
+    undone,
 )
 from qstore_tf.circuits.gates import GATES
 from qstore_tf.circuits.operation import Operation

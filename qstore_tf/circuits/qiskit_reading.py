@@ -20,8 +20,8 @@ from qstore_tf.circuits.conversion import (
     add,
     global_phase,
     matrix_operation,
-    undone,
     under_controls,
+    undone,
 )
 from qstore_tf.circuits.operation import MAX_UNITARY_QUBITS, Operation
 from qstore_tf.circuits.symbols import Affine

@@ -139,7 +139,10 @@ def check(tape, circuit, values=None):
     np.testing.assert_allclose(circuit.unitary(values), expected, atol=1e-9)
 
 
-@pytest.mark.parametrize("make", {**PARAMETRIC, **CONSTANT}.values(), ids={**PARAMETRIC, **CONSTANT})
+EVERY = {**PARAMETRIC, **CONSTANT}
+
+
+@pytest.mark.parametrize("make", EVERY.values(), ids=EVERY)
 def test_every_operation_converts(make):
     tape = Tape(in_front(make()))
     state = qml.matrix(_with_basis_state_expanded(tape), wire_order=range(4))

@@ -130,7 +130,8 @@ def test_arrays_of_inputs_are_indexed_in_loops():
     ],
 )
 def test_expressions_are_computed(expression, value):
-    circuit = from_qasm3(f"{HEAD}const float h = 1/4; const int k = 4; qubit q; rx({expression}) q;")
+    constants = "const float h = 1/4; const int k = 4;"
+    circuit = from_qasm3(f"{HEAD}{constants} qubit q; rx({expression}) q;")
     assert circuit.operations[0].params[0].constant == pytest.approx(value, abs=1e-12)
 
 
