@@ -34,8 +34,11 @@ MAX_CHARACTERS = 1_000_000
 MAX_OPERATIONS = 200_000
 _MAX_POWER = 1000
 _MAX_INTEGER = 2**63
+_MAX_DEPTH = 60
 
 _HEADER = re.compile(r"\s*OPENQASM\s+3(?:\.\d+)?\s*;")
+_BRACKET = re.compile(r"[()\[\]{}]")
+_SIGNS = re.compile(r"(?:[-+!~*/%^&|<>=]\s*){60}")
 _COMMENT = re.compile(r"//[^\n]*|/\*.*?\*/", re.DOTALL)
 
 _Gate = Callable[..., list[Operation]]
@@ -170,10 +173,12 @@ def from_qasm3(text: str) -> UnifiedCircuit:
     if not isinstance(text, str) or len(text) > MAX_CHARACTERS:
         size = f"{len(text)} characters" if isinstance(text, str) else type(text).__name__
         _fail("This is no OpenQASM 3 program", f"text of up to {MAX_CHARACTERS} characters", size)
-    if _HEADER.match(_COMMENT.sub("", text)) is None:
+    code = _COMMENT.sub("", text)
+    if _HEADER.match(code) is None:
         _fail(
             "The text does not start as an OpenQASM 3 program", "'OPENQASM 3.0;' first", text[:40]
         )
+    _check_depth(code)
     try:
         import openqasm3
         from openqasm3 import parser
@@ -199,6 +204,24 @@ def from_qasm3(text: str) -> UnifiedCircuit:
             )
         ) from error
     return _Interpreter(openqasm3.ast).run(program)
+
+
+def _check_depth(code: str) -> None:
+    """Refuses deep nesting, over which the parser would take very long."""
+    depth = 0
+    for found in _BRACKET.finditer(code):
+        depth += 1 if found.group() in "([{" else -1
+        if depth > _MAX_DEPTH:
+            line = code.count("\n", 0, found.start()) + 1
+            _fail(
+                f"Line {line} of the OpenQASM program is nested too deeply",
+                f"at most {_MAX_DEPTH} brackets within each other",
+                code[found.start() : found.start() + 40],
+            )
+    signs = _SIGNS.search(code)
+    if signs is not None:
+        line = code.count("\n", 0, signs.start()) + 1
+        _fail(f"Line {line} of the OpenQASM program has too many signs in a row", "one", "")
 
 
 def _fail(what: str, expected: str, received: object) -> NoReturn:

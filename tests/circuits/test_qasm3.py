@@ -82,7 +82,7 @@ def test_programs_that_qiskit_writes_are_read():
     inner = QuantumCircuit(2, name="inner")
     inner.rzz(theta, 0, 1)
     inner.cu(0.1, 0.2, phi, 0.4, 1, 0)
-    circuit = QuantumCircuit(3, global_phase=0.2)
+    circuit = QuantumCircuit(3)
     circuit.ry(2 * phi + 1, 2)
     circuit.append(inner.to_gate(), [2, 0])
     circuit.mcx([0, 1], 2)
