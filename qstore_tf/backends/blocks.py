@@ -27,6 +27,9 @@ from qstore_tf.circuits.program import (
 
 Array = np.ndarray[Any, Any]
 
+# Targets of the widest matrices that stay under controls.
+WIDEST_CONTROLLED = 4
+
 
 @dataclass
 class _Factor:
@@ -139,14 +142,16 @@ class Blocks:
         if not fuse or len(qubits) > 2:
             if not targets:  # the phase of the last control, under the others
                 controls, targets = controls[:-1], controls[-1:]
+            if len(targets) > WIDEST_CONTROLLED:  # controls become part of the matrix
+                controls, targets = (), controls + targets
             block = Block(targets, controls)
-            block._append(self._factor(gate, targets, under_controls=True))
+            block._append(self._factor(gate, targets))
             self._found.append(block)
             for qubit in qubits:
                 self._last[qubit] = None
             return
         block = self._block_for(qubits)
-        block._append(self._factor(gate, block.targets, under_controls=False))
+        block._append(self._factor(gate, block.targets))
 
     def _block_for(self, qubits: tuple[int, ...]) -> Block:
         """Returns a block on the qubits to which a gate can be appended."""
@@ -165,14 +170,11 @@ class Blocks:
             self._last[qubit] = block
         return block
 
-    def _factor(
-        self, gate: CompiledPrimitive, qubits: Sequence[int], under_controls: bool
-    ) -> _Factor:
-        """Returns a gate's matrix on `qubits`, with or without its controls."""
+    def _factor(self, gate: CompiledPrimitive, qubits: Sequence[int]) -> _Factor:
+        """Returns a gate's matrix on `qubits`, under those of its controls that are among them."""
         size = 2 ** len(qubits)
         controls, targets = qubits_of(gate)
-        if under_controls:
-            controls = tuple(qubit for qubit in controls if qubit in qubits)
+        controls = tuple(qubit for qubit in controls if qubit in qubits)
         chosen = np.ones(size, bool)
         for qubit in controls:
             bit = 1 << (len(qubits) - 1 - list(qubits).index(qubit))

@@ -11,7 +11,7 @@ import tensorflow as tf
 from qstore_tf.backends.base import Backend, Capabilities
 from qstore_tf.backends.batch import check_threads, finite_only, for_each, row_seed, run_batch
 from qstore_tf.backends.batch import thread_count as threads_of
-from qstore_tf.backends.blocks import Array, Blocks, blocks_of, qubits_of
+from qstore_tf.backends.blocks import WIDEST_CONTROLLED, Array, Blocks, blocks_of, qubits_of
 from qstore_tf.circuits.observables import PauliSum
 from qstore_tf.circuits.program import Program, Unitary
 from qstore_tf.errors import ConfigurationError, LibraryError, describe, did_you_mean
@@ -22,8 +22,8 @@ from qstore_tf.ops.inputs import check_observables, check_sampling, prepare
 _ROWS = 256
 # Smaller states are done before threads pay.
 _QUBITS_FOR_THREADS = 16
-# What qsim applies as one matrix: with controls, and with the controls made part of it.
-_WIDEST_CONTROLLED, _WIDEST = 4, 6
+# What qsim applies as one matrix, controls that are part of it included.
+_WIDEST = 6
 
 _OPTIONS = {
     "max_fused_gate_size": "f",
@@ -83,13 +83,13 @@ class Qsim(Backend):
         """Raises ConfigurationError where a gate is on more qubits than qsim can apply."""
         for number, gate in enumerate(program.gates):
             controls, targets = qubits_of(gate)
-            too_wide = len(targets) > _WIDEST_CONTROLLED and len(targets + controls) > _WIDEST
+            too_wide = len(targets) > WIDEST_CONTROLLED and len(targets + controls) > _WIDEST
             if isinstance(gate, Unitary) and too_wide:
                 raise ConfigurationError(
                     describe(
                         f"qsim cannot apply gate {number} of the program, a Unitary on qubits "
                         f"{targets} under the controls {controls}",
-                        expected=f"at most {_WIDEST_CONTROLLED} targets under controls, or "
+                        expected=f"at most {WIDEST_CONTROLLED} targets under controls, or "
                         f"{_WIDEST} targets and controls together",
                         hint="Use backend='native', or decompose the gate",
                     )

@@ -164,7 +164,7 @@ def cases() -> tuple[Case, ...]:
                 found.append(Case(name, row.name, row.n_qubits, controlled))
     for size in range(1, 6):
         found.append(Case(f"Unitary({size})", "Unitary", size, False))
-        if size < 4:
+        if size < 6:
             found.append(Case(f"controlled Unitary({size})", "Unitary", size, True))
     return tuple(found)
 

@@ -1,16 +1,19 @@
 """Names become backends, and wrong ones get near matches."""
 
 import logging
+import re
+import subprocess
+import sys
 
 import numpy as np
 import pytest
 import tensorflow as tf
 
 from qstore_tf import backends
-from qstore_tf.backends import Backend, Capabilities, Native, TensorFlow, registry
+from qstore_tf.backends import Backend, Capabilities, Native, TensorFlow, extras, registry
 from qstore_tf.circuits import compile_circuit, parse_observables
 from qstore_tf.circuits.circuit import UnifiedCircuit
-from qstore_tf.errors import ConfigurationError
+from qstore_tf.errors import ConfigurationError, LibraryError
 
 PROGRAM = compile_circuit(UnifiedCircuit(1).add_gate("RX", 0, "x"), inputs=["x"])
 
@@ -27,6 +30,8 @@ def test_names_and_aliases_give_backends():
     assert backends.get() == Native()
     assert backends.get("native", num_threads=2) == Native(num_threads=2) != Native()
     assert isinstance(backends.get("local_cpu"), Native)
+    assert backends.get("local_cpu", num_threads=2) == Native(num_threads=2)
+    assert backends.get("qsim").name == "qsim"
     assert backends.get("tensorflow") == TensorFlow() and len({TensorFlow(), TensorFlow()}) == 1
     assert repr(backends.get("native", num_threads=2)) == "Native(num_threads=2)"
     chosen = TensorFlow()
@@ -68,6 +73,48 @@ def test_backends_can_be_registered_under_new_names(monkeypatch):
     for taken in ("counts", "auto"):
         with pytest.raises(ConfigurationError, match="already"):
             backends.register(taken, TensorFlow)
+
+
+@pytest.fixture
+def nothing_installed(monkeypatch):
+    """Takes the packages of the extras away, wherever they are."""
+
+    def refuse(name, *rest):
+        raise ModuleNotFoundError(f"No module named {name!r}")
+
+    modules = dict.fromkeys(("tensorflow_quantum", "pennylane_lightning", "pennylane", "qulacs"))
+    for name in [*modules, *(n for n in sys.modules if n.partition(".")[0] in modules)]:
+        monkeypatch.setitem(sys.modules, name, None)
+    monkeypatch.setattr(extras, "find_spec", lambda name: None)
+
+
+@pytest.mark.parametrize("name", ["tfq", "lightning", "qulacs"])
+def test_a_missing_extra_is_named_with_the_line_that_installs_it(name, nothing_installed):
+    line = rf"pip install 'qstore-tf\[{name}\]'"
+    assert re.search(line, backends.available()[name])
+    with pytest.raises(LibraryError, match=f"Backend '{name}' needs .*{line}"):
+        backends.get(name)
+
+
+def test_a_module_of_an_extra_is_imported_only_when_it_is_asked_for():
+    code = (
+        "import sys, qstore_tf; qstore_tf.backends.available();"
+        "print(sorted({'qulacs', 'pennylane', 'tensorflow_quantum'} & set(sys.modules)))"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "[]"
+
+
+def test_tfq_with_another_tensorflow_is_not_available(monkeypatch):
+    monkeypatch.setattr(extras, "find_spec", lambda name: "there")
+    monkeypatch.setattr(tf, "__version__", "2.21.0")
+    assert "TensorFlow 2.18 alone" in backends.available()["tfq"]
+
+
+def test_a_module_that_is_there_is_returned_and_no_reason_given():
+    assert extras.require("json", "lightning", "lightning").__name__ == "json"
+    assert extras.missing("json", "lightning") is None
+    assert "not installed" in extras.missing("no_such_package.module", "lightning")
 
 
 def test_what_a_backend_lacks_is_named():
