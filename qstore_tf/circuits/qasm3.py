@@ -508,7 +508,11 @@ class _Interpreter:
             what = "hardware qubits are not read" if node.name.startswith("$") else "no such qubit"
             raise Unconvertible(f"{node.name[:80]!r}: {what}", "Declare it, as in 'qubit[2] q;'.")
         if isinstance(node, ast.Concatenation):
-            return _Qubits((*self._qubits(node.lhs, scope), *self._qubits(node.rhs, scope)))
+            parts = self._qubits(node.lhs, scope), self._qubits(node.rhs, scope)
+            # Else aliases of aliases would grow without end.
+            if sum(map(len, parts)) > self._n_qubits:
+                raise Unconvertible("qubits are joined with themselves", "Join each once.")
+            return _Qubits(parts[0] + parts[1])
         if isinstance(node, ast.IndexedIdentifier):
             collection, indices = node.name, node.indices
         elif isinstance(node, ast.IndexExpression):
