@@ -9,7 +9,6 @@ cannot cancel.
 from __future__ import annotations
 
 import itertools
-import math
 from collections.abc import Callable, Mapping, Sequence
 from statistics import NormalDist
 from typing import Any
@@ -194,22 +193,41 @@ def check_sampled_gradients_agree(
         ...     {"noisy": noisy, "plain": lambda x, seed: x}, [np.array([1.0, 2.0])], repeats=50
         ... )
     """
-    moments = {}
-    for name, function in functions.items():
-        drawn = sampled_gradients_of(function, arguments, repeats, seed=seed)
-        errors = [one.std(axis=0, ddof=1) / math.sqrt(repeats) for one in drawn]
-        moments[name] = [one.mean(axis=0) for one in drawn], errors
-    n_pairs = len(functions) * (len(functions) - 1) // 2
-    n_compared = n_pairs * sum(np.size(argument) for argument in arguments)
-    quantile = -NormalDist().inv_cdf(false_alarm / (2 * max(n_compared, 1)))
-    for one, other in itertools.combinations(functions, 2):
-        compared = zip(*moments[one], *moments[other], strict=True)
-        for index, (mean, error, mean_2, error_2) in enumerate(compared):
-            allowed = quantile * np.sqrt(error**2 + error_2**2) + tolerance
-            excess = np.max(np.abs(mean - mean_2) - allowed, initial=0.0)
+    drawn = {
+        name: sampled_gradients_of(function, arguments, repeats, seed=seed)
+        for name, function in functions.items()
+    }
+    check_means_agree(drawn, false_alarm=false_alarm, tolerance=tolerance)
+
+
+def check_means_agree(
+    drawn: Mapping[str, Sequence[NDArray[Any]]],
+    *,
+    false_alarm: float = 1e-6,
+    tolerance: float = 0.0,
+) -> None:
+    """Asserts that random gradients have the same mean; see `check_sampled_gradients_agree`.
+
+    Args:
+        drawn: by name, one array for each argument, [repeats, *shape of the argument].
+        false_alarm: the probability that gradients that do agree are said to differ.
+        tolerance: what the means may differ by.
+
+    Raises:
+        AssertionError: two differ; the message names them and the argument.
+    """
+    n_pairs = len(drawn) * (len(drawn) - 1) // 2
+    n_entries = sum(array[0].size for array in next(iter(drawn.values())))
+    quantile = -NormalDist().inv_cdf(false_alarm / (2 * max(n_pairs * n_entries, 1)))
+    for one, other in itertools.combinations(drawn, 2):
+        for index, pair in enumerate(zip(drawn[one], drawn[other], strict=True)):
+            means = [array.mean(axis=0) for array in pair]
+            variances = [array.var(axis=0, ddof=1) / len(array) for array in pair]
+            allowed = quantile * np.sqrt(sum(variances)) + tolerance
+            excess = np.max(np.abs(means[0] - means[1]) - allowed, initial=0.0)
             assert excess <= 0, (
-                f"{one} and {other} differ in the mean gradient of argument {index}: {mean} and "
-                f"{mean_2}, where {allowed} is allowed"
+                f"{one} and {other} differ in the mean gradient of argument {index}: {means[0]} "
+                f"and {means[1]}, where {allowed} is allowed"
             )
 
 
