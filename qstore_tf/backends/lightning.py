@@ -216,7 +216,7 @@ class _StateVectorRunner(Runner):
         if initial is None:
             self._state.resetStateVector()
         else:
-            self._state.updateData(np.ascontiguousarray(initial, self._dtype))
+            self._load(self._state, np.ascontiguousarray(initial, self._dtype))
         _apply(self._forward, angles)
         return self._read(self._state)
 
@@ -235,12 +235,17 @@ class _StateVectorRunner(Runner):
             result[self._trained_columns] = np.real(found)
         if not by_initial:
             return result, None
-        self._bra.updateData(bra)
+        self._load(self._bra, bra)
         _apply(self._backward, angles)
         return result, self._read(self._bra)
 
     def _flat(self, matrix: Array) -> Array:
         return np.ascontiguousarray(matrix, self._dtype).reshape(-1)
+
+    def _load(self, state: Any, vector: Array) -> None:
+        # Lightning 0.42 spells it in capitals.
+        load = getattr(state, "updateData", None) or state.UpdateData
+        load(vector)
 
     def _read(self, state: Any) -> Array:
         out = np.empty(self._size, self._dtype)
