@@ -222,6 +222,9 @@ TEST(samples_depend_on_seed_and_row_and_on_nothing_else) {
   CHECK(base != draw(2, 1, 3, 100) && base != draw(1, 3, 3, 100) && base != draw(1, 2, 4, 100));
   const auto longer = draw(1, 2, 3, 200);
   CHECK(std::equal(base.begin(), base.end(), longer.begin()));
+  // So few shots are sorted, where more are looked up in a table.
+  const auto shorter = draw(1, 2, 3, 5);
+  CHECK(std::equal(shorter.begin(), shorter.end(), longer.begin()));
 }
 
 TEST(states_without_a_norm_cannot_be_sampled) {
