@@ -141,7 +141,7 @@ class Case:
 
     def _measure(self, states: NDArray[np.complex128]) -> NDArray[np.float64]:
         qubits = cirq.LineQubit.range(self.circuit.n_qubits)
-        places = {qubit: place for place, qubit in enumerate(qubits)}
+        places: dict[cirq.Qid, int] = {qubit: place for place, qubit in enumerate(qubits)}
         columns = []
         for observable in self.observables:
             total = cirq.PauliSum()
