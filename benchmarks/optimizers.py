@@ -283,8 +283,8 @@ def best(results: Sequence[Result]) -> Result:
 
 def table(title: str, task: Callable[[Contestant, float], Result], final: str, runs: int) -> None:
     print(f"\n{title}\n")
-    print(f"| optimizer | learning rate | reached | steps (median) | ms a step | seconds | {final} |")
-    print("|---|---|---|---|---|---|---|")
+    names = "optimizer", "learning rate", "reached", "steps (median)", "ms a step", "seconds", final
+    print(f"| {' | '.join(names)} |\n|{'---|' * len(names)}")
     for entry in contestants():
         result = best([task(entry, rate) for rate in entry.rates])
         steps, seconds = result.median(result.steps), result.median(result.seconds)

@@ -40,6 +40,7 @@ class Run:
         initial: the amplitudes it started from, [batch, 2^n], real or complex, or None.
         means: with what it was run.
         sources: the weights that `theta` is made of, in order.
+        parts: the values of those weights, one tensor for each time a layer was called.
     """
 
     program: Program
@@ -48,6 +49,7 @@ class Run:
     initial: tf.Tensor | None
     means: Means
     sources: tuple[Any, ...]
+    parts: tuple[tf.Tensor, ...]
 
 
 class _Notes(threading.local):
@@ -81,7 +83,8 @@ def is_angles(weight: Any) -> bool:
 
 def trained(weight: Any) -> tf.Tensor:
     """Returns the value of a weight, which remembers where it comes from."""
-    return _with_sources(tf.convert_to_tensor(weight), (weight,))
+    value = tf.convert_to_tensor(weight)
+    return _with_sources(value, ((weight, value),))
 
 
 def joined(first: tf.Tensor, second: tf.Tensor) -> tf.Tensor:
@@ -99,9 +102,11 @@ def watch(
     """Returns theta, to run the program with; the run is noted when theta gets its gradient."""
     if not (_listening or _notes.recording) or not program.n_theta:
         return theta
-    run = Run(program, inputs, theta, initial, means, _sources(theta))
-    if not run.sources:
+    sources = _sources(theta)
+    if not sources:
         return theta
+    weights, parts = zip(*sources, strict=True)
+    run = Run(program, inputs, theta, initial, means, weights, parts)
     for notes in _notes.recording:
         notes.append(run)
     return _noting(run) if _listening else theta
@@ -117,18 +122,35 @@ def take(weights: list[Any]) -> list[Run]:
     ]
     for run in found:
         _notes.runs.remove(run)
-    return found
+    return _longest(found)
 
 
 @contextmanager
 def record() -> Iterator[list[Run]]:
-    """Notes the runs of what is called inside, in the list it gives."""
+    """Notes the runs of what is called inside; they are in the list it gives when it is left."""
     found: list[Run] = []
+    depth = len(_notes.recording)
     _notes.recording.append(found)
     try:
         yield found
     finally:
-        _notes.recording.remove(found)
+        del _notes.recording[depth:]
+        found[:] = _longest(found)
+
+
+def _longest(found: list[Run]) -> list[Run]:
+    """Leaves out what ran as a part of something longer, or once more.
+
+    Between layers in a row there are state vectors, which no one may have used.
+    """
+    parts = [{id(part) for part in run.parts} for run in found]
+    return [
+        run
+        for k, run in enumerate(found)
+        if not any(
+            parts[k] < other or (parts[k] == other and k < j) for j, other in enumerate(parts)
+        )
+    ]
 
 
 def _noting(run: Run) -> tf.Tensor:
@@ -149,7 +171,7 @@ def _with_sources(value: tf.Tensor, sources: tuple[Any, ...]) -> tf.Tensor:
     return value
 
 
-def _sources(value: tf.Tensor) -> tuple[Any, ...]:
+def _sources(value: tf.Tensor) -> tuple[tuple[Any, tf.Tensor], ...]:
     return getattr(value, _SOURCES, ())
 
 

@@ -238,7 +238,8 @@ def test_solving_falls_back_to_the_pseudoinverse_and_then_to_the_gradient():
     none, failed = solve(tf.constant(np.diag([1.0, np.nan, 4.0]), tf.float32), vector, 0.0)
     np.testing.assert_allclose(none, vector)
     assert failed
-    np.testing.assert_allclose(absolute(tf.constant([[0.0, 1.0], [1.0, 0.0]])), np.eye(2), atol=1e-6)
+    flipped = absolute(tf.constant([[0.0, 1.0], [1.0, 0.0]]))
+    np.testing.assert_allclose(flipped, np.eye(2), atol=1e-6)
 
 
 def test_wrong_options_are_refused():
@@ -291,7 +292,8 @@ def test_under_tf_keras_it_says_that_it_needs_keras_3():
         "    try: make()\n"
         "    except qs.errors.ConfigurationError as error: print(error)\n"
     )
-    environment = {**os.environ, "TF_USE_LEGACY_KERAS": "1", "PYTHONPATH": os.pathsep.join(sys.path)}
+    path = os.pathsep.join(sys.path)
+    environment = {**os.environ, "TF_USE_LEGACY_KERAS": "1", "PYTHONPATH": path}
     done = subprocess.run(
         [sys.executable, "-c", code], capture_output=True, text=True, env=environment
     )
