@@ -78,7 +78,7 @@ class Tfq(Backend):
                     "encoding='angle'",
                 )
             )
-        _serialized(program)
+        _serialized(program, False)
 
     def expectation(
         self,
@@ -172,7 +172,7 @@ def _symbol(number: int) -> str:
 
 
 @lru_cache(maxsize=256)
-def _serialized(program: Program, phases: bool = False) -> tuple[bytes, tuple[_Row, ...]]:
+def _serialized(program: Program, phases: bool) -> tuple[bytes, tuple[_Row, ...]]:
     """Returns a program as TFQ's text, and the exponents that its symbols stand for.
 
     Args:
