@@ -26,6 +26,8 @@ class LossEvaluations:
         if not isinstance(optimizer, GradientFree):
             return super().train_step(data)  # type: ignore[misc]
         x, y, weight = keras.utils.unpack_x_y_sample_weight(data)
+        if not self.built:  # type: ignore[attr-defined]
+            self(x)  # type: ignore[operator]
 
         @tf.autograph.experimental.do_not_convert
         def evaluate() -> tuple[tf.Tensor, Any]:
