@@ -105,7 +105,9 @@ def run_batch(
 ) -> tf.Tensor:
     """Runs `function` on a whole batch in one `tf.numpy_function` call.
 
-    For simulators that prepare something for all rows at once; the others have `run_rows`.
+    For simulators that prepare something for all rows at once; the others have `run_rows`. As
+    with every `tf.numpy_function`, a graph with it runs in the process that traced it: XLA does
+    not compile it, and an exported SavedModel does not hold it. `.keras` files do not mind.
 
     Args:
         function: Takes the NumPy arrays `(inputs, theta, initial, seed, extra)`, None for those
