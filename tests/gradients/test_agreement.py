@@ -93,7 +93,7 @@ def test_random_directions_have_the_gradient_as_their_mean(seed):
         "adaptive": Adaptive(cheap=SPSA(8, step=1e-3), threshold=0.0),
     }
     found = functions(methods, TensorFlow(), program, observables)
-    check_sampled_gradients_agree(found, values, repeats=150, tolerance=1e-3, seed=seed)
+    check_sampled_gradients_agree(found, values, repeats=100, tolerance=1e-3, seed=seed)
 
 
 def test_the_error_of_random_directions_is_as_documented():
@@ -125,7 +125,7 @@ def test_methods_agree_on_shots(seed):
         "adaptive": Adaptive(threshold=1e9, window=20),
     }
     found |= functions(methods, shots, program, observables)
-    check_sampled_gradients_agree(found, values, repeats=150, tolerance=0.1, seed=seed)
+    check_sampled_gradients_agree(found, values, repeats=100, tolerance=0.1, seed=seed)
 
 
 @pytest.mark.parametrize("is_complex", [False, True])
