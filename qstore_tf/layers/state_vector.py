@@ -25,8 +25,8 @@ class StateVector(StateReader):
     >>> import numpy as np
     >>> from qstore_tf.layers import AngleEncoding, StateVector
     >>> state = AngleEncoding(n_qubits=2)(np.array([[0.0, np.pi]]))
-    >>> StateVector()(state).numpy().round(3).tolist()
-    [[0j, -1j, 0j, 0j]]
+    >>> StateVector()(state).numpy().imag.round(3) + 0.0  # plus zero: no "-0."
+    array([[ 0., -1.,  0.,  0.]], dtype=float32)
 
     Args:
         backend: as in `QuantumLayer`; `None` is that of the layers in front.

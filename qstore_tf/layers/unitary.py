@@ -29,8 +29,9 @@ class Unitary(StateReader):
     >>> import numpy as np
     >>> from qstore_tf.layers import AngleEncoding, Unitary
     >>> state = AngleEncoding(n_qubits=1)(np.array([[np.pi]]))
-    >>> Unitary()(state).numpy().round(3).tolist()
-    [[[0j, -1j], [-1j, 0j]]]
+    >>> Unitary()(state).numpy().imag.round(3) + 0.0  # plus zero: no "-0."
+    array([[[ 0., -1.],
+            [-1.,  0.]]], dtype=float32)
 
     Args:
         backend: as in `QuantumLayer`; `None` is that of the layers in front.

@@ -50,10 +50,10 @@ def test_a_distribution_is_learned() -> None:
     model = keras.Sequential(
         [keras.Input((4,)), AmplitudeEncoding(2), QuantumLayer(2, 2), Probabilities()]
     )
-    model.compile(keras.optimizers.Adam(0.1), "mse")
+    model.compile(keras.optimizers.Adam(0.2), "mse")
     x = np.array([[1.0, 0.0, 0.0, 0.0]], "float32")
-    model.fit(x, target, epochs=100, verbose=0)
-    np.testing.assert_allclose(model(x), target, atol=0.02)
+    model.fit(x, target, epochs=40, verbose=0)
+    np.testing.assert_allclose(model(x), target, atol=0.05)
 
 
 def test_shots_in_front_are_refused_with_what_to_do() -> None:
