@@ -11,6 +11,7 @@ from tensorflow import keras
 from qstore_tf import UnifiedCircuit
 from qstore_tf.errors import (
     ConfigurationError,
+    ConversionError,
     InputError,
     MemoryLimitError,
     ObservableError,
@@ -47,7 +48,8 @@ OPTIONS: list[tuple[dict[str, Any], type[Exception], str]] = [
     ({"observables": 3}, ObservableError, "cannot be read"),
     ({"observables": 1j * cirq.Z(cirq.LineQubit(0))}, ObservableError, "real"),
     ({"inputs": ["x0"]}, ConfigurationError, "`circuit`"),
-    ({"circuit": "RX"}, ConfigurationError, "cirq.Circuit"),
+    ({"circuit": "RX"}, ConversionError, "OPENQASM 2.0"),
+    ({"circuit": 3}, ConfigurationError, "cirq.Circuit"),
     ({"circuit": CIRCUIT}, ConfigurationError, "n_qubits=2"),
     ({"n_qubits": 2, "circuit": CIRCUIT, "inputs": ["xO"]}, ConfigurationError, "'x0'"),
     ({"n_qubits": 2, "circuit": CIRCUIT, "inputs": ["x0", "x0"]}, ConfigurationError, "twice"),

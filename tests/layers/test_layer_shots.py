@@ -272,7 +272,7 @@ def test_hardware_without_states_is_sampled_too(encode: Any, width: int) -> None
 
 
 def test_fit_with_100_shots_learns() -> None:
-    # Which side of a line: exact training reaches 1.0, and so does this on every seed tried.
+    # Which side of a line.
     rng = np.random.default_rng(0)
     x = rng.uniform(-1, 1, size=(64, 2)).astype("float32")
     y = (x[:, :1] + x[:, 1:] > 0).astype("float32")
