@@ -37,7 +37,8 @@ class QNSPSA(Perturbing):
         learning_rate: float or schedule, of the first step.
         perturbation: by how much angles are moved for the first step, in radians.
         directions: how many directions are averaged in a step.
-        regularization: added to the diagonal of the metric.
+        regularization: added to the diagonal of the metric. With many angles the estimates are
+            noisy for long, and values below 0.1 make steps too large.
         stability: steps over which the learning rate hardly decays.
         learning_rate_decay: the exponent by which it does; 0 keeps it.
         perturbation_decay: the exponent by which the perturbation decays.
@@ -52,10 +53,10 @@ class QNSPSA(Perturbing):
 
     def __init__(
         self,
-        learning_rate: Any = 0.05,
+        learning_rate: Any = 0.03,
         perturbation: float = 0.1,
         directions: int = 1,
-        regularization: float = 1e-2,
+        regularization: float = 0.3,
         stability: float = 100.0,
         learning_rate_decay: float = 0.602,
         perturbation_decay: float = 0.101,
