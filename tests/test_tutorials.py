@@ -37,10 +37,16 @@ def test_a_tutorial_runs_from_top_to_bottom(path: Path, tmp_path: Path) -> None:
         accuracy = re.search(r"held-out accuracy (\S+)", text_of(notebook))
         assert accuracy is not None and float(accuracy.group(1)) >= 0.93
         assert "same predictions: True" in text_of(notebook)
+    if path.stem == "02_gradients":
+        text = text_of(notebook)
+        counts = re.findall(r"^(?:adjoint|parameter_shift|hadamard_test) +\S+ +(\d+)$", text, re.M)
+        assert counts == ["1", "33", "17"]
+        trained = re.findall(r"^\w+ +(?:200|exact) +(\S+) +(\S+) +\S+$", text, re.M)
+        assert len(trained) == 6 and all(float(accuracy) > 0.9 for _, accuracy in trained)
 
 
 def test_there_is_a_tutorial_and_each_is_stored_small() -> None:
-    assert [path.stem for path in TUTORIALS][:1] == ["01_digits"]
+    assert [path.stem for path in TUTORIALS][:2] == ["01_digits", "02_gradients"]
     for path in TUTORIALS:
         assert path.stat().st_size < 500_000
         assert "/home/" not in path.read_text() and "/tmp/" not in path.read_text()
