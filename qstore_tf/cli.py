@@ -12,6 +12,7 @@ import json
 import os
 import platform
 import sys
+import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, NoReturn
@@ -39,6 +40,13 @@ observables:
   XXIIII         a Pauli string, one letter per qubit, qubit 0 first
   0.5 X0 Y1 + Z2 a sum of numbered factors
   Several are joined with ','.
+"""
+
+
+_BENCH_HELP = """\
+Without --auto: circuits with gradient per second of each backend.
+With --auto: a table of milliseconds for a batch, with and without gradient, exact and from
+shots; where the fastest backend changes; and whether backend="auto" would choose it.
 """
 
 
@@ -81,14 +89,28 @@ def build_parser() -> argparse.ArgumentParser:
     _add_circuit_options(draw)
     draw.add_argument("-o", "--output", metavar="FILE.png", help="write a picture")
 
-    bench = _command(commands, "bench", _bench, "measure gradients per second on this machine")
-    _add(bench, "--seconds", float, 1.0, "time to spend on each figure")
+    bench = _command(commands, "bench", _bench, "measure speed on this machine", epilog=_BENCH_HELP)
+    _add(bench, "--seconds", float, None, "time to spend on each figure", "1, with --auto 0.05")
     bench.add_argument(
         "--backend",
         action="append",
         metavar="NAME",
-        help="a backend to measure, may be repeated (default: native and tensorflow)",
+        help="a backend to measure, may be repeated (default: native and tensorflow, "
+        "with --auto all that are installed)",
     )
+    bench.add_argument(
+        "--auto", action="store_true", help="measure which backend is fastest for which circuits"
+    )
+    _add(bench, "--budget", float, 100.0, "with --auto: seconds after which no figure is begun")
+    _add(bench, "--longest", float, 1.0, "with --auto: leave out runs that take more seconds")
+    for name, values in (("qubits", "4,8,12,16,20"), ("depths", "2,8"), ("batches", "1,32,256")):
+        bench.add_argument(
+            f"--{name}",
+            default=values,
+            metavar="N,N",
+            help=f"with --auto: {name} to measure (default: {values})",
+        )
+    bench.add_argument("--json", metavar="FILE", help="with --auto: write the figures there too")
 
     info = _command(commands, "info", _info, "show versions, op library, threads and backends")
     info.add_argument("--json", action="store_true", help="print JSON")
@@ -253,14 +275,13 @@ def _layer_circuit(options: CircuitOptions) -> UnifiedCircuit:
 
 
 def _bench(arguments: argparse.Namespace) -> None:
-    if not 0.0 < arguments.seconds <= 600.0:
-        raise ConfigurationError(
-            describe(
-                "--seconds is out of range",
-                expected="a number above 0, at most 600",
-                received=arguments.seconds,
-            )
-        )
+    seconds = arguments.seconds
+    if seconds is None:
+        seconds = 0.05 if arguments.auto else 1.0
+    _check_time("--seconds", seconds, 600.0)
+    if arguments.auto:
+        _bench_auto(arguments, seconds)
+        return
     backends = arguments.backend or ["native", "tensorflow"]
     _start_tensorflow(arguments)
     from qstore_tf import backends as registry
@@ -272,7 +293,7 @@ def _bench(arguments: argparse.Namespace) -> None:
     print("Circuits with gradient per second, float32, loop inside one graph")
     print(f"{'qubits':>6} {'depth':>6} {'batch':>6}" + "".join(f"{b:>14}" for b in backends))
     problems: dict[str, str] = {}
-    for row in measure(backends, seconds=arguments.seconds):
+    for row in measure(backends, seconds=seconds):
         rates = [row.circuits_per_second[name] for name in backends]
         cells = "".join(f"{'-' if rate is None else format(rate, ',.0f'):>14}" for rate in rates)
         first, last = rates[0], rates[-1]
@@ -281,6 +302,74 @@ def _bench(arguments: argparse.Namespace) -> None:
         problems.update(row.problems)
     for name, problem in problems.items():
         print(f"{name}: {problem}")
+
+
+def _bench_auto(arguments: argparse.Namespace, seconds: float) -> None:
+    _check_time("--budget", arguments.budget, 36_000.0)
+    _check_time("--longest", arguments.longest, 36_000.0)
+    sizes = {
+        name: _whole_numbers(f"--{name}", getattr(arguments, name))
+        for name in ("qubits", "depths", "batches")
+    }
+    output = None if arguments.json is None else Path(arguments.json)
+    if output is not None and not output.parent.is_dir():
+        raise ConfigurationError(
+            describe(
+                "--json cannot be written there",
+                expected="a file in a folder that exists",
+                received=str(output),
+            )
+        )
+    _start_tensorflow(arguments)
+    from qstore_tf import backends as registry
+    from qstore_tf.training import crossovers
+
+    names = arguments.backend or crossovers.measurable()
+    for name in names:
+        registry.get(name)
+    facts = {"date": time.strftime("%Y-%m-%d"), **crossovers.machine(names, _threads())}
+    print(", ".join(f"{name} {value}" for name, value in facts.items()))
+    print("The last column: the fastest, and how many times as long the second takes")
+    print("Milliseconds for a batch, float32, loop inside one graph")
+    rows = []
+    part = None
+    grid = crossovers.Grid(**sizes)
+    for row in crossovers.measure(names, grid, seconds, arguments.budget, arguments.longest):
+        if part != (row.case.gradient, row.case.shots):
+            part = (row.case.gradient, row.case.shots)
+            print(f"\n{crossovers.title(*part)}\n{crossovers.head(names)}")
+        if row.seconds:
+            print(crossovers.line(row, names), flush=True)
+        rows.append(row)
+    print()
+    print("\n".join(crossovers.summary(rows)))
+    if output is not None:
+        plain = {"machine": facts, "rows": [row.as_dict() for row in rows]}
+        output.write_text(json.dumps(plain, indent=1) + "\n", encoding="utf-8")
+
+
+def _check_time(option: str, value: float, most: float) -> None:
+    if not 0.0 < value <= most:
+        raise ConfigurationError(
+            describe(
+                f"{option} is out of range",
+                expected=f"a number above 0, at most {most:.0f}",
+                received=value,
+            )
+        )
+
+
+def _whole_numbers(option: str, text: str) -> tuple[int, ...]:
+    words = text.split(",")
+    if not all(word.strip().isdecimal() and 1 <= int(word) <= 10_000 for word in words):
+        raise ConfigurationError(
+            describe(
+                f"{option} is a list of sizes",
+                expected="whole numbers from 1 to 10000, joined with ','",
+                received=text,
+            )
+        )
+    return tuple(sorted({int(word) for word in words}))
 
 
 def _info(arguments: argparse.Namespace) -> None:

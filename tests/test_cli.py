@@ -103,6 +103,11 @@ def test_the_module_and_the_command_are_the_same_program() -> None:
         (("draw", "--entanglement", "liner"), "Did you mean 'linear'"),
         (("bench", "--seconds", "0"), "--seconds"),
         (("bench", "--backend", "natve"), "native"),
+        (("bench", "--auto", "--backend", "natve"), "native"),
+        (("bench", "--auto", "--budget", "-1"), "--budget"),
+        (("bench", "--auto", "--longest", "0"), "--longest"),
+        (("bench", "--auto", "--qubits", "4,x"), "--qubits"),
+        (("bench", "--auto", "--json", "nowhere/figures.json"), "--json"),
         (("lern",), "lern"),
     ],
 )
@@ -232,6 +237,27 @@ def test_bench_prints_a_row_per_size_and_a_figure_per_backend(
         *sizes, rate = line.split()
         assert tuple(sizes) == size
         assert float(rate.replace(",", "")) > 0
+
+
+def test_bench_auto_prints_a_table_and_what_follows_and_writes_the_figures(
+    capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    path = tmp_path / "figures.json"
+    sizes = ("--qubits", "2,3", "--depths", "1", "--batches", "2")
+    only = ("--backend", "native", "--backend", "tensorflow", "--seconds", "0.001")
+    assert cli.main(["bench", "--auto", *sizes, *only, "--json", str(path)]) == 0
+    printed = capsys.readouterr().out
+    lines = printed.splitlines()
+    for n_qubits in ("2", "3"):
+        rows = [line.split() for line in lines if line.split()[:3] == [n_qubits, "1", "2"]]
+        assert len(rows) == 3  # with gradient, without, with shots
+        assert all(float(cell) > 0 for cells in rows for cell in cells[3:5])
+    assert "Expectations from 1000 shots" in printed
+    assert "of 6 rows that compare" in printed
+    assert "backend='auto' takes the fastest" in printed
+    figures = json.loads(path.read_text())
+    assert len(figures["rows"]) == 6
+    assert figures["machine"]["tensorflow"] and figures["rows"][0]["seconds"]["native"] > 0
 
 
 PREDICT = """

@@ -9,6 +9,7 @@ from typing import Any
 
 import tensorflow as tf
 
+from qstore_tf.backends import automatic
 from qstore_tf.backends.base import Backend
 from qstore_tf.backends.chunked import Chunked
 from qstore_tf.backends.extras import install, missing
@@ -52,7 +53,8 @@ def get(backend: str | Backend = "auto", **options: Any) -> Backend:
 
     Args:
         backend: A name, or a backend, which is returned as it is. "auto" is "native" where the
-            op library loads and no GPU is visible, else "tensorflow", which it logs once.
+            op library loads and no GPU is visible, else "tensorflow", which it logs once;
+            `explain` says which it is here and why.
         **options: Keyword arguments of the backend, such as `num_threads=2`. Every backend takes
             `memory_limit` in bytes and `max_rows`, which run large batches in pieces; see
             `Chunked`.
@@ -120,28 +122,11 @@ def available() -> dict[str, str | None]:
 
 
 def _automatic() -> str:
-    if not library.available():
-        _say_once(
-            "library",
-            "qstore_tf runs in plain TensorFlow ops, which is slower on a CPU, because the "
-            "native ops are not there: %s",
-            library.status().reason,
-        )
-        return "tensorflow"
-    if tf.config.get_visible_devices("GPU") or tf.config.get_visible_devices("TPU"):
-        _say_once(
-            "device",
-            "qstore_tf runs in plain TensorFlow ops because a GPU or TPU is visible; "
-            "backend='native' uses the CPU ops instead.",
-        )
-        return "tensorflow"
-    return "native"
-
-
-def _say_once(key: str, message: str, *arguments: Any) -> None:
-    if key not in _said:
-        _said.add(key)
-        _log.warning(message, *arguments)
+    choice = automatic.choose(device=automatic.accelerator())
+    if choice.notable and choice.reason not in _said:
+        _said.add(choice.reason)
+        _log.warning("%s", choice.reason)
+    return choice.backend
 
 
 def _local_cpu(**options: Any) -> Backend:

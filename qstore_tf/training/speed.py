@@ -17,8 +17,8 @@ import tensorflow as tf
 
 from qstore_tf.circuits.ansatz import hardware_efficient
 from qstore_tf.circuits.encodings import angle_encoding
-from qstore_tf.circuits.observables import parse_observables
-from qstore_tf.circuits.program import compile_circuit
+from qstore_tf.circuits.observables import PauliSum, parse_observables
+from qstore_tf.circuits.program import Program, compile_circuit
 from qstore_tf.errors import QstoreError
 from qstore_tf.execution import build_expectation
 
@@ -36,6 +36,17 @@ class Speed:
     problems: dict[str, str]
 
 
+def benchmark_circuit(n_qubits: int, depth: int) -> tuple[Program, tuple[PauliSum, ...]]:
+    """Returns the program that is measured and its observables, Z on each qubit."""
+    encoding = angle_encoding(n_qubits)
+    circuit = encoding.compose(hardware_efficient(n_qubits, depth))
+    program = compile_circuit(circuit, inputs=encoding.parameters)
+    observables = parse_observables(
+        ["I" * q + "Z" + "I" * (n_qubits - q - 1) for q in range(n_qubits)], n_qubits
+    )
+    return program, tuple(observables)
+
+
 def gradient_loop(
     backend: str, n_qubits: int, depth: int, batch_size: int
 ) -> Callable[[int], None]:
@@ -50,12 +61,7 @@ def gradient_loop(
     Raises:
         QstoreError: if the backend cannot run here.
     """
-    encoding = angle_encoding(n_qubits)
-    circuit = encoding.compose(hardware_efficient(n_qubits, depth))
-    program = compile_circuit(circuit, inputs=encoding.parameters)
-    observables = parse_observables(
-        ["I" * q + "Z" + "I" * (n_qubits - q - 1) for q in range(n_qubits)], n_qubits
-    )
+    program, observables = benchmark_circuit(n_qubits, depth)
     expectation = build_expectation(program, observables, backend=backend)
     rng = np.random.default_rng(0)
     inputs = tf.constant(rng.uniform(-1, 1, (batch_size, program.n_inputs)), tf.float32)
