@@ -333,7 +333,7 @@ def _bench_auto(arguments: argparse.Namespace, seconds: float) -> None:
     print("Milliseconds for a batch, float32, loop inside one graph")
     rows = []
     part = None
-    grid = crossovers.Grid(**sizes)
+    grid = crossovers.Grid(sizes["qubits"], sizes["depths"], sizes["batches"])
     for row in crossovers.measure(names, grid, seconds, arguments.budget, arguments.longest):
         if part != (row.case.gradient, row.case.shots):
             part = (row.case.gradient, row.case.shots)

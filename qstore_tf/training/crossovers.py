@@ -74,7 +74,8 @@ class Grid:
         ):
             place = values.index(getattr(case, name))
             if place:
-                yield replace(case, **{name: values[place - 1]})
+                less: dict[str, Any] = {name: values[place - 1]}
+                yield replace(case, **less)
 
 
 @dataclass(frozen=True)
@@ -345,8 +346,9 @@ def _agreement(rows: Sequence[Row], what: str) -> list[str]:
     ]
     for row in off:
         factor = row.lost()
-        cost = "which was not measured" if factor is None else f"{factor:.3g} times as long"
-        lines.append(f"  {_written(row)}: {row.choice().backend}, {cost} as {row.ranking[0]}")
+        chosen, best = row.choice().backend, row.ranking[0]
+        cost = "has no figure" if factor is None else f"takes {factor:.3g} times as long"
+        lines.append(f"  {_written(row)}: {chosen} {cost}, {best} is the fastest")
     return lines
 
 
