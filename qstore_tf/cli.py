@@ -335,12 +335,13 @@ def _bench_auto(arguments: argparse.Namespace, seconds: float) -> None:
     part = None
     grid = crossovers.Grid(sizes["qubits"], sizes["depths"], sizes["batches"])
     for row in crossovers.measure(names, grid, seconds, arguments.budget, arguments.longest):
+        rows.append(row)
+        if not row.seconds:
+            continue
         if part != (row.case.gradient, row.case.shots):
             part = (row.case.gradient, row.case.shots)
             print(f"\n{crossovers.title(*part)}\n{crossovers.head(names)}")
-        if row.seconds:
-            print(crossovers.line(row, names), flush=True)
-        rows.append(row)
+        print(crossovers.line(row, names), flush=True)
     print()
     print("\n".join(crossovers.summary(rows)))
     if output is not None:
