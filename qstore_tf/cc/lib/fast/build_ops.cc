@@ -357,7 +357,7 @@ class Builder {
   }
 
   void SealMap(const Relabelling& map, Op* op) {
-    plan_->relabels = true;
+    ++plan_->relabellings;
     const int lanes = plan_->lane_bits;
     const uint32_t lane_mask = (1u << lanes) - 1;
     const auto apply = [&](uint32_t index) {

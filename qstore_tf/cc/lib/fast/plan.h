@@ -91,7 +91,7 @@ struct Plan {
   std::vector<DiagonalTable> diagonals;
   int64_t diagonal_reals = 0;
   std::vector<double> constants;
-  bool relabels = false;  // some op needs the spare buffers
+  int relabellings = 0;  // ops that need the spare buffers
 
   // What the ops point to.
   std::deque<std::vector<OneQubit>> items;

@@ -33,11 +33,13 @@ struct Call {
 template <class T>
 class Runner {
  public:
-  Runner(const Call<T>& call, int threads, bool backward);
+  // `kept`: room for the states of all blocks, StateReals each, or null.
+  Runner(const Call<T>& call, int threads, bool backward, T* kept);
 
-  // Samples [first, first + count): coefficients and the initial state.
-  void Start(int64_t first, int count);
-  void Forward();
+  // Samples [first, first + count) from the initial to the final state, which is left in `kept`.
+  void Forward(int64_t first, int count);
+  // The same samples where an earlier runner left their final states in `kept`.
+  void Resume(int64_t first, int count);
   void StoreState(std::complex<T>* out) const {  // [count, 2^n]
     Store(psi_, call_.scales.state, out);
   }
@@ -50,6 +52,9 @@ class Runner {
   // Adds what the blocks so far gave. Call once, last.
   void AddTheta(double* d_theta);
 
+  static int64_t StateReals(const Plan& plan) {
+    return int64_t{2 * plan.options.width} << plan.row_bits;
+  }
   static uint64_t Bytes(const Plan& plan, int threads, bool backward);
 
  private:
@@ -65,8 +70,10 @@ class Runner {
   int64_t ChunkReals() const { return RowReals() << plan_.tile_bits; }
   void Split(int64_t n, const std::function<void(int64_t, int64_t, Worker&)>& body);
   void Run(const Stage& stage, bool backward);
+  void Start(int64_t first, int count);
   void FillStartRow();
-  void ProductStart();
+  void ProductFactors();
+  void ProductState();
   void ProductEnd();
   void QubitEnd(int index_bit, const std::complex<double>* r, int count);
   std::complex<double> HighProduct(int64_t chunk) const;
@@ -78,6 +85,8 @@ class Runner {
   const Plan& plan_;
   const Kernels<T>& kernels_;
   const int threads_;
+  const bool backward_;
+  T* const kept_;
   int count_ = 0;
   int64_t first_ = 0;
   Buffer<T> psi_memory_, psi_spare_memory_, lambda_memory_, lambda_spare_memory_;
