@@ -48,7 +48,7 @@ class FastSimulator : public Simulator<T> {
   void Expectation(const Batch<T>& batch, int threads, T* out) override {
     const size_t reals = KeptReals(batch.size);
     Buffer<T> states;
-    if (kept_.Wanted(reals * sizeof(T))) states = Buffer<T>(reals);
+    if (kept_.Wanted(reals * sizeof(T)) && reals > 0) states = Buffer<T>(reals);
     Each(batch, threads, true, states.data(), [&](Runner<T>& runner, int64_t first, int count) {
       runner.Forward(first, count);
       runner.Expectations(out + first * static_cast<int64_t>(observables_.size()));
@@ -133,11 +133,14 @@ class FastSimulator : public Simulator<T> {
     return split;
   }
 
+  // Reals of the states that a forward pass can leave; 0 where its last state is in no fixed place.
   uint64_t KeptReals(int64_t batch) const {
     const bool sample_lanes = SampleLanes(batch);
+    const Plan& plan = PlanFor(sample_lanes, true);
+    if (plan.n_saved == 1 && plan.relabels && plan.tile_bits == plan.row_bits) return 0;
     const uint64_t block = sample_lanes ? kernels_.width : 1;
     return (static_cast<uint64_t>(batch) + block - 1) / block *
-           static_cast<uint64_t>(Runner<T>::StateReals(PlanFor(sample_lanes, true)));
+           static_cast<uint64_t>(Runner<T>::SavedReals(plan));
   }
 
   // body(runner, first, count) for every block; done(runner) for every runner, in order.

@@ -1,5 +1,5 @@
-// The final states that a forward pass leaves for the gradient that follows it, which then need
-// not run the circuit once more. They are found by the numbers they were computed from, compared
+// The states that a forward pass leaves for the gradient that follows it, which then need not run
+// the circuit once more. They are found by the numbers they were computed from, compared
 // bit for bit, so a gradient of anything else runs the circuit itself and is as right.
 #ifndef QSTORE_TF_CC_LIB_FAST_KEPT_STATES_H_
 #define QSTORE_TF_CC_LIB_FAST_KEPT_STATES_H_
@@ -16,7 +16,7 @@ namespace qstore {
 namespace fast {
 
 // States beyond this are computed again: reading them from memory costs as much.
-constexpr uint64_t kMostKeptBytes = uint64_t{8} << 20;
+constexpr uint64_t kMostKeptBytes = uint64_t{24} << 20;
 
 template <class T>
 class KeptStates {

@@ -91,7 +91,9 @@ struct Plan {
   std::vector<DiagonalTable> diagonals;
   int64_t diagonal_reals = 0;
   std::vector<double> constants;
-  int relabellings = 0;  // ops that need the spare buffers
+  bool relabels = false;  // some op needs the spare buffers
+  // States that a run saves for its way back, the final one included: 1 for that alone.
+  int n_saved = 1;
 
   // What the ops point to.
   std::deque<std::vector<OneQubit>> items;
@@ -104,6 +106,10 @@ struct Plan {
   Plan(const Plan&) = delete;
   Plan& operator=(const Plan&) = delete;
 };
+
+// With more saved states than this many reals a state is undone gate by gate instead: beyond the
+// caches, reading it costs more than computing it.
+constexpr int64_t kMostSavedReals = int64_t{1} << 20;
 
 // With `measured`, gates that cannot change an expectation of diagonal observables are dropped and
 // relabellings before the measurement go into the observables; the state is then not the

@@ -52,10 +52,10 @@ Runner<T>::Runner(const Call<T>& call, int threads, bool backward, T* kept)
     *buffer = Buffer<T>(size);
     return buffer->data();
   };
-  if (kept == nullptr) psi_ = take(&psi_memory_, state);
+  if (kept == nullptr) psi_ = take(&psi_memory_, Saves() ? state * plan_.n_saved : state);
   if (backward) lambda_ = take(&lambda_memory_, state);
-  if (Whole() && plan_.relabellings > 0) {
-    psi_spare_ = take(&psi_spare_memory_, state);
+  if (Whole() && plan_.relabels) {
+    if (!Saves()) psi_spare_ = take(&psi_spare_memory_, state);
     if (backward) lambda_spare_ = take(&lambda_spare_memory_, state);
   }
   take(&sample_rows_, static_cast<size_t>(plan_.n_sample_rows) * width);
@@ -89,8 +89,9 @@ uint64_t Runner<T>::Bytes(const Plan& plan, int threads, bool backward) {
   const uint64_t row = 2 * sizeof(T) * static_cast<uint64_t>(plan.options.width);
   const uint64_t states = backward ? 2 : 1;
   const bool whole = plan.tile_bits == plan.row_bits;
-  const uint64_t spare = plan.relabellings > 0 ? 2 : 1;
-  const uint64_t state = (row << plan.row_bits) * states * (whole ? spare : 1);
+  const uint64_t spare = plan.relabels ? 2 : 1;
+  const uint64_t saved = backward ? static_cast<uint64_t>(plan.n_saved) - 1 : 0;
+  const uint64_t state = (row << plan.row_bits) * (states * (whole ? spare : 1) + saved);
   const uint64_t tiles = (row << plan.tile_bits) * (whole ? 1 : 1 + 2 * states);
   const uint64_t rows = plan.n_sample_rows + 8 * plan.n_qubits + 8 + plan.sample_rows.size() * 3 +
                         plan.derivatives.size() * threads;
@@ -116,11 +117,11 @@ void Runner<T>::Start(int64_t first, int count) {
   FillSample(plan_, kernels_, call_.theta_angles, call_.batch.inputs + first * n_inputs, n_inputs,
              count, scratch_.data(), sample_rows_.data());
   if (plan_.product_start) ProductFactors();
-  if (kept_ == nullptr) return;
-  // Every relabelling exchanges psi and its spare; the final state is to end up in its place.
-  psi_ = kept_ + first / (plan_.lane_bits > 0 ? 1 : Lanes()) * StateReals(plan_);
-  psi_spare_ = psi_spare_memory_.data();
-  if (!backward_ && Whole() && plan_.relabellings % 2 == 1) std::swap(psi_, psi_spare_);
+  if (kept_ != nullptr) {
+    psi_ = kept_ + first / (plan_.lane_bits > 0 ? 1 : Lanes()) * SavedReals(plan_);
+  } else if (Saves()) {
+    psi_ = psi_memory_.data();
+  }
 }
 
 template <class T>
@@ -137,6 +138,7 @@ void Runner<T>::Forward(int64_t first, int count) {
 template <class T>
 void Runner<T>::Resume(int64_t first, int count) {
   Start(first, count);
+  psi_ += (plan_.n_saved - 1) * StateReals(plan_);
 }
 
 template <class T>
@@ -206,6 +208,7 @@ void Runner<T>::Run(const Stage& stage, bool backward) {
   if (Whole()) {
     tile.psi = psi_;
     tile.psi_spare = psi_spare_;
+    tile.saved_reals = Saves() ? StateReals(plan_) : 0;
     tile.lambda = lambda_;
     tile.lambda_spare = lambda_spare_;
     tile.work = workers_[0].work.data();

@@ -33,12 +33,12 @@ struct Call {
 template <class T>
 class Runner {
  public:
-  // `kept`: room for the states of all blocks, StateReals each, or null.
+  // `kept`: room for the saved states of all blocks, SavedReals each, or null.
   Runner(const Call<T>& call, int threads, bool backward, T* kept);
 
-  // Samples [first, first + count) from the initial to the final state, which is left in `kept`.
+  // Samples [first, first + count) from the initial to the final state; with `kept`, left there.
   void Forward(int64_t first, int count);
-  // The same samples where an earlier runner left their final states in `kept`.
+  // The same samples where an earlier runner left their states in `kept`.
   void Resume(int64_t first, int count);
   void StoreState(std::complex<T>* out) const {  // [count, 2^n]
     Store(psi_, call_.scales.state, out);
@@ -52,9 +52,7 @@ class Runner {
   // Adds what the blocks so far gave. Call once, last.
   void AddTheta(double* d_theta);
 
-  static int64_t StateReals(const Plan& plan) {
-    return int64_t{2 * plan.options.width} << plan.row_bits;
-  }
+  static int64_t SavedReals(const Plan& plan) { return plan.n_saved * StateReals(plan); }
   static uint64_t Bytes(const Plan& plan, int threads, bool backward);
 
  private:
@@ -63,8 +61,13 @@ class Runner {
     std::vector<double> sums;
   };
 
+  static int64_t StateReals(const Plan& plan) {
+    return int64_t{2 * plan.options.width} << plan.row_bits;
+  }
   int64_t Lanes() const { return plan_.options.width; }
   int64_t RowReals() const { return 2 * Lanes(); }
+  // Whether psi is saved on the way, for a way back here or in another runner.
+  bool Saves() const { return plan_.n_saved > 1 && (backward_ || kept_ != nullptr); }
   bool Whole() const { return plan_.tile_bits == plan_.row_bits; }
   int64_t Chunks() const { return int64_t{1} << (plan_.row_bits - plan_.tile_bits); }
   int64_t ChunkReals() const { return RowReals() << plan_.tile_bits; }
