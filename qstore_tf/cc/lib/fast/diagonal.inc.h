@@ -47,9 +47,8 @@ static void ForwardDiagPermute(Tile<T>& tile, const Op& op, const Op* lane_layer
   const I lanes = LaneMap<T>(op.lane_base);
   const bool permute = op.source_row != nullptr, permute_lanes = op.lane_base != nullptr;
   const T* table = op.diagonal >= 0 ? tile.diagonals + op.diagonal : nullptr;
-  T* to = tile.saved_reals != 0 ? tile.psi + tile.saved_reals
-          : permute           ? tile.psi_spare
-                              : tile.psi;
+  const bool save = tile.saved_reals != 0 && op.saves;
+  T* to = save ? tile.psi + tile.saved_reals : permute ? tile.psi_spare : tile.psi;
   const LaneMixer<T, false> mixer = MakeLaneMixer<T, false>(tile, lane_layer);
   const int64_t rows = int64_t{1} << tile.m;
   for (int64_t v = 0; v < rows; ++v) {
@@ -72,7 +71,7 @@ static void ForwardDiagPermute(Tile<T>& tile, const Op& op, const Op* lane_layer
     Store(to + v * 2 * W, re);
     Store(to + v * 2 * W + W, im);
   }
-  if (tile.saved_reals == 0 && permute) tile.psi_spare = tile.psi;
+  if (!save && permute) tile.psi_spare = tile.psi;
   tile.psi = to;
 }
 
@@ -194,7 +193,7 @@ static void BackwardSavedDiagPermute(Tile<T>& tile, const Op& op, const Op* lane
   const LaneMixer<T, true> mixer = MakeLaneMixer<T, true>(tile, lane_layer);
   const int64_t rows = int64_t{1} << tile.m;
   const bool derive = op.n_terms > 0;
-  tile.psi -= tile.saved_reals;
+  if (op.saves) tile.psi -= tile.saved_reals;
   for (int64_t v = 0; v < rows; ++v) {
     const int64_t source = permute ? op.source_row[v] : v;
     const T* l = tile.lambda + v * 2 * W;

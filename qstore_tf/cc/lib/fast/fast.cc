@@ -137,7 +137,7 @@ class FastSimulator : public Simulator<T> {
   uint64_t KeptReals(int64_t batch) const {
     const bool sample_lanes = SampleLanes(batch);
     const Plan& plan = PlanFor(sample_lanes, true);
-    if (plan.n_saved == 1 && plan.relabels && plan.tile_bits == plan.row_bits) return 0;
+    if (!plan.saves && plan.relabels && plan.tile_bits == plan.row_bits) return 0;
     const uint64_t block = sample_lanes ? kernels_.width : 1;
     return (static_cast<uint64_t>(batch) + block - 1) / block *
            static_cast<uint64_t>(Runner<T>::SavedReals(plan));

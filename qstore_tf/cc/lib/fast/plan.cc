@@ -190,13 +190,20 @@ void AddStage(const std::vector<PlanGate>& gates, uint64_t tile, int tile_bits, 
 // Decides whether psi is saved before every merged diagonal, and marks the ops that profit.
 void SaveStates(Plan* plan) {
   if (plan->tile_bits != plan->row_bits) return;
-  int n_diagonals = 0;
-  for (const Stage& stage : plan->stages) {
-    for (const Op& op : stage.ops) n_diagonals += op.type == kDiagPermute;
+  int n_diagonals = 0, n_saved = 1;
+  for (Stage& stage : plan->stages) {
+    for (Op& op : stage.ops) {
+      if (op.type != kDiagPermute) continue;
+      // Nothing asks for psi before a relabelling that comes first.
+      op.saves = n_diagonals++ > 0 || &op != plan->stages[0].ops.data() || op.n_terms > 0 ||
+                 op.source_row == nullptr;
+      n_saved += op.saves;
+    }
   }
   const int64_t state = int64_t{2 * plan->options.width} << plan->row_bits;
-  if (n_diagonals == 0 || (n_diagonals + 1) * state > kMostSavedReals) return;
-  plan->n_saved = n_diagonals + 1;
+  if (n_diagonals == 0 || n_saved * state > kMostSavedReals) return;
+  plan->saves = true;
+  plan->n_saved = n_saved;
   for (Stage& stage : plan->stages) {
     bool fresh = &stage == plan->stages.data();
     uint64_t rows = 0, lanes = 0;  // bits of the frozen ops since psi was saved

@@ -92,8 +92,8 @@ struct Plan {
   int64_t diagonal_reals = 0;
   std::vector<double> constants;
   bool relabels = false;  // some op needs the spare buffers
-  // States that a run saves for its way back, the final one included: 1 for that alone.
-  int n_saved = 1;
+  bool saves = false;     // a run saves states for its way back
+  int n_saved = 1;        // so many, the final one included
 
   // What the ops point to.
   std::deque<std::vector<OneQubit>> items;

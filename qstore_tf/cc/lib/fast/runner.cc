@@ -55,7 +55,7 @@ Runner<T>::Runner(const Call<T>& call, int threads, bool backward, T* kept)
   if (kept == nullptr) psi_ = take(&psi_memory_, Saves() ? state * plan_.n_saved : state);
   if (backward) lambda_ = take(&lambda_memory_, state);
   if (Whole() && plan_.relabels) {
-    if (!Saves()) psi_spare_ = take(&psi_spare_memory_, state);
+    if (!Saves() || SavesLate()) psi_spare_ = take(&psi_spare_memory_, state);
     if (backward) lambda_spare_ = take(&lambda_spare_memory_, state);
   }
   take(&sample_rows_, static_cast<size_t>(plan_.n_sample_rows) * width);
@@ -127,6 +127,10 @@ void Runner<T>::Start(int64_t first, int count) {
 template <class T>
 void Runner<T>::Forward(int64_t first, int count) {
   Start(first, count);
+  if (Saves() && SavesLate()) {
+    psi_spare_ = psi_;
+    psi_ = psi_spare_memory_.data();
+  }
   if (plan_.product_start) {
     ProductState();
   } else {
@@ -138,7 +142,7 @@ void Runner<T>::Forward(int64_t first, int count) {
 template <class T>
 void Runner<T>::Resume(int64_t first, int count) {
   Start(first, count);
-  psi_ += (plan_.n_saved - 1) * StateReals(plan_);
+  if (Saves()) psi_ += (plan_.n_saved - 1) * StateReals(plan_);
 }
 
 template <class T>

@@ -67,7 +67,9 @@ class Runner {
   int64_t Lanes() const { return plan_.options.width; }
   int64_t RowReals() const { return 2 * Lanes(); }
   // Whether psi is saved on the way, for a way back here or in another runner.
-  bool Saves() const { return plan_.n_saved > 1 && (backward_ || kept_ != nullptr); }
+  bool Saves() const { return plan_.saves && (backward_ || kept_ != nullptr); }
+  // The first op is a relabelling whose psi is not saved: it goes from the spare to the first place.
+  bool SavesLate() const { return !plan_.stages[0].ops[0].saves && plan_.stages[0].ops[0].type == kDiagPermute; }
   bool Whole() const { return plan_.tile_bits == plan_.row_bits; }
   int64_t Chunks() const { return int64_t{1} << (plan_.row_bits - plan_.tile_bits); }
   int64_t ChunkReals() const { return RowReals() << plan_.tile_bits; }

@@ -214,7 +214,7 @@ Scales FillShared(const Plan& plan, const Kernels<T>& kernels,
   const auto set = [&](int32_t acc) {
     if (acc >= 0) scales.derivatives[acc] = psi * lambda;
   };
-  const bool saved = plan.n_saved > 1;
+  const bool saved = plan.saves;
   const auto undo = [&](const std::vector<double>& factors) {
     for (double factor : factors) lambda *= factor;
   };
