@@ -222,13 +222,12 @@ static void MixItems(const Tile<T>& tile, T* state, const OneQubit* items, int n
 
 // The derivatives of G gates of one form with psi and lambda as they are, which is all the same
 // for gates that commute. Real and imaginary parts one after the other, to have registers for G.
-template <class T, int G>
+template <class T, int G, bool kImaginary>
 static void LayerSums(const Tile<T>& tile, const OneQubit* items) {
   typedef typename Simd<T>::V V;
   constexpr int W = Simd<T>::kWidth, N = 1 << G;
   int sorted[G];
   SortBits<G>(items, sorted);
-  const bool imaginary = items[0].form == kImag;
   V plus[G], minus[G];
   for (int j = 0; j < G; ++j) plus[j] = minus[j] = V{};
   const uint32_t groups = (1u << tile.m) >> G;
@@ -238,7 +237,7 @@ static void LayerSums(const Tile<T>& tile, const OneQubit* items) {
 #pragma GCC unroll 2
     for (int part = 0; part < 2; ++part) {
       V p[N], l[N];
-      const T* psi = tile.psi + (imaginary ? 1 - part : part) * W;
+      const T* psi = tile.psi + (kImaginary ? 1 - part : part) * W;
       const T* lambda = tile.lambda + part * W;
 #pragma GCC unroll 8
       for (int k = 0; k < N; ++k) {
@@ -251,12 +250,12 @@ static void LayerSums(const Tile<T>& tile, const OneQubit* items) {
         for (int k = 0; k < N; ++k) {
           if ((k >> j) & 1) continue;
           const int q = k | (1 << j);
-          if (imaginary && part == 1) {
+          if (kImaginary && part == 1) {
             minus[j] += l[k] * p[q];
             minus[j] += l[q] * p[k];
           } else {
             plus[j] += l[k] * p[q];
-            if (imaginary) {
+            if (kImaginary) {
               plus[j] += l[q] * p[k];
             } else {
               minus[j] += l[q] * p[k];
@@ -272,22 +271,26 @@ static void LayerSums(const Tile<T>& tile, const OneQubit* items) {
   }
 }
 
+template <class T, bool kImaginary>
+static void FormSums(const Tile<T>& tile, const OneQubit* items, int n) {
+  constexpr int kMost = QSTORE_VECTOR_BYTES == 64 ? 3 : 2;
+  OneQubit group[kMost];
+  int size = 0;
+  for (int j = 0; j < n; ++j) {
+    if (items[j].form != (kImaginary ? kImag : kReal) || items[j].acc < 0) continue;
+    group[size++] = items[j];
+    if (size < kMost) continue;
+    LayerSums<T, kMost, kImaginary>(tile, group);
+    size = 0;
+  }
+  if (size == 2) LayerSums<T, 2, kImaginary>(tile, group);
+  if (size == 1) LayerSums<T, 1, kImaginary>(tile, group);
+}
+
 template <class T>
 static void ItemSums(const Tile<T>& tile, const OneQubit* items, int n) {
-  constexpr int kMost = QSTORE_VECTOR_BYTES == 64 ? 3 : 2;
-  for (int form = kReal; form <= kImag; ++form) {
-    OneQubit group[kMost];
-    int size = 0;
-    for (int j = 0; j < n; ++j) {
-      if (items[j].form != form || items[j].acc < 0) continue;
-      group[size++] = items[j];
-      if (size < kMost) continue;
-      LayerSums<T, kMost>(tile, group);
-      size = 0;
-    }
-    if (size == 2) LayerSums<T, 2>(tile, group);
-    if (size == 1) LayerSums<T, 1>(tile, group);
-  }
+  FormSums<T, false>(tile, items, n);
+  FormSums<T, true>(tile, items, n);
 }
 
 template <class T>
@@ -332,9 +335,13 @@ QSTORE_INLINE void MixLanes(const LaneMixer<T, kAdjoint>& lanes, typename Simd<T
     const Mixer<T>& mixer = lanes.mixers[j];
     const typename Simd<T>::V qr = Permute(*re, lanes.partner[j]);
     const typename Simd<T>::V qi = Permute(*im, lanes.partner[j]);
-    const bool real = mixer.form == kReal;
-    *re = LaneScale(mixer, *re) + mixer.s * (real ? qr : qi);
-    *im = real ? LaneScale(mixer, *im) + mixer.s * qi : LaneScale(mixer, *im) - mixer.s * qr;
+    if (mixer.form == kReal) {
+      *re = LaneScale(mixer, *re) + mixer.s * qr;
+      *im = LaneScale(mixer, *im) + mixer.s * qi;
+    } else {
+      *re = LaneScale(mixer, *re) + mixer.s * qi;
+      *im = LaneScale(mixer, *im) - mixer.s * qr;
+    }
   }
 }
 
