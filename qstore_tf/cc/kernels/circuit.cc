@@ -1,8 +1,9 @@
 #include "circuit.h"
 
 #include <algorithm>
-#include <cstdlib>
-#include <cstring>
+#include <map>
+#include <mutex>
+#include <string>
 
 #include "../lib/memory.h"
 #include "../lib/parallel.h"
@@ -16,15 +17,28 @@ constexpr uint64_t kWorkPerThread = 1 << 16;
 // Below this a call is not worth the time that reading the memory limits takes.
 constexpr uint64_t kUnguardedBytes = uint64_t{64} << 20;
 
+// One simulator for all kernels that run the same program, so that a gradient finds what the
+// forward pass left in it. It lives as long as one of them.
 template <class T>
-std::unique_ptr<Simulator<T>> MakeSimulator(const Program& program,
-                                            const std::vector<Observable>& observables) {
-  // For finding out which engine a wrong answer comes from.
-  const char* engine = std::getenv("QSTORE_ENGINE");
-  if (engine == nullptr || std::strcmp(engine, "reference") != 0) {
-    return MakeFastSimulator<T>(program, observables, DetectSimd());
+std::shared_ptr<Simulator<T>> SharedSimulator(const std::string& key, const Program& program,
+                                              const std::vector<Observable>& observables) {
+  struct Registry {
+    std::mutex mutex;
+    std::map<std::string, std::weak_ptr<Simulator<T>>> simulators;
+  };
+  static Registry* registry = new Registry;  // kernels may outlive what the process destroys
+  std::lock_guard<std::mutex> lock(registry->mutex);
+  auto& simulators = registry->simulators;
+  if (const auto found = simulators.find(key); found != simulators.end()) {
+    if (auto simulator = found->second.lock()) return simulator;
   }
-  return MakeReferenceSimulator<T>(program, observables);
+  for (auto it = simulators.begin(); it != simulators.end();) {
+    it = it->second.expired() ? simulators.erase(it) : std::next(it);
+  }
+  std::shared_ptr<Simulator<T>> simulator =
+      MakeFastSimulator<T>(program, observables, DetectSimd());
+  simulators[key] = simulator;
+  return simulator;
 }
 
 std::string Slots(int n, const char* kind) {
@@ -36,15 +50,18 @@ std::string Slots(int n, const char* kind) {
 template <class T>
 Circuit<T>::Circuit(const Attributes& attributes, bool with_observables)
     : num_threads_(static_cast<int>(std::min<int64_t>(attributes.Int("num_threads"), 1 << 16))) {
-  std::string error;
-  if (!ParseProgram(attributes.String("program"), &program_, &error)) throw InvalidArgument(error);
+  std::string error, key = attributes.String("program");
+  if (!ParseProgram(key, &program_, &error)) throw InvalidArgument(error);
   std::vector<Observable> observables;
-  if (with_observables && !ParseObservables(attributes.String("observables"), program_.n_qubits,
-                                            &observables, &error)) {
-    throw InvalidArgument(error);
+  if (with_observables) {
+    const std::string text = attributes.String("observables");
+    if (!ParseObservables(text, program_.n_qubits, &observables, &error)) {
+      throw InvalidArgument(error);
+    }
+    key += '\0' + text;
   }
   n_observables_ = static_cast<int64_t>(observables.size());
-  simulator_ = MakeSimulator<T>(program_, observables);
+  simulator_ = SharedSimulator<T>(key, program_, observables);
 }
 
 template <class T>

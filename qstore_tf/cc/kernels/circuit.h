@@ -44,7 +44,7 @@ class Circuit {
   Program program_;
   int64_t n_observables_ = 0;
   int num_threads_;
-  std::unique_ptr<Simulator<T>> simulator_;
+  std::shared_ptr<Simulator<T>> simulator_;
 };
 
 // The three outputs of a gradient op.

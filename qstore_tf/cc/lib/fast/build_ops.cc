@@ -52,6 +52,7 @@ class Builder {
 
   void Finish() {
     SinkDiagonals();
+    PutLanesFirst();
     for (Draft& draft : drafts_) stage_->ops.push_back(Seal(&draft));
   }
 
@@ -117,6 +118,16 @@ class Builder {
           break;
         }
         if ((from.fixed & to.moved) != 0) break;
+      }
+    }
+  }
+
+  // Gates on lanes in front of gates on rows, with which they commute: after a merged diagonal they
+  // share its pass.
+  void PutLanesFirst() {
+    for (size_t k = 0; k + 1 < drafts_.size(); ++k) {
+      if (drafts_[k].op.type == kLayer && drafts_[k + 1].op.type == kLaneLayer) {
+        std::swap(drafts_[k], drafts_[k + 1]);
       }
     }
   }

@@ -1,4 +1,5 @@
-// Diagonal gates and relabellings of the index (CX, X, SWAP), done in one pass.
+// Diagonal gates and relabellings of the index (CX, X, SWAP), done in one pass, with the lane layer
+// that follows where there is one.
 
 template <class T>
 QSTORE_INLINE void Shifts(const Tile<T>& tile, const Op& op, uint32_t* row_xor,
@@ -36,7 +37,7 @@ QSTORE_INLINE typename Simd<T>::I LaneMap(const int32_t* base) {
 }
 
 template <class T, bool kScalar>
-static void ForwardDiagPermute(Tile<T>& tile, const Op& op) {
+static void ForwardDiagPermute(Tile<T>& tile, const Op& op, const Op* lane_layer) {
   typedef typename Simd<T>::V V;
   typedef typename Simd<T>::I I;
   typedef typename Simd<T>::Index Index;
@@ -46,7 +47,9 @@ static void ForwardDiagPermute(Tile<T>& tile, const Op& op) {
   const I lanes = LaneMap<T>(op.lane_base);
   const bool permute = op.source_row != nullptr, permute_lanes = op.lane_base != nullptr;
   const T* table = op.diagonal >= 0 ? tile.diagonals + op.diagonal : nullptr;
-  T* to = permute ? tile.psi_spare : tile.psi;
+  const bool save = tile.saved_reals != 0 && op.saves;
+  T* to = save ? tile.psi + tile.saved_reals : permute ? tile.psi_spare : tile.psi;
+  const LaneMixer<T, false> mixer = MakeLaneMixer<T, false>(tile, lane_layer);
   const int64_t rows = int64_t{1} << tile.m;
   for (int64_t v = 0; v < rows; ++v) {
     const int64_t source = permute ? (op.source_row[v] ^ row_xor) : v;
@@ -64,13 +67,12 @@ static void ForwardDiagPermute(Tile<T>& tile, const Op& op) {
       re = Permute(re, map);
       im = Permute(im, map);
     }
+    MixLanes(mixer, &re, &im);
     Store(to + v * 2 * W, re);
     Store(to + v * 2 * W + W, im);
   }
-  if (permute) {
-    tile.psi_spare = tile.psi;
-    tile.psi = to;
-  }
+  if (!save && permute) tile.psi_spare = tile.psi;
+  tile.psi = to;
 }
 
 // Adds the derivatives of a merged diagonal's members, given work = Im(conj(lambda) psi), which
@@ -172,6 +174,53 @@ static void BackwardDiagPermute(Tile<T>& tile, const Op& op) {
     tile.psi = to_psi;
     tile.lambda_spare = tile.lambda;
     tile.lambda = to_lambda;
+  }
+  if (derive) DiagonalDerivatives(tile, op.terms, op.n_terms);
+}
+
+// The same where psi is saved from before the op: only lambda is undone. Of the lane layer, the
+// derivatives are there already.
+template <class T, bool kScalar>
+static void BackwardSavedDiagPermute(Tile<T>& tile, const Op& op, const Op* lane_layer) {
+  typedef typename Simd<T>::V V;
+  typedef typename Simd<T>::I I;
+  typedef typename Simd<T>::Index Index;
+  constexpr int W = Simd<T>::kWidth;
+  const I lanes = LaneMap<T>(op.lane_base_inverse);
+  const bool permute = op.source_row != nullptr, permute_lanes = op.lane_base != nullptr;
+  const T* table = op.diagonal >= 0 ? tile.diagonals + op.diagonal : nullptr;
+  T* to = permute ? tile.lambda_spare : tile.lambda;
+  const LaneMixer<T, true> mixer = MakeLaneMixer<T, true>(tile, lane_layer);
+  const int64_t rows = int64_t{1} << tile.m;
+  const bool derive = op.n_terms > 0;
+  if (op.saves) tile.psi -= tile.saved_reals;
+  for (int64_t v = 0; v < rows; ++v) {
+    const int64_t source = permute ? op.source_row[v] : v;
+    const T* l = tile.lambda + v * 2 * W;
+    V lr = Load(l), li = Load(l + W);
+    MixLanes(mixer, &lr, &li);
+    if (permute_lanes) {
+      const I map = lanes ^ static_cast<Index>(op.lane_xor_inverse[v]);
+      lr = Permute(lr, map);
+      li = Permute(li, map);
+    }
+    if (table != nullptr) {
+      V dr, di;
+      LoadDiagonal(table, source, kScalar, &dr, &di);
+      const V r = lr;
+      lr = dr * r + di * li;
+      li = dr * li - di * r;
+    }
+    if (derive) {
+      const T* p = tile.psi + source * 2 * W;
+      Store(tile.work + source * W, lr * Load(p + W) - li * Load(p));
+    }
+    Store(to + source * 2 * W, lr);
+    Store(to + source * 2 * W + W, li);
+  }
+  if (permute) {
+    tile.lambda_spare = tile.lambda;
+    tile.lambda = to;
   }
   if (derive) DiagonalDerivatives(tile, op.terms, op.n_terms);
 }

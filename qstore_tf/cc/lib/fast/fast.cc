@@ -4,6 +4,7 @@
 #include <mutex>
 
 #include "../parallel.h"
+#include "kept_states.h"
 #include "runner.h"
 
 namespace qstore {
@@ -38,44 +39,50 @@ class FastSimulator : public Simulator<T> {
         options_(options) {}
 
   void State(const Batch<T>& batch, int threads, std::complex<T>* out) override {
-    Each(batch, threads, false, false, [&](Runner<T>& runner, int64_t first, int count) {
-      runner.Start(first, count);
-      runner.Forward();
+    Each(batch, threads, false, nullptr, [&](Runner<T>& runner, int64_t first, int count) {
+      runner.Forward(first, count);
       runner.StoreState(out + (first << program_.n_qubits));
     });
   }
 
   void Expectation(const Batch<T>& batch, int threads, T* out) override {
-    Each(batch, threads, true, false, [&](Runner<T>& runner, int64_t first, int count) {
-      runner.Start(first, count);
-      runner.Forward();
+    const size_t reals = KeptReals(batch.size);
+    Buffer<T> states;
+    if (kept_.Wanted(reals * sizeof(T)) && reals > 0) states = Buffer<T>(reals);
+    Each(batch, threads, true, states.data(), [&](Runner<T>& runner, int64_t first, int count) {
+      runner.Forward(first, count);
       runner.Expectations(out + first * static_cast<int64_t>(observables_.size()));
     });
+    if (states.data() != nullptr) kept_.Put(program_, batch, std::move(states));
   }
 
   void ExpectationVjp(const Batch<T>& batch, const T* grad, int threads, T* d_inputs, T* d_theta,
                       std::complex<T>* d_initial) override {
-    Vjp(batch, threads, true, d_inputs, d_theta, d_initial, [&](Runner<T>& runner, int64_t first) {
-      runner.WeighObservables(grad + first * static_cast<int64_t>(observables_.size()));
-    });
+    const Buffer<T> states = kept_.Take(program_, batch);
+    Vjp(batch, threads, true, states.data(), d_inputs, d_theta, d_initial,
+        [&](Runner<T>& runner, int64_t first) {
+          runner.WeighObservables(grad + first * static_cast<int64_t>(observables_.size()));
+        });
   }
 
   void StateVjp(const Batch<T>& batch, const std::complex<T>* grad, int threads, T* d_inputs,
                 T* d_theta, std::complex<T>* d_initial) override {
-    Vjp(batch, threads, false, d_inputs, d_theta, d_initial,
+    Vjp(batch, threads, false, nullptr, d_inputs, d_theta, d_initial,
         [&](Runner<T>& runner, int64_t first) {
           runner.LoadLambda(grad + (first << program_.n_qubits));
         });
   }
 
   uint64_t ScratchBytes(int64_t batch, int threads, bool vjp) const override {
+    const uint64_t reals = KeptReals(batch);
+    const uint64_t kept = reals > kMostKeptBytes / sizeof(T) ? 0 : reals * sizeof(T);
     uint64_t most = 0;
     for (const bool measured : {true, false}) {
       const Split split = Divide(batch, threads, measured, vjp);
       most = std::max(most, split.runners * Runner<T>::Bytes(*split.plan, split.inner, vjp) +
                                 static_cast<uint64_t>(split.plan->diagonal_reals) * sizeof(T));
     }
-    return most;
+    return most + kept;
   }
 
  private:
@@ -126,15 +133,26 @@ class FastSimulator : public Simulator<T> {
     return split;
   }
 
+  // Reals of the states that a forward pass can leave; 0 where its last state is in no fixed place.
+  uint64_t KeptReals(int64_t batch) const {
+    const bool sample_lanes = SampleLanes(batch);
+    const Plan& plan = PlanFor(sample_lanes, true);
+    if (!plan.saves && plan.relabels && plan.tile_bits == plan.row_bits) return 0;
+    const uint64_t block = sample_lanes ? kernels_.width : 1;
+    return (static_cast<uint64_t>(batch) + block - 1) / block *
+           static_cast<uint64_t>(Runner<T>::SavedReals(plan));
+  }
+
   // body(runner, first, count) for every block; done(runner) for every runner, in order.
   template <class Body, class Done>
-  void EachThen(const Batch<T>& batch, int threads, bool measured, bool vjp, Body body, Done done) {
+  void EachThen(const Batch<T>& batch, int threads, bool measured, bool vjp, T* kept, Body body,
+                Done done) {
     const Split split = Divide(batch.size, threads, measured, vjp);
     const Call<T> call(program_, *split.plan, kernels_, batch);
     std::vector<std::unique_ptr<Runner<T>>> runners(split.runners);
     const int64_t blocks = (batch.size + split.block - 1) / split.block;
     ParallelFor(split.runners, blocks, [&](int64_t begin, int64_t end, int worker) {
-      runners[worker] = std::make_unique<Runner<T>>(call, split.inner, vjp);
+      runners[worker] = std::make_unique<Runner<T>>(call, split.inner, vjp, kept);
       for (int64_t k = begin; k < end; ++k) {
         const int64_t first = k * split.block;
         body(*runners[worker], first,
@@ -147,21 +165,24 @@ class FastSimulator : public Simulator<T> {
   }
 
   template <class Body>
-  void Each(const Batch<T>& batch, int threads, bool measured, bool vjp, Body body) {
-    EachThen(batch, threads, measured, vjp, body, [](Runner<T>&) {});
+  void Each(const Batch<T>& batch, int threads, bool measured, T* kept, Body body) {
+    EachThen(batch, threads, measured, false, kept, body, [](Runner<T>&) {});
   }
 
   template <class SetLambda>
-  void Vjp(const Batch<T>& batch, int threads, bool measured, T* d_inputs, T* d_theta,
+  void Vjp(const Batch<T>& batch, int threads, bool measured, T* kept, T* d_inputs, T* d_theta,
            std::complex<T>* d_initial, SetLambda set_lambda) {
     const int n_inputs = program_.n_inputs;
     std::fill_n(d_inputs, batch.size * n_inputs, T(0));
     std::vector<double> sums(program_.n_theta, 0.0);
     EachThen(
-        batch, threads, measured, true,
+        batch, threads, measured, true, kept,
         [&](Runner<T>& runner, int64_t first, int count) {
-          runner.Start(first, count);
-          runner.Forward();
+          if (kept == nullptr) {
+            runner.Forward(first, count);
+          } else {
+            runner.Resume(first, count);
+          }
           set_lambda(runner, first);
           runner.Backward(d_inputs + first * n_inputs,
                           d_initial == nullptr ? nullptr
@@ -177,6 +198,7 @@ class FastSimulator : public Simulator<T> {
   const Options options_;
   mutable std::mutex mutex_;
   mutable std::unique_ptr<Plan> plans_[4];
+  KeptStates<T> kept_;
 };
 
 }  // namespace

@@ -107,14 +107,14 @@ QSTORE_INLINE void SortBits(const OneQubit* items, int* sorted) {
   }
 }
 
-template <class T, int G>
-static void LayerForward(const Tile<T>& tile, const OneQubit* items) {
+template <class T, int G, bool kAdjoint>
+static void MixRows(const Tile<T>& tile, T* state, const OneQubit* items) {
   typedef typename Simd<T>::V V;
   constexpr int W = Simd<T>::kWidth, N = 1 << G;
   int sorted[G];
   SortBits<G>(items, sorted);
   Mixer<T> mixers[G];
-  for (int j = 0; j < G; ++j) mixers[j] = MakeMixer(tile, items[j], false);
+  for (int j = 0; j < G; ++j) mixers[j] = MakeMixer(tile, items[j], kAdjoint);
   const uint32_t groups = (1u << tile.m) >> G;
   for (uint32_t g = 0; g < groups; ++g) {
     uint32_t rows[N];
@@ -122,7 +122,7 @@ static void LayerForward(const Tile<T>& tile, const OneQubit* items) {
     V re[N], im[N];
 #pragma GCC unroll 8
     for (int k = 0; k < N; ++k) {
-      const T* p = tile.psi + static_cast<int64_t>(rows[k]) * 2 * W;
+      const T* p = state + static_cast<int64_t>(rows[k]) * 2 * W;
       re[k] = Load(p);
       im[k] = Load(p + W);
     }
@@ -132,12 +132,12 @@ static void LayerForward(const Tile<T>& tile, const OneQubit* items) {
       for (int k = 0; k < N; ++k) {
         if ((k >> j) & 1) continue;
         const int q = k | (1 << j);
-        Mix<T, false>(mixers[j], re[k], im[k], re[q], im[q]);
+        Mix<T, kAdjoint>(mixers[j], re[k], im[k], re[q], im[q]);
       }
     }
 #pragma GCC unroll 8
     for (int k = 0; k < N; ++k) {
-      T* p = tile.psi + static_cast<int64_t>(rows[k]) * 2 * W;
+      T* p = state + static_cast<int64_t>(rows[k]) * 2 * W;
       Store(p, re[k]);
       Store(p + W, im[k]);
     }
@@ -208,15 +208,89 @@ static void LayerBackward(const Tile<T>& tile, const OneQubit* items) {
   }
 }
 
-template <class T>
-static void ForwardLayer(const Tile<T>& tile, const Op& op) {
+// Applies gates on rows to a state, or their inverse.
+template <class T, bool kAdjoint>
+static void MixItems(const Tile<T>& tile, T* state, const OneQubit* items, int n) {
   constexpr int kMost = QSTORE_VECTOR_BYTES == 64 ? 3 : 2;  // 32 or 16 registers
   int j = 0;
-  for (; kMost == 3 && j + 3 <= op.n_items && op.n_items - j != 4; j += 3) {
-    LayerForward<T, 3>(tile, op.items + j);
+  for (; kMost == 3 && j + 3 <= n && n - j != 4; j += 3) {
+    MixRows<T, 3, kAdjoint>(tile, state, items + j);
   }
-  for (; j + 2 <= op.n_items; j += 2) LayerForward<T, 2>(tile, op.items + j);
-  for (; j < op.n_items; ++j) LayerForward<T, 1>(tile, op.items + j);
+  for (; j + 2 <= n; j += 2) MixRows<T, 2, kAdjoint>(tile, state, items + j);
+  for (; j < n; ++j) MixRows<T, 1, kAdjoint>(tile, state, items + j);
+}
+
+// The derivatives of G gates of one form with psi and lambda as they are, which is all the same
+// for gates that commute. Real and imaginary parts one after the other, to have registers for G.
+template <class T, int G, bool kImaginary>
+static void LayerSums(const Tile<T>& tile, const OneQubit* items) {
+  typedef typename Simd<T>::V V;
+  constexpr int W = Simd<T>::kWidth, N = 1 << G;
+  int sorted[G];
+  SortBits<G>(items, sorted);
+  V plus[G], minus[G];
+  for (int j = 0; j < G; ++j) plus[j] = minus[j] = V{};
+  const uint32_t groups = (1u << tile.m) >> G;
+  for (uint32_t g = 0; g < groups; ++g) {
+    uint32_t rows[N];
+    GroupRows<G>(g, sorted, items, rows);
+#pragma GCC unroll 2
+    for (int part = 0; part < 2; ++part) {
+      V p[N], l[N];
+      const T* psi = tile.psi + (kImaginary ? 1 - part : part) * W;
+      const T* lambda = tile.lambda + part * W;
+#pragma GCC unroll 8
+      for (int k = 0; k < N; ++k) {
+        p[k] = Load(psi + static_cast<int64_t>(rows[k]) * 2 * W);
+        l[k] = Load(lambda + static_cast<int64_t>(rows[k]) * 2 * W);
+      }
+#pragma GCC unroll 3
+      for (int j = 0; j < G; ++j) {
+#pragma GCC unroll 8
+        for (int k = 0; k < N; ++k) {
+          if ((k >> j) & 1) continue;
+          const int q = k | (1 << j);
+          if (kImaginary && part == 1) {
+            minus[j] += l[k] * p[q];
+            minus[j] += l[q] * p[k];
+          } else {
+            plus[j] += l[k] * p[q];
+            if (kImaginary) {
+              plus[j] += l[q] * p[k];
+            } else {
+              minus[j] += l[q] * p[k];
+            }
+          }
+        }
+      }
+    }
+  }
+  for (int j = 0; j < G; ++j) {
+    T* acc = tile.acc + static_cast<int64_t>(items[j].acc) * W;
+    Store(acc, Load(acc) + (plus[j] - minus[j]));
+  }
+}
+
+template <class T, bool kImaginary>
+static void FormSums(const Tile<T>& tile, const OneQubit* items, int n) {
+  constexpr int kMost = QSTORE_VECTOR_BYTES == 64 ? 3 : 2;
+  OneQubit group[kMost];
+  int size = 0;
+  for (int j = 0; j < n; ++j) {
+    if (items[j].form != (kImaginary ? kImag : kReal) || items[j].acc < 0) continue;
+    group[size++] = items[j];
+    if (size < kMost) continue;
+    LayerSums<T, kMost, kImaginary>(tile, group);
+    size = 0;
+  }
+  if (size == 2) LayerSums<T, 2, kImaginary>(tile, group);
+  if (size == 1) LayerSums<T, 1, kImaginary>(tile, group);
+}
+
+template <class T>
+static void ItemSums(const Tile<T>& tile, const OneQubit* items, int n) {
+  FormSums<T, false>(tile, items, n);
+  FormSums<T, true>(tile, items, n);
 }
 
 template <class T>
@@ -231,9 +305,99 @@ QSTORE_INLINE typename Simd<T>::V LaneScale(const Mixer<T>& mixer, typename Simd
   return mixer.mode == kUnitCosine ? v : mixer.c * v;
 }
 
-// The sign of the partner amplitude is part of the sine row here: lanes differ in it.
-template <class T, bool kBackward>
-static void LaneLayer(const Tile<T>& tile, const Op& op) {
+// A lane layer, or its inverse, on one row. The sign of the partner amplitude is part of the sine row:
+// lanes differ in it.
+template <class T, bool kAdjoint>
+struct LaneMixer {
+  typedef typename Simd<T>::V V;
+  static constexpr int kMost = 4;
+  Mixer<T> mixers[kMost];
+  typename Simd<T>::I partner[kMost];
+  int n;
+};
+
+template <class T, bool kAdjoint>
+QSTORE_INLINE LaneMixer<T, kAdjoint> MakeLaneMixer(const Tile<T>& tile, const Op* op) {
+  LaneMixer<T, kAdjoint> mixer;
+  mixer.n = op == nullptr ? 0 : op->n_items;
+  for (int j = 0; j < mixer.n; ++j) {
+    mixer.mixers[j] = MakeMixer(tile, op->items[j], kAdjoint);
+    mixer.partner[j] =
+        LaneNumbers<T>() ^ static_cast<typename Simd<T>::Index>(1 << op->items[j].bit);
+  }
+  return mixer;
+}
+
+template <class T, bool kAdjoint>
+QSTORE_INLINE void MixLanes(const LaneMixer<T, kAdjoint>& lanes, typename Simd<T>::V* re,
+                            typename Simd<T>::V* im) {
+  for (int j = 0; j < lanes.n; ++j) {
+    const Mixer<T>& mixer = lanes.mixers[j];
+    const typename Simd<T>::V qr = Permute(*re, lanes.partner[j]);
+    const typename Simd<T>::V qi = Permute(*im, lanes.partner[j]);
+    if (mixer.form == kReal) {
+      *re = LaneScale(mixer, *re) + mixer.s * qr;
+      *im = LaneScale(mixer, *im) + mixer.s * qi;
+    } else {
+      *re = LaneScale(mixer, *re) + mixer.s * qi;
+      *im = LaneScale(mixer, *im) - mixer.s * qr;
+    }
+  }
+}
+
+template <class T, bool kAdjoint>
+static void LaneLayer(const Tile<T>& tile, T* state, const Op& op) {
+  constexpr int W = Simd<T>::kWidth;
+  const LaneMixer<T, kAdjoint> lanes = MakeLaneMixer<T, kAdjoint>(tile, &op);
+  const int64_t rows = int64_t{1} << tile.m;
+  for (int64_t v = 0; v < rows; ++v) {
+    T* p = state + v * 2 * W;
+    typename Simd<T>::V re = Load(p), im = Load(p + W);
+    MixLanes(lanes, &re, &im);
+    Store(p, re);
+    Store(p + W, im);
+  }
+}
+
+// Derivatives of a lane layer, psi and lambda as they are.
+template <class T>
+static void LaneSums(const Tile<T>& tile, const Op& op) {
+  typedef typename Simd<T>::V V;
+  typedef typename Simd<T>::I I;
+  constexpr int W = Simd<T>::kWidth, kMost = 4;
+  I partner[kMost];
+  V sum_re[kMost], sum_im[kMost];
+  const int n = op.n_items;
+  for (int j = 0; j < n; ++j) {
+    partner[j] = LaneNumbers<T>() ^ static_cast<typename Simd<T>::Index>(1 << op.items[j].bit);
+    sum_re[j] = sum_im[j] = V{};
+  }
+  const int64_t rows = int64_t{1} << tile.m;
+  for (int64_t v = 0; v < rows; ++v) {
+    const T* p = tile.psi + v * 2 * W;
+    const T* l = tile.lambda + v * 2 * W;
+    const V pr = Load(p), pi = Load(p + W), lr = Load(l), li = Load(l + W);
+    for (int j = 0; j < n; ++j) {
+      const V qr = Permute(pr, partner[j]), qi = Permute(pi, partner[j]);
+      if (op.items[j].form == kReal) {
+        sum_re[j] += lr * qr;
+        sum_im[j] += li * qi;
+      } else {
+        sum_re[j] += lr * qi;
+        sum_im[j] -= li * qr;
+      }
+    }
+  }
+  for (int j = 0; j < n; ++j) {
+    if (op.items[j].acc < 0) continue;
+    T* acc = tile.acc + static_cast<int64_t>(op.items[j].acc) * W;
+    Store(acc, Load(acc) + sum_re[j] + sum_im[j]);
+  }
+}
+
+// Undoes a lane layer on psi and lambda.
+template <class T>
+static void BackwardLanes(const Tile<T>& tile, const Op& op) {
   typedef typename Simd<T>::V V;
   typedef typename Simd<T>::I I;
   constexpr int W = Simd<T>::kWidth, kMost = 4;
@@ -242,7 +406,7 @@ static void LaneLayer(const Tile<T>& tile, const Op& op) {
   V sum_re[kMost], sum_im[kMost];
   const int n = op.n_items;
   for (int j = 0; j < n; ++j) {
-    mixers[j] = MakeMixer(tile, op.items[j], kBackward);
+    mixers[j] = MakeMixer(tile, op.items[j], true);
     partner[j] = LaneNumbers<T>() ^ static_cast<typename Simd<T>::Index>(1 << op.items[j].bit);
     sum_re[j] = sum_im[j] = V{};
   }
@@ -250,44 +414,34 @@ static void LaneLayer(const Tile<T>& tile, const Op& op) {
   for (int64_t v = 0; v < rows; ++v) {
     T* p = tile.psi + v * 2 * W;
     T* l = tile.lambda + v * 2 * W;
-    V pr = Load(p), pi = Load(p + W), lr = V{}, li = V{};
-    if (kBackward) {
-      lr = Load(l);
-      li = Load(l + W);
-    }
+    V pr = Load(p), pi = Load(p + W), lr = Load(l), li = Load(l + W);
     for (int j = 0; j < n; ++j) {
       const Mixer<T>& mixer = mixers[j];
       const V qr = Permute(pr, partner[j]), qi = Permute(pi, partner[j]);
       if (mixer.form == kReal) {
-        if (kBackward) {
-          sum_re[j] += lr * qr;
-          sum_im[j] += li * qi;
-          const V kr = Permute(lr, partner[j]), ki = Permute(li, partner[j]);
-          lr = LaneScale(mixer, lr) + mixer.s * kr;
-          li = LaneScale(mixer, li) + mixer.s * ki;
-        }
+        sum_re[j] += lr * qr;
+        sum_im[j] += li * qi;
+        const V kr = Permute(lr, partner[j]), ki = Permute(li, partner[j]);
+        lr = LaneScale(mixer, lr) + mixer.s * kr;
+        li = LaneScale(mixer, li) + mixer.s * ki;
         pr = LaneScale(mixer, pr) + mixer.s * qr;
         pi = LaneScale(mixer, pi) + mixer.s * qi;
       } else {
-        if (kBackward) {
-          sum_re[j] += lr * qi;
-          sum_im[j] -= li * qr;
-          const V kr = Permute(lr, partner[j]), ki = Permute(li, partner[j]);
-          lr = LaneScale(mixer, lr) + mixer.s * ki;
-          li = LaneScale(mixer, li) - mixer.s * kr;
-        }
+        sum_re[j] += lr * qi;
+        sum_im[j] -= li * qr;
+        const V kr = Permute(lr, partner[j]), ki = Permute(li, partner[j]);
+        lr = LaneScale(mixer, lr) + mixer.s * ki;
+        li = LaneScale(mixer, li) - mixer.s * kr;
         pr = LaneScale(mixer, pr) + mixer.s * qi;
         pi = LaneScale(mixer, pi) - mixer.s * qr;
       }
     }
     Store(p, pr);
     Store(p + W, pi);
-    if (kBackward) {
-      Store(l, lr);
-      Store(l + W, li);
-    }
+    Store(l, lr);
+    Store(l + W, li);
   }
-  for (int j = 0; kBackward && j < n; ++j) {
+  for (int j = 0; j < n; ++j) {
     if (op.items[j].acc < 0) continue;
     T* acc = tile.acc + static_cast<int64_t>(op.items[j].acc) * W;
     Store(acc, Load(acc) + sum_re[j] + sum_im[j]);

@@ -58,6 +58,11 @@ enum OpType : int32_t {
 
 struct Op {
   int32_t type;
+  // kDiagPermute: psi before it is saved.
+  int32_t saves;
+  // A layer or lane layer that begins the run or follows a kDiagPermute, where psi is saved: what
+  // comes before it takes psi from there, so psi need not change while the op is undone.
+  int32_t frozen;
   int32_t coef;  // kPauli, kDiagonal: as in OneQubit
   int32_t acc;
   // kLayer, kLaneLayer
@@ -100,6 +105,9 @@ template <class T>
 struct Tile {
   T* psi;
   T* psi_spare;  // same size: target of relabellings, exchanged with psi
+  // Where not 0, ops that save psi leave it and write the next state, so many reals further on;
+  // undoing the op goes back to it.
+  int64_t saved_reals;
   T* lambda;
   T* lambda_spare;
   const T* shared;     // coefficient rows of the whole batch

@@ -187,6 +187,41 @@ void AddStage(const std::vector<PlanGate>& gates, uint64_t tile, int tile_bits, 
   BuildOps(gates, plan, &stage);
 }
 
+// Decides whether psi is saved before every merged diagonal, and marks the ops that profit.
+void SaveStates(Plan* plan) {
+  if (plan->tile_bits != plan->row_bits) return;
+  int n_diagonals = 0, n_saved = 1;
+  for (Stage& stage : plan->stages) {
+    for (Op& op : stage.ops) {
+      if (op.type != kDiagPermute) continue;
+      // Nothing asks for psi before a relabelling that comes first.
+      op.saves = n_diagonals++ > 0 || &op != plan->stages[0].ops.data() || op.n_terms > 0 ||
+                 op.source_row == nullptr;
+      n_saved += op.saves;
+    }
+  }
+  const int64_t state = int64_t{2 * plan->options.width} << plan->row_bits;
+  if (n_diagonals == 0 || n_saved * state > kMostSavedReals) return;
+  plan->saves = true;
+  plan->n_saved = n_saved;
+  for (Stage& stage : plan->stages) {
+    bool fresh = &stage == plan->stages.data();
+    uint64_t rows = 0, lanes = 0;  // bits of the frozen ops since psi was saved
+    for (Op& op : stage.ops) {
+      if (op.type == kDiagPermute) {
+        fresh = true;
+        rows = lanes = 0;
+        continue;
+      }
+      uint64_t& bits = op.type == kLayer ? rows : lanes;
+      fresh = fresh && (op.type == kLayer || op.type == kLaneLayer) && bits == 0;
+      if (!fresh) continue;
+      op.frozen = 1;
+      for (int j = 0; j < op.n_items; ++j) bits |= uint64_t{1} << op.items[j].bit;
+    }
+  }
+}
+
 }  // namespace
 
 int32_t AddRotationRows(Plan* plan, RotationRows rows) {
@@ -251,6 +286,7 @@ std::unique_ptr<Plan> MakePlan(const Program& program, const std::vector<Observa
     const std::vector<PlanGate> taken = TakeStage(&gates, &start, *plan, tile_bits, &tile);
     AddStage(taken, tile, tile_bits, plan.get());
   }
+  SaveStates(plan.get());
   return plan;
 }
 

@@ -92,6 +92,8 @@ struct Plan {
   int64_t diagonal_reals = 0;
   std::vector<double> constants;
   bool relabels = false;  // some op needs the spare buffers
+  bool saves = false;     // a run saves states for its way back
+  int n_saved = 1;        // so many, the final one included
 
   // What the ops point to.
   std::deque<std::vector<OneQubit>> items;
@@ -104,6 +106,10 @@ struct Plan {
   Plan(const Plan&) = delete;
   Plan& operator=(const Plan&) = delete;
 };
+
+// With more saved states than this many reals a state is undone gate by gate instead: beyond the
+// caches, reading it costs more than computing it.
+constexpr int64_t kMostSavedReals = int64_t{1} << 20;
 
 // With `measured`, gates that cannot change an expectation of diagonal observables are dropped and
 // relabellings before the measurement go into the observables; the state is then not the

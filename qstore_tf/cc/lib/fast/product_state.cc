@@ -62,7 +62,7 @@ void Runner<T>::FillStartRow() {
 }
 
 template <class T>
-void Runner<T>::ProductStart() {
+void Runner<T>::ProductFactors() {
   const int64_t width = Lanes();
   for (int b = 0; b < plan_.n_qubits; ++b) {
     const Chain& chain = plan_.chains[b];
@@ -70,13 +70,20 @@ void Runner<T>::ProductStart() {
                            call_.rows.data(), sample_rows_.data(),
                            qubits_.data() + b * 4 * width);
   }
+  if (Whole()) return;
   FillStartRow();
-  const T* row_qubits = qubits_.data() + plan_.lane_bits * 4 * width;
+  kernels_.product(low_.data(), start_.data(), qubits_.data() + plan_.lane_bits * 4 * width,
+                   plan_.tile_bits);
+}
+
+template <class T>
+void Runner<T>::ProductState() {
   if (Whole()) {
-    kernels_.product(psi_, start_.data(), row_qubits, plan_.row_bits);
+    FillStartRow();
+    kernels_.product(psi_, start_.data(), qubits_.data() + plan_.lane_bits * 4 * Lanes(),
+                     plan_.row_bits);
     return;
   }
-  kernels_.product(low_.data(), start_.data(), row_qubits, plan_.tile_bits);
   Split(Chunks(), [&](int64_t begin, int64_t end, Worker&) {
     for (int64_t chunk = begin; chunk < end; ++chunk) {
       const std::complex<double> h = HighProduct(chunk);
@@ -171,8 +178,10 @@ void Runner<T>::ProductEnd() {
   }
 }
 
-template void Runner<float>::ProductStart();
-template void Runner<double>::ProductStart();
+template void Runner<float>::ProductFactors();
+template void Runner<double>::ProductFactors();
+template void Runner<float>::ProductState();
+template void Runner<double>::ProductState();
 template void Runner<float>::ProductEnd();
 template void Runner<double>::ProductEnd();
 

@@ -38,19 +38,24 @@ Call<T>::Call(const Program& p, const Plan& l, const Kernels<T>& k, const Batch<
 }
 
 template <class T>
-Runner<T>::Runner(const Call<T>& call, int threads, bool backward)
-    : call_(call), plan_(call.plan), kernels_(call.kernels), threads_(threads) {
+Runner<T>::Runner(const Call<T>& call, int threads, bool backward, T* kept)
+    : call_(call),
+      plan_(call.plan),
+      kernels_(call.kernels),
+      threads_(threads),
+      backward_(backward),
+      kept_(kept) {
   const size_t width = static_cast<size_t>(Lanes());
-  const size_t state = static_cast<size_t>(RowReals()) << plan_.row_bits;
+  const size_t state = static_cast<size_t>(StateReals(plan_));
   const size_t tile = static_cast<size_t>(ChunkReals());
   const auto take = [&](Buffer<T>* buffer, size_t size) {
     *buffer = Buffer<T>(size);
     return buffer->data();
   };
-  psi_ = take(&psi_memory_, state);
+  if (kept == nullptr) psi_ = take(&psi_memory_, Saves() ? state * plan_.n_saved : state);
   if (backward) lambda_ = take(&lambda_memory_, state);
   if (Whole() && plan_.relabels) {
-    psi_spare_ = take(&psi_spare_memory_, state);
+    if (!Saves() || SavesLate()) psi_spare_ = take(&psi_spare_memory_, state);
     if (backward) lambda_spare_ = take(&lambda_spare_memory_, state);
   }
   take(&sample_rows_, static_cast<size_t>(plan_.n_sample_rows) * width);
@@ -85,7 +90,8 @@ uint64_t Runner<T>::Bytes(const Plan& plan, int threads, bool backward) {
   const uint64_t states = backward ? 2 : 1;
   const bool whole = plan.tile_bits == plan.row_bits;
   const uint64_t spare = plan.relabels ? 2 : 1;
-  const uint64_t state = (row << plan.row_bits) * states * (whole ? spare : 1);
+  const uint64_t saved = backward ? static_cast<uint64_t>(plan.n_saved) - 1 : 0;
+  const uint64_t state = (row << plan.row_bits) * (states * (whole ? spare : 1) + saved);
   const uint64_t tiles = (row << plan.tile_bits) * (whole ? 1 : 1 + 2 * states);
   const uint64_t rows = plan.n_sample_rows + 8 * plan.n_qubits + 8 + plan.sample_rows.size() * 3 +
                         plan.derivatives.size() * threads;
@@ -110,11 +116,33 @@ void Runner<T>::Start(int64_t first, int count) {
   const int n_inputs = call_.program.n_inputs;
   FillSample(plan_, kernels_, call_.theta_angles, call_.batch.inputs + first * n_inputs, n_inputs,
              count, scratch_.data(), sample_rows_.data());
+  if (plan_.product_start) ProductFactors();
+  if (kept_ != nullptr) {
+    psi_ = kept_ + first / (plan_.lane_bits > 0 ? 1 : Lanes()) * SavedReals(plan_);
+  } else if (Saves()) {
+    psi_ = psi_memory_.data();
+  }
+}
+
+template <class T>
+void Runner<T>::Forward(int64_t first, int count) {
+  Start(first, count);
+  if (Saves() && SavesLate()) {
+    psi_spare_ = psi_;
+    psi_ = psi_spare_memory_.data();
+  }
   if (plan_.product_start) {
-    ProductStart();
+    ProductState();
   } else {
     Load(call_.batch.initial + (first << plan_.n_qubits), 1, psi_);
   }
+  for (const Stage& stage : plan_.stages) Run(stage, false);
+}
+
+template <class T>
+void Runner<T>::Resume(int64_t first, int count) {
+  Start(first, count);
+  if (Saves()) psi_ += (plan_.n_saved - 1) * StateReals(plan_);
 }
 
 template <class T>
@@ -184,6 +212,7 @@ void Runner<T>::Run(const Stage& stage, bool backward) {
   if (Whole()) {
     tile.psi = psi_;
     tile.psi_spare = psi_spare_;
+    tile.saved_reals = Saves() ? StateReals(plan_) : 0;
     tile.lambda = lambda_;
     tile.lambda_spare = lambda_spare_;
     tile.work = workers_[0].work.data();
@@ -220,11 +249,6 @@ void Runner<T>::Run(const Stage& stage, bool backward) {
       if (backward) kernels_.scatter(own.lambda, offsets, rows, lambda);
     }
   });
-}
-
-template <class T>
-void Runner<T>::Forward() {
-  for (const Stage& stage : plan_.stages) Run(stage, false);
 }
 
 template <class T>

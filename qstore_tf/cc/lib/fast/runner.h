@@ -33,11 +33,13 @@ struct Call {
 template <class T>
 class Runner {
  public:
-  Runner(const Call<T>& call, int threads, bool backward);
+  // `kept`: room for the saved states of all blocks, SavedReals each, or null.
+  Runner(const Call<T>& call, int threads, bool backward, T* kept);
 
-  // Samples [first, first + count): coefficients and the initial state.
-  void Start(int64_t first, int count);
-  void Forward();
+  // Samples [first, first + count) from the initial to the final state; with `kept`, left there.
+  void Forward(int64_t first, int count);
+  // The same samples where an earlier runner left their states in `kept`.
+  void Resume(int64_t first, int count);
   void StoreState(std::complex<T>* out) const {  // [count, 2^n]
     Store(psi_, call_.scales.state, out);
   }
@@ -50,6 +52,7 @@ class Runner {
   // Adds what the blocks so far gave. Call once, last.
   void AddTheta(double* d_theta);
 
+  static int64_t SavedReals(const Plan& plan) { return plan.n_saved * StateReals(plan); }
   static uint64_t Bytes(const Plan& plan, int threads, bool backward);
 
  private:
@@ -58,15 +61,24 @@ class Runner {
     std::vector<double> sums;
   };
 
+  static int64_t StateReals(const Plan& plan) {
+    return int64_t{2 * plan.options.width} << plan.row_bits;
+  }
   int64_t Lanes() const { return plan_.options.width; }
   int64_t RowReals() const { return 2 * Lanes(); }
+  // Whether psi is saved on the way, for a way back here or in another runner.
+  bool Saves() const { return plan_.saves && (backward_ || kept_ != nullptr); }
+  // The first op is a relabelling whose psi is not saved: it goes from the spare to the first place.
+  bool SavesLate() const { return !plan_.stages[0].ops[0].saves && plan_.stages[0].ops[0].type == kDiagPermute; }
   bool Whole() const { return plan_.tile_bits == plan_.row_bits; }
   int64_t Chunks() const { return int64_t{1} << (plan_.row_bits - plan_.tile_bits); }
   int64_t ChunkReals() const { return RowReals() << plan_.tile_bits; }
   void Split(int64_t n, const std::function<void(int64_t, int64_t, Worker&)>& body);
   void Run(const Stage& stage, bool backward);
+  void Start(int64_t first, int count);
   void FillStartRow();
-  void ProductStart();
+  void ProductFactors();
+  void ProductState();
   void ProductEnd();
   void QubitEnd(int index_bit, const std::complex<double>* r, int count);
   std::complex<double> HighProduct(int64_t chunk) const;
@@ -78,6 +90,8 @@ class Runner {
   const Plan& plan_;
   const Kernels<T>& kernels_;
   const int threads_;
+  const bool backward_;
+  T* const kept_;
   int count_ = 0;
   int64_t first_ = 0;
   Buffer<T> psi_memory_, psi_spare_memory_, lambda_memory_, lambda_spare_memory_;

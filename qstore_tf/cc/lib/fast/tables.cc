@@ -177,12 +177,14 @@ Scales FillShared(const Plan& plan, const Kernels<T>& kernels,
   // take it in.
   std::vector<const Op*> ops;
   std::vector<std::vector<double>> changes;
+  std::vector<double> before;
   double scale = 1;
   size_t table = 0;
   for (const Stage& stage : plan.stages) {
     for (const Op& op : stage.ops) {
       ops.push_back(&op);
       changes.emplace_back();
+      before.push_back(scale);
       for (int j = 0; j < op.n_items; ++j) {
         const OneQubit& item = op.items[j];
         double change = 1;
@@ -203,30 +205,48 @@ Scales FillShared(const Plan& plan, const Kernels<T>& kernels,
   }
 
   // Backward: the inverse of a rotation leaves out the same factor, that of an op which took a
-  // factor in takes it in once more. Derivatives see psi and lambda, hence squares. Items of a
-  // layer are undone in their own order.
+  // factor in takes it in once more. Derivatives see psi and lambda. A psi that was saved has the
+  // factor it had then.
   Scales scales;
   scales.state = scale;
   scales.derivatives.assign(plan.derivatives.size(), 1.0);
+  double psi = scale, lambda = scale;
   const auto set = [&](int32_t acc) {
-    if (acc >= 0) scales.derivatives[acc] = scale * scale;
+    if (acc >= 0) scales.derivatives[acc] = psi * lambda;
+  };
+  const bool saved = plan.saves;
+  const auto undo = [&](const std::vector<double>& factors) {
+    for (double factor : factors) lambda *= factor;
   };
   for (size_t k = ops.size(); k-- > 0;) {
     const Op& op = *ops[k];
-    if (op.type == kDiagPermute) {
+    if (saved && op.type == kDiagPermute) {
+      undo(changes[k]);
+      psi = before[k];
       for (int j = 0; j < op.n_terms; ++j) set(op.terms[j].acc);
+    } else if (saved && op.frozen) {
+      size_t first = k;
+      while (first > 0 && ops[first - 1]->frozen) --first;
+      for (size_t i = first; i <= k; ++i) {
+        for (int j = 0; j < ops[i]->n_items; ++j) set(ops[i]->items[j].acc);
+      }
+      for (size_t i = first; i <= k; ++i) undo(changes[i]);
+      k = first;
     } else {
       set(op.acc);
-    }
-    for (size_t j = 0; j < changes[k].size(); ++j) {
-      if (op.n_items > 0) set(op.items[j].acc);
-      scale *= changes[k][j];
+      for (int j = 0; j < op.n_terms; ++j) set(op.terms[j].acc);
+      // Items of a layer are undone in their own order.
+      for (size_t j = 0; j < changes[k].size(); ++j) {
+        if (op.n_items > 0) set(op.items[j].acc);
+        lambda *= changes[k][j];
+        psi *= changes[k][j];
+      }
     }
   }
-  scales.start = scale;
+  scales.start = lambda;
   for (const Chain& chain : plan.chains) {
     for (const ChainGate& gate : chain.gates) {
-      if (gate.acc >= 0) scales.derivatives[gate.acc] = scale;
+      if (gate.acc >= 0) scales.derivatives[gate.acc] = lambda;
     }
   }
   return scales;

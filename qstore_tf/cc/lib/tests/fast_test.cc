@@ -1,6 +1,7 @@
 // The fast engine, in every layout and on every instruction set of this machine, against the
 // reference.
 #include "../fast/fast.h"
+#include "../fast/kept_states.h"
 
 #include <limits>
 
@@ -171,6 +172,88 @@ TEST(layered_circuits_agree_with_the_reference) {
       }
     }
   }
+}
+
+// Gradients of a simulator that ran nothing before.
+template <class T>
+std::vector<T> FreshGradients(const Work<T>& work, const fast::Options& options) {
+  const auto simulator =
+      fast::MakeSimulator<T>(work.program, work.observables, DetectSimd(), options);
+  std::vector<T> all(work.inputs.size() + work.theta.size());
+  std::vector<std::complex<T>> d_initial(work.initial.size());
+  simulator->ExpectationVjp(work.batch(), work.weights.data(), 2, all.data(),
+                            all.data() + work.inputs.size(),
+                            work.program.has_initial ? d_initial.data() : nullptr);
+  for (const auto& value : d_initial) all.insert(all.end(), {value.real(), value.imag()});
+  return all;
+}
+
+TEST(gradients_are_the_same_whatever_the_forward_pass_left) {
+  testing::Rng rng(16);
+  for (int i = 0; i < 24; ++i) {
+    testing::Shape shape{1 + i % 9, 2, 3, 8 + i % 20, i % 4 == 1};
+    const std::string text = i % 2 == 0 ? testing::RandomProgram(rng, shape)
+                                        : LayeredProgram(shape.n_qubits, 1 + i % 4,
+                                                         i % 3 == 0 && shape.n_qubits > 1);
+    Work<float> work = MakeWork<float>(rng, text, "1.0:Z0;0.5:X0", i % 3 == 0 ? 19 : 3);
+    for (const fast::Options& options : Layouts()) {
+      const auto simulator =
+          fast::MakeSimulator<float>(work.program, work.observables, DetectSimd(), options);
+      std::vector<float> values(work.weights.size());
+      const auto check = [&] {
+        std::vector<float> all(work.inputs.size() + work.theta.size());
+        std::vector<std::complex<float>> d_initial(work.initial.size());
+        simulator->ExpectationVjp(work.batch(), work.weights.data(), 2, all.data(),
+                                  all.data() + work.inputs.size(),
+                                  work.program.has_initial ? d_initial.data() : nullptr);
+        for (const auto& value : d_initial) all.insert(all.end(), {value.real(), value.imag()});
+        CHECK(all == FreshGradients(work, options));
+      };
+      check();
+      for (int k = 0; k < 2; ++k) {
+        simulator->Expectation(work.batch(), 2, values.data());
+        check();  // from what the forward pass left
+        check();  // which is gone now
+      }
+      // Other numbers than those of the forward pass, one at a time.
+      for (std::vector<float>* changed : {&work.inputs, &work.theta}) {
+        simulator->Expectation(work.batch(), 2, values.data());
+        if (!changed->empty()) changed->back() += 0.25f;
+        check();
+      }
+      simulator->Expectation(work.batch(), 2, values.data());
+      if (!work.initial.empty()) work.initial.back() += 0.25f;
+      check();
+      if (work.size == 1) continue;
+      simulator->Expectation(work.batch(), 2, values.data());
+      --work.size;
+      const size_t features = work.inputs.size();
+      work.inputs.resize(work.size * work.program.n_inputs);
+      check();
+      ++work.size;
+      work.inputs.resize(features, 0.5f);
+    }
+  }
+}
+
+TEST(states_are_kept_where_gradients_ask_for_them) {
+  testing::Rng rng(17);
+  const Work<float> work = MakeWork<float>(rng, LayeredProgram(2, 1, false), "1.0:Z0", 3);
+  const auto& [program, batch] = std::make_pair(work.program, work.batch());
+  fast::KeptStates<float> kept;
+  CHECK(!kept.Wanted(1));  // nothing asked for a gradient yet
+  CHECK(kept.Take(program, batch).data() == nullptr);
+  CHECK(kept.Wanted(1));
+  CHECK(!kept.Wanted(fast::kMostKeptBytes + 1));
+  fast::Buffer<float> states(64);
+  const float* place = states.data();
+  kept.Put(program, batch, std::move(states));
+  CHECK(kept.Take(program, batch).data() == place);
+  CHECK(kept.Take(program, batch).data() == nullptr);
+  kept.Put(program, batch, fast::Buffer<float>(64));
+  CHECK(!kept.Wanted(1));  // no gradient took the last ones
+  CHECK(kept.Take(program, batch).data() == nullptr);
+  CHECK(kept.Wanted(1));
 }
 
 TEST(angles_far_from_zero_are_reduced_exactly) {
