@@ -12,7 +12,7 @@ import numpy as np
 import tensorflow as tf
 
 from qstore_tf import backends
-from qstore_tf.backends import Backend, Native
+from qstore_tf.backends import Backend, Chunked, Native
 from qstore_tf.circuits.commuting import theta_blocks
 from qstore_tf.circuits.program import CompiledPrimitive, Program, Rot
 from qstore_tf.errors import ConfigurationError, describe, did_you_mean
@@ -77,15 +77,15 @@ def fubini_study(
     check_approximation(approximation)
     chosen = backends.get(backend)
     counted = read_shots(chosen, shots)
+    # The op's memory does not grow with the batch, so it needs no pieces.
+    whole = chosen.backend if isinstance(chosen, Chunked) else chosen
     inputs, theta, initial = prepare(program, inputs, theta, initial_state)
     if counted is not None:
         values = _from_overlaps(
             chosen, program, inputs, theta, initial, approximation, counted, seed
         )
-    elif isinstance(chosen, Native):
-        values = native_op.metric(
-            program, inputs, theta, initial, num_threads=chosen.num_threads
-        )
+    elif isinstance(whole, Native):
+        values = native_op.metric(program, inputs, theta, initial, num_threads=whole.num_threads)
     else:
         values = _from_states(chosen, program, inputs, theta, initial)
     return tf.stop_gradient(values * tf.constant(mask(program, approximation), values.dtype))

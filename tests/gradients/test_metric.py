@@ -56,6 +56,16 @@ def test_native_states_and_overlaps_agree(seed, has_initial, approximation):
     np.testing.assert_array_equal(native * (1 - keep), 0 * keep)
 
 
+def test_the_op_serves_a_native_backend_with_a_memory_limit_too(monkeypatch):
+    program, values = draw(2)
+    monkeypatch.delattr(module, "_from_states")
+    limited = backends.get("native", memory_limit=2**20)
+    np.testing.assert_array_equal(
+        fubini_study(program, *values, backend=limited),
+        fubini_study(program, *values, backend="native"),
+    )
+
+
 def test_counted_overlaps_are_unbiased_within_the_noise_of_shots_in_one_call():
     program = compile_circuit(hardware_efficient(2, 1), has_initial=False)
     values = np.zeros((2, 0), "float32"), np.array([0.3, 0.8, -0.5, 0.9], "float32")
