@@ -26,10 +26,10 @@ from qstore_tf.circuits.encodings import amplitude_encoding
 from qstore_tf.circuits.observables import PauliSum
 from qstore_tf.circuits.program import Program, compile_circuit
 from qstore_tf.errors import ConfigurationError, describe
-from qstore_tf.gradients.base import Pullback, fold
+from qstore_tf.gradients.base import Pullback
 from qstore_tf.layers import amplitudes, runs
 from qstore_tf.layers.means import Means
-from qstore_tf.layers.seeds import Seeds
+from qstore_tf.layers.seeds import Seeds, another
 
 _ATTRIBUTE = "_qstore_carried"
 
@@ -193,7 +193,7 @@ def _drawn(
     def nothing(angles: tf.Tensor) -> Any:
         def gradient(upstream: tf.Tensor) -> tf.Tensor:
             columns = tf.concat([angles, inputs], axis=1)
-            other = fold(seed, _BY_AMPLITUDES)
+            other = None if seed is None else another(seed, _BY_AMPLITUDES)
             return runs.pull_prepared(columns, theta, None, upstream, other)[0][:, :n_angles]
 
         return tf.zeros([tf.shape(angles)[0], len(observables)], angles.dtype), gradient

@@ -19,7 +19,7 @@ class Seeds:
     def next(self) -> tf.Tensor:
         """Returns the next seed, int64 [2]."""
         number, self._given = self._given, self._given + 1
-        return _fold(self._first, number) if number else self._first
+        return another(self._first, number) if number else self._first
 
 
 def of_this_replica(seed: tf.Tensor) -> tf.Tensor:
@@ -27,10 +27,10 @@ def of_this_replica(seed: tf.Tensor) -> tf.Tensor:
     replica = tf.distribute.get_replica_context()
     if replica is None or replica.num_replicas_in_sync == 1:
         return seed
-    return _fold(seed, replica.replica_id_in_sync_group)
+    return another(seed, replica.replica_id_in_sync_group)
 
 
-def _fold(seed: tf.Tensor, number: int | tf.Tensor) -> tf.Tensor:
+def another(seed: tf.Tensor, number: int | tf.Tensor) -> tf.Tensor:
     """Another first entry; the second stays the number of the call, which schedules read."""
     fold_in = tf.random.experimental.stateless_fold_in
     # What is folded in becomes the second entry; only folding once more brings it into the first.

@@ -231,6 +231,26 @@ def test_amplitudes_are_prepared_by_gates_only_where_their_gradient_is_asked_for
         backend.rows.clear()
 
 
+def test_steps_by_amplitudes_shrink_with_the_calls_as_those_by_theta_do(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    calls: list[int] = []
+    monkeypatch.setattr(
+        gradients.SPSA,
+        "_step",
+        lambda self, seed, dtype: calls.append(int(seed[1])) or tf.constant(self.step, dtype),
+    )
+    spsa = gradients.SPSA(decay=0.602)
+    layer = QuantumLayer(2, 1, encoding="amplitude", gradient=spsa, shots=10, seed=1)
+    x = tf.constant(features(4, 3))
+    for _ in range(2):
+        with tf.GradientTape() as tape:
+            tape.watch(x)
+            loss = tf.reduce_sum(layer(x))
+        tape.gradient(loss, [x, layer.theta.value])
+    assert calls == [0, 0, 1, 1]  # by amplitudes and by theta, twice
+
+
 class Hardware(Backend):
     """Draws samples, and knows no states."""
 
