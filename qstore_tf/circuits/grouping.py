@@ -24,6 +24,7 @@ Paulis = tuple[tuple[int, str], ...]
 BASIS_CHANGES = {"X": ("Y", -math.pi / 2), "Y": ("X", math.pi / 2)}
 
 _ROWS_AT_ONCE = 1024
+_PARITIES_AT_ONCE = 1 << 18
 
 
 @dataclass(frozen=True)
@@ -54,10 +55,14 @@ class Readout:
 
     def values(self, n_qubits: int) -> NDArray[np.float64]:
         """Returns the value of each observable's part at every basis state, [2^n, K]."""
-        parity = np.arange(2**n_qubits)[:, None] & self.masks[None]
-        for shift in (32, 16, 8, 4, 2, 1):
-            parity ^= parity >> shift
-        result: NDArray[np.float64] = (1.0 - 2.0 * (parity & 1)) @ self.coefficients
+        index = np.arange(2**n_qubits)[:, None]
+        result = np.zeros((2**n_qubits, self.coefficients.shape[1]))
+        at_once = max(1, _PARITIES_AT_ONCE >> n_qubits)
+        for begin in range(0, len(self.masks), at_once):
+            parity = index & self.masks[None, begin : begin + at_once]
+            for shift in (32, 16, 8, 4, 2, 1):
+                parity ^= parity >> shift
+            result += (1.0 - 2.0 * (parity & 1)) @ self.coefficients[begin : begin + at_once]
         return result
 
 

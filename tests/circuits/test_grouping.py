@@ -1,6 +1,7 @@
 """Which Pauli strings are read from the same shots."""
 
 import itertools
+import tracemalloc
 
 import numpy as np
 import pytest
@@ -96,6 +97,20 @@ def test_reading_the_exact_distributions_gives_the_exact_expectations(seed: int)
         chances = abs(state_vector(plan.program, rows, theta)) ** 2
         found += chances @ readout.values(3)
     np.testing.assert_allclose(found, expectation(program, observables, inputs, theta), atol=1e-9)
+
+
+def test_values_of_many_strings_take_memory_of_a_few() -> None:
+    n = 14
+    pairs = [f"Z{a} Z{b}" for a, b in itertools.combinations(range(n), 2)]
+    program = compile_circuit(UnifiedCircuit(n).add_gate("H", 0))
+    (readout,) = measurement(program, parse_observables([" + ".join(pairs)], n)).readouts
+    tracemalloc.start()
+    values = readout.values(n)
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    ones = np.array([index.bit_count() for index in range(2**n)])
+    np.testing.assert_allclose(values[:, 0], ((n - 2 * ones) ** 2 - n) / 2)  # (sum Z)^2 - n
+    assert peak < 2**n * len(pairs) * 12  # all at once would take 24 bytes each
 
 
 def test_one_group_adds_no_inputs_and_gates_only_where_the_basis_is_not_z() -> None:
