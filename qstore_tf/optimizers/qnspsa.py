@@ -127,6 +127,8 @@ class QNSPSA(Perturbing):
             found += slope * (outer + tf.transpose(outer)) / 2
         step = tf.cast(tf.convert_to_tensor(self._iterations), values.dtype)
         kept = tf.convert_to_tensor(self._metric)
+        # One NaN would stay in the mean for good.
+        found = tf.where(tf.reduce_all(tf.math.is_finite(found)), found, kept)
         metric = kept + (found - kept) / (step + 2)
         self._metric.assign(metric)
         return metric

@@ -196,3 +196,12 @@ def test_wrong_options_are_refused():
     ):
         with pytest.raises(ConfigurationError):
             make_one()
+
+
+def test_a_batch_that_is_not_finite_leaves_the_metric_of_qnspsa_as_it_was():
+    model = make()
+    model.compile(QNSPSA(0.1), "mse", run_eagerly=True)
+    model.fit(X, Y, batch_size=8, verbose=0)
+    before = model.optimizer._metric.numpy()
+    model.train_on_batch(np.full_like(X, np.nan), Y)
+    np.testing.assert_allclose(model.optimizer._metric.numpy(), before)
