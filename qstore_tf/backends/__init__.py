@@ -13,4 +13,5 @@ from qstore_tf.backends.recommending import recommend as recommend
 from qstore_tf.backends.registry import available as available
 from qstore_tf.backends.registry import get as get
 from qstore_tf.backends.registry import register as register
+from qstore_tf.backends.sampled import Sampled as Sampled
 from qstore_tf.backends.tensorflow import TensorFlow as TensorFlow
