@@ -126,7 +126,17 @@ def uniform(batch: Any, shots: int, seed: tf.Tensor) -> tf.Tensor:
 def pick(probabilities: tf.Tensor, numbers: tf.Tensor) -> tf.Tensor:
     """Returns the basis states int64 [B, shots] at the quantiles `numbers` [B, shots]."""
     below = tf.cumsum(tf.cast(probabilities, tf.float64), axis=1)
-    index = tf.searchsorted(below, numbers * below[:, -1:], side="right", out_type=tf.int64)
+    total = below[:, -1:]
+    # Else every draw would be the last basis state. XLA leaves the check out.
+    fine = tf.debugging.Assert(
+        tf.reduce_all(tf.math.is_finite(total) & (total > 0)),
+        [
+            "cannot sample: the norm of each state of the batch must be positive and finite. Are "
+            "there NaNs or infinities in inputs or theta, or zeros in initial_state?"
+        ],
+    )
+    with tf.control_dependencies([] if fine is None else [fine]):
+        index = tf.searchsorted(below, numbers * total, side="right", out_type=tf.int64)
     return tf.minimum(index, tf.shape(below, tf.int64)[1] - 1)
 
 

@@ -95,3 +95,12 @@ def test_a_seed_that_is_none_is_refused(seed: Any) -> None:
 def test_real_numbers_are_refused() -> None:
     with pytest.raises(InputError, match="AmplitudeEncoding"):
         Sample(1)(np.ones((2, 8), "float32"))
+
+
+@pytest.mark.parametrize("backend", ["native", "tensorflow", "qsim"])
+def test_bits_of_what_is_not_finite_are_an_error(backend: str) -> None:
+    sample = Sample(4, seed=1, backend=backend)
+    run = tf.function(lambda x: sample(AngleEncoding(n_qubits=2)(x)))
+    assert run(tf.zeros([2, 2])).shape == (2, 4, 2)
+    with pytest.raises((tf.errors.InvalidArgumentError, InputError), match="finite"):
+        run(tf.constant([[0.0, 0.0], [np.nan, 0.0]]))
