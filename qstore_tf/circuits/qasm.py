@@ -350,7 +350,7 @@ def _prepared(text: object) -> tuple[str, list[tuple[str, int]]]:
     if header is None:
         _fail(
             "The text does not start as an OpenQASM 2 program",
-            "'OPENQASM 2.0;' first",
+            "'OPENQASM 2.0;' first (from_qasm3 reads OpenQASM 3)",
             program.strip()[:40],
         )
     unsupported = _UNSUPPORTED.search(program)

@@ -165,3 +165,8 @@ def test_mutated_programs_give_a_circuit_or_one_of_our_errors(data):
     text = text[:at] + data.draw(st.sampled_from(pieces)) + text[at + length :]
     with contextlib.suppress(QstoreError):
         assert isinstance(from_qasm(text), UnifiedCircuit)
+
+
+def test_openqasm_3_is_pointed_to_its_reader():
+    with pytest.raises(ConversionError, match="from_qasm3"):
+        from_qasm("OPENQASM 3.0; qubit q;")
