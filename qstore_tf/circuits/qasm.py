@@ -173,9 +173,7 @@ def _simpler(operation: Operation, n_qubits: int) -> list[Operation]:
     ]
 
 
-def _many_controlled_x(
-    controls: tuple[int, ...], target: int, n_qubits: int
-) -> list[Operation]:
+def _many_controlled_x(controls: tuple[int, ...], target: int, n_qubits: int) -> list[Operation]:
     line = cirq.LineQubit.range(n_qubits)
     free = [line[q] for q in range(n_qubits) if q != target and q not in controls]
     parts = cirq.decompose_multi_controlled_x([line[q] for q in controls], line[target], free)
