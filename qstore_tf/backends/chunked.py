@@ -6,6 +6,7 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 import tensorflow as tf
+from tensorflow.python.ops import control_flow_util
 
 from qstore_tf.backends.base import Backend
 from qstore_tf.circuits.observables import PauliSum
@@ -185,7 +186,8 @@ def in_chunks(
 ) -> tf.Tensor:
     """Returns `run(inputs, theta, initial)` with at most `rows` rows of the batch at a time.
 
-    Works while tracing with a batch of unknown size too. The gradient runs each piece again
+    Works while tracing with a batch of unknown size too, except for XLA, where such a batch runs in
+    one piece. The gradient runs each piece again
     instead of keeping what lies between; it can itself be differentiated.
 
     Args:
@@ -200,7 +202,7 @@ def in_chunks(
     batch = inputs.shape[0]
     if rows is None or (batch is not None and batch <= rows):
         return run(inputs, theta, initial)
-    if batch is None and rows >= _ALWAYS_FITS:
+    if batch is None and (rows >= _ALWAYS_FITS or _compiles()):
         return run(inputs, theta, initial)
     starts = [] if initial is None else [initial]
 
@@ -213,6 +215,11 @@ def in_chunks(
     if batch is not None:
         return parts()
     return tf.cond(tf.shape(inputs)[0] <= rows, whole, parts)
+
+
+def _compiles() -> bool:
+    """Whether what is being traced is for XLA, which cannot cut a batch of unknown size."""
+    return bool(control_flow_util.GraphOrParentsInXlaContext(tf.compat.v1.get_default_graph()))
 
 
 @tf.autograph.experimental.do_not_convert

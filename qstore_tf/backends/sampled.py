@@ -289,5 +289,7 @@ def _from_shots(
         return (first, tf.reduce_mean(values**2, axis=0)) if with_second else (first,)
 
     row = tf.TensorSpec([n_observables], tf.float64)
-    moments = tf.map_fn(of_row, drawn, fn_output_signature=(row,) * (1 + with_second))
+    moments = tf.map_fn(
+        of_row, drawn, fn_output_signature=(row,) * (1 + with_second), parallel_iterations=1
+    )
     return moments[0], moments[1] if with_second else None

@@ -7,11 +7,13 @@ import textwrap
 import numpy as np
 import pytest
 import tensorflow as tf
+from tensorflow import keras
 
 from qstore_tf import backends
 from qstore_tf.backends import Backend, Capabilities, Chunked, Native, TensorFlow, chunked
 from qstore_tf.circuits import parse_observables
 from qstore_tf.errors import ConfigurationError, MemoryLimitError
+from qstore_tf.layers import QuantumLayer
 from qstore_tf.ops import memory
 from qstore_tf.testing.random_circuits import random_program, random_values
 
@@ -117,6 +119,25 @@ def test_pieces_compile_with_xla():
     whole = gradients(lambda *g: TensorFlow().expectation(program, observables, *g), given)
     for ours, theirs in zip(run(*given), whole, strict=True):
         np.testing.assert_allclose(ours, theirs, atol=1e-5)
+
+
+@pytest.mark.parametrize("max_rows", [4, 1000])
+def test_models_with_a_limit_compile_with_xla(max_rows):
+    backend = backends.get("tensorflow", max_rows=max_rows)
+    layer = QuantumLayer(2, backend=backend)
+    model = keras.Sequential([keras.Input((2,)), layer, keras.layers.Dense(1)])
+    model.compile("adam", "mse", jit_compile=True)
+    data = np.random.default_rng(0).normal(size=(ROWS, 2)).astype("float32")
+    losses = model.fit(data, data[:, :1], batch_size=8, epochs=2, verbose=0).history["loss"]
+    assert np.all(np.isfinite(losses))
+    values = TensorFlow().expectation(
+        layer._options.evolution(2).on_features(2),
+        layer._options.observables(2),
+        data,
+        layer.theta.numpy(),
+    )
+    expected = model.layers[-1](values)
+    np.testing.assert_allclose(model.predict(data, verbose=0), expected, atol=1e-5)
 
 
 @pytest.mark.parametrize("name", NAMES)
