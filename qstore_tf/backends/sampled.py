@@ -11,15 +11,20 @@ import numpy as np
 import tensorflow as tf
 
 from qstore_tf.backends.base import Backend
+from qstore_tf.backends.chunked import Chunked, in_chunks
 from qstore_tf.circuits import grouping
 from qstore_tf.circuits.grouping import Measurement, Readout
 from qstore_tf.circuits.observables import PauliSum
 from qstore_tf.circuits.program import Program
 from qstore_tf.errors import ConfigurationError, describe
-from qstore_tf.ops.inputs import check_observables, prepare
+from qstore_tf.ops.inputs import check_observables, check_sampling, prepare
 
 # Up to so many numbers, what each basis state is worth is kept in a table.
 _LARGEST_TABLE = 1 << 22
+# Of a drawn shot: its index, the random number it comes from, and room to sort one of them.
+_DRAW_BYTES = 24
+# Larger batches are drawn in pieces.
+_MOST_DRAWN_BYTES = 1 << 28
 
 
 class Sampled(Backend):
@@ -29,6 +34,9 @@ class Sampled(Backend):
     by qubit. Each group is run with its own `shots`, the changes of basis at the end of the
     circuit, all groups in one call of the backend. Estimates are unbiased. Identity terms are
     exact. Strings of one group are read from the same shots, so their errors are correlated.
+
+    A batch whose shots would take more than 256 MiB, or more than the `memory_limit` of the
+    backend, is drawn in pieces, each with a seed that follows from the given one.
 
     States are normalized where they are drawn from, so an initial state that is not of length 1
     gives the expectations of one that is. Where inputs, theta or an initial state are not
@@ -153,16 +161,27 @@ class Sampled(Backend):
         observables = tuple(observables)
         check_observables(observables, program.n_qubits)
         plan = _measurement(program, observables)
-        dtype, batch = inputs.dtype, tf.shape(inputs)[0]
-        mean = tf.zeros([batch, len(observables)], tf.float64) + plan.constants
-        variance = tf.zeros_like(mean)
+        dtype = inputs.dtype
+        seed = check_sampling(self.shots, seed)
         inputs, theta, initial, finite = _only_finite(inputs, theta, initial)
-        if plan.groups:
-            drawn = self._draw(plan, inputs, theta, initial, seed)
-            for first, second in _moments(plan, drawn, program.n_qubits, with_error):
-                mean += first
-                if with_error:
-                    variance += tf.maximum(second - tf.square(first), 0.0)
+
+        def run(numbered: tf.Tensor, theta: tf.Tensor, initial: tf.Tensor | None) -> tf.Tensor:
+            mean = tf.zeros([tf.shape(numbered)[0], len(observables)], tf.float64) + plan.constants
+            variance = tf.zeros_like(mean)
+            if plan.groups:
+                drawn = self._draw(plan, numbered[:, 1:], theta, initial, _seed_of(seed, numbered))
+                for first, second in _moments(plan, drawn, program.n_qubits, with_error):
+                    mean += first
+                    if with_error:
+                        variance += tf.maximum(second - tf.square(first), 0.0)
+            return tf.concat([mean, variance], axis=1)
+
+        numbers = tf.cast(tf.range(tf.shape(inputs)[0]), dtype)[:, None]
+        numbers.set_shape([inputs.shape[0], 1])
+        numbered = tf.concat([numbers, inputs], axis=1)
+        rows = self._rows(len(plan.groups))
+        estimated = in_chunks(run, rows, numbered, theta, initial, tf.float64)
+        mean, variance = tf.split(estimated, 2, axis=1)
         if with_error:
             # Over shots - 1 for the variance of one shot, over shots for that of their mean.
             measured = np.any([np.any(r.coefficients, axis=0) for r in plan.readouts], axis=0)
@@ -175,6 +194,12 @@ class Sampled(Backend):
             values.set_shape([inputs.shape[0], len(observables)])
             results.append(values)
         return results[0], results[1]
+
+    def _rows(self, n_groups: int) -> int:
+        """How many rows of a batch are drawn at a time."""
+        limit = self.backend.memory_limit if isinstance(self.backend, Chunked) else None
+        limit = _MOST_DRAWN_BYTES if limit is None else limit
+        return max(1, limit // (_DRAW_BYTES * self.shots * max(1, n_groups)))
 
     def _draw(
         self,
@@ -218,6 +243,13 @@ def check_shots(shots: Any) -> int:
 @lru_cache(maxsize=256)
 def _measurement(program: Program, observables: tuple[PauliSum, ...]) -> Measurement:
     return grouping.measurement(program, observables)
+
+
+def _seed_of(seed: tf.Tensor, numbered: tf.Tensor) -> tf.Tensor:
+    """The seed of a piece of a batch, by the number of its first row; of the first, `seed`."""
+    first = tf.cast(tf.reduce_sum(numbered[:1, 0]), tf.int64)
+    folded = tf.random.experimental.stateless_fold_in(seed, first)
+    return tf.where(first == 0, seed, folded)
 
 
 def _only_finite(

@@ -312,3 +312,32 @@ def test_the_check_of_the_backend_is_asked() -> None:
 
     with pytest.raises(ConfigurationError, match="no gates here"):
         Sampled(Wet(), 10).check(PROGRAM)
+
+
+@BOTH
+def test_large_batches_are_drawn_in_pieces(name: str) -> None:
+    shots, rows, batch = 400, 8, 45
+    draws = len(sampled._measurement(PROGRAM, OBSERVABLES).groups) * shots
+    limited = Sampled(
+        backends.get(name, memory_limit=rows * draws * sampled._DRAW_BYTES + 1), shots
+    )
+    inputs = np.tile(INPUTS, (batch, 1))[:batch].astype(np.float32)
+    given = (PROGRAM, OBSERVABLES, inputs, THETA.astype(np.float32))
+    mean, error = limited.expectation_and_error(*given, seed=[5, 6])
+    exact = np.tile(EXACT, (batch, 1))[:batch]
+    assert np.all(abs(mean - exact) <= 5 * np.asarray(error) + 1e-6)
+    # Not the same draws again in each piece.
+    assert len(np.unique(np.asarray(mean)[::2, 0])) > batch // 4
+    np.testing.assert_array_equal(limited.expectation(*given, seed=[5, 6]), mean)
+    assert np.any(limited.expectation(*given, seed=[5, 7]) != mean)
+
+    @tf.function(input_signature=[tf.TensorSpec([None, inputs.shape[1]])])
+    def traced(inputs: tf.Tensor) -> tf.Tensor:
+        return limited.expectation(PROGRAM, OBSERVABLES, inputs, given[3], seed=[5, 6])
+
+    for size in (batch, rows, 3, 0):
+        np.testing.assert_allclose(
+            traced(inputs[:size]),
+            limited.expectation(PROGRAM, OBSERVABLES, inputs[:size], given[3], seed=[5, 6]),
+            atol=1e-12,
+        )
