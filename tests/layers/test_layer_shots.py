@@ -301,7 +301,7 @@ def test_fit_with_100_shots_learns() -> None:
         [
             keras.Input((2,)),
             keras.layers.Dense(2),
-            QuantumLayer(2, 1, backend="native", gradient="parameter_shift", shots=100, seed=1),
+            QuantumLayer(2, 1, gradient="parameter_shift", shots=100, seed=1),
             keras.layers.Dense(1, activation="sigmoid"),
         ]
     )
@@ -323,22 +323,23 @@ def test_a_saved_model_goes_on_where_it_was(tmp_path: Path) -> None:
     clone = keras.models.clone_model(model)
     clone.load_weights(tmp_path / "model.weights.h5")
     expected = model(x).numpy()
-    np.testing.assert_array_equal(loaded(x), expected)
-    np.testing.assert_array_equal(clone(x), expected)
+    # The same draws: a twentieth is the least that another one would change.
+    np.testing.assert_allclose(loaded(x), expected, atol=1e-6)
+    np.testing.assert_allclose(clone(x), expected, atol=1e-6)
     assert np.any(keras.models.clone_model(model)(x) != expected)
     model.export(tmp_path / "saved", verbose=False)
     saved = tf.saved_model.load(str(tmp_path / "saved"))
     first = np.asarray(saved.serve(x))
-    np.testing.assert_array_equal(first, model(x))
+    np.testing.assert_allclose(first, model(x), atol=1e-6)
     assert np.any(first != np.asarray(saved.serve(x)))
 
 
 def test_a_sampled_backend_is_shots() -> None:
-    backend = Sampled(backends.get("native", num_threads=1), 30)
+    backend = Sampled(backends.get("tensorflow"), 30)
     layer = QuantumLayer(2, 1, backend=backend)
     config = layer.get_config()
     assert config["shots"] == 30
-    assert config["backend"] == {"name": "native", "options": {"num_threads": 1}}
+    assert config["backend"] == {"name": "tensorflow", "options": {}}
     layer(features(2))
     with pytest.raises(ConfigurationError, match="its own shots"):
         QuantumLayer(2, 1, backend=backend, shots=20)

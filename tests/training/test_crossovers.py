@@ -4,6 +4,7 @@ import json
 
 import pytest
 
+from qstore_tf.ops import library
 from qstore_tf.training import crossovers
 from qstore_tf.training.crossovers import Case, Grid, Row
 
@@ -107,6 +108,7 @@ def test_rows_are_told_as_text_and_as_data():
 
 def test_what_is_measurable_here_is_what_is_available():
     names = crossovers.measurable()
-    assert {"native", "tensorflow", "qsim"} <= set(names) and "local_cpu" not in names
+    assert {"tensorflow", "qsim"} <= set(names) and "local_cpu" not in names
+    assert ("native" in names) == library.available()
     facts = crossovers.machine(names, threads=2)
     assert facts["threads"] == 2 and facts["tensorflow"] and facts["qsimcirq"]
