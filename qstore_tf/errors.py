@@ -47,6 +47,22 @@ class BackendError(QstoreError, RuntimeError):
     """A simulator beneath failed while it ran; the message names the row of the batch."""
 
 
+class WorkerLostError(QstoreError, RuntimeError):
+    """Another worker of the same training run went away; what it did last is in its own log."""
+
+
+class StartTimeoutError(QstoreError, TimeoutError):
+    """Workers that did not come in time; the message names them."""
+
+
+class WorkerMismatchError(ConfigurationError):
+    """Workers that do not fit together: versions, seeds, addresses or data differ."""
+
+
+class CheckpointError(QstoreError, RuntimeError):
+    """A checkpoint that cannot be written or read."""
+
+
 class MemoryLimitError(QstoreError, MemoryError):
     """A computation that needs more memory than there is, refused before it starts."""
 
