@@ -21,6 +21,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from qstore_tf import backends as backends
     from qstore_tf import circuits as circuits
+    from qstore_tf import distribute as distribute
     from qstore_tf import gradients as gradients
     from qstore_tf import layers as layers
     from qstore_tf import optimizers as optimizers
@@ -31,12 +32,13 @@ __all__ = [
     "__version__",
     "backends",
     "circuits",
+    "distribute",
     "gradients",
     "layers",
     "optimizers",
 ]
 
-_MODULES = ("backends", "circuits", "gradients", "layers", "optimizers")
+_MODULES = ("backends", "circuits", "distribute", "gradients", "layers", "optimizers")
 
 try:
     __version__ = version("qstore-tf")

@@ -1,0 +1,83 @@
+"""One connection between two workers: a line of JSON a message, read with bounds.
+
+The port is open to whoever reaches it, as TensorFlow's own is: what comes in may be anything, and
+nothing in it is run or trusted beyond numbers and short texts.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import socket
+import threading
+from typing import Any
+
+# The greeting of this protocol; what answers with anything else is no worker that waits for us.
+GREETING = "qstore-workers-1"
+LONGEST = 1 << 16
+
+# A peer whose machine vanished without a word is given up after about 30 s.
+_KEEPALIVE = (("TCP_KEEPIDLE", 10), ("TCP_KEEPINTVL", 5), ("TCP_KEEPCNT", 4))
+
+Message = dict[str, Any]
+
+
+class Channel:
+    """Sends and receives messages over a socket; any thread may send, one may receive."""
+
+    def __init__(self, connection: socket.socket) -> None:
+        """Takes over a connected socket."""
+        self._socket = connection
+        self._socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        self._socket.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
+        for name, value in _KEEPALIVE:
+            if hasattr(socket, name):
+                self._socket.setsockopt(socket.IPPROTO_TCP, getattr(socket, name), value)
+        self._received = b""
+        self._sending = threading.Lock()
+
+    def send(self, message: Message) -> None:
+        """Sends one message.
+
+        Raises:
+            OSError: The peer is gone.
+        """
+        line = json.dumps(message).encode() + b"\n"
+        if len(line) > LONGEST:
+            raise ValueError(f"A message of {len(line)} bytes is longer than {LONGEST}")
+        with self._sending:
+            self._socket.sendall(line)
+
+    def receive(self, timeout: float | None = None) -> Message | None:
+        """Waits for the next message.
+
+        Args:
+            timeout: Seconds without a byte after which it gives up; None waits for ever.
+
+        Returns:
+            The message, or None where the peer closed the connection or speaks another language.
+
+        Raises:
+            OSError: The connection broke.
+            TimeoutError: Nothing came in time.
+        """
+        self._socket.settimeout(timeout)
+        while b"\n" not in self._received:
+            if len(self._received) > LONGEST:
+                return None
+            got = self._socket.recv(4096)
+            if not got:
+                return None
+            self._received += got
+        line, _, self._received = self._received.partition(b"\n")
+        try:
+            message = json.loads(line)
+        except (ValueError, RecursionError):
+            return None
+        return message if isinstance(message, dict) else None
+
+    def close(self) -> None:
+        """Closes the connection; the peer's `receive` returns None."""
+        with contextlib.suppress(OSError):  # closed by the peer already
+            self._socket.shutdown(socket.SHUT_RDWR)
+        self._socket.close()

@@ -1,0 +1,123 @@
+"""How a worker's process ends: with the exit code that tells its supervisor what to do next."""
+
+from __future__ import annotations
+
+import os
+import sys
+import threading
+import time
+from types import TracebackType
+from typing import NoReturn
+
+import tensorflow as tf
+from tensorflow.python.eager import context  # to end collectives that wait for a lost worker
+
+from qstore_tf.distribute.exit_codes import ExitCode
+from qstore_tf.distribute.group import Group
+from qstore_tf.errors import (
+    ConfigurationError,
+    InputError,
+    StartTimeoutError,
+    WorkerLostError,
+    describe,
+)
+
+# How long the main thread has to come out of TensorFlow by itself, and a process to end.
+_GRACE = 15.0
+# A worker that dies takes TensorFlow's connections with it at the same time as ours.
+_NEWS = 2.0
+
+_CODES: tuple[tuple[type[BaseException], ExitCode], ...] = (
+    (WorkerLostError, ExitCode.PEER_LOST),
+    (StartTimeoutError, ExitCode.START_TIMEOUT),
+    (ConfigurationError, ExitCode.PERMANENT),
+    (InputError, ExitCode.PERMANENT),
+)
+
+_group: Group | None = None
+_in_charge = False
+
+
+def take_charge() -> None:
+    """Has uncaught errors end the process with the exit code that fits them."""
+    global _in_charge
+    if not _in_charge:
+        _in_charge = True
+        sys.excepthook = _uncaught
+
+
+def belongs_to(group: Group) -> None:
+    """Tells which group this process leaves when it ends."""
+    global _group
+    _group = group
+
+
+def interrupt(error: WorkerLostError) -> None:
+    """Brings the main thread out of the step in which it waits for a lost worker.
+
+    It gets TensorFlow's error there; where that goes uncaught, the process ends with `PEER_LOST`.
+    """
+    context.context().abort_collective_ops(tf.errors.UNAVAILABLE, str(error))
+    time.sleep(_GRACE)
+    leave_at_once(error)
+
+
+def leave_at_once(error: BaseException) -> NoReturn:
+    """Ends the process from any thread, with the error's message and its exit code."""
+    _say(error)
+    _exit(_code(error))
+
+
+def stop_here(code: ExitCode) -> NoReturn:
+    """Ends the process by `SystemExit`, and by force where that takes too long.
+
+    TensorFlow waits for all workers when a process ends; one that was killed never comes.
+    """
+    timer = threading.Timer(_GRACE, _exit, args=(code,))
+    timer.daemon = True
+    timer.start()
+    raise SystemExit(int(code))
+
+
+def never_connected() -> StartTimeoutError:
+    """Returns the error of a process whose TensorFlow never got through to the others."""
+    return StartTimeoutError(
+        describe(
+            "The workers met, but TensorFlow could not connect all of them in time",
+            expected="every worker's port to be reachable from every other worker",
+            hint="Check that no firewall or network policy stands between the workers",
+        )
+    )
+
+
+def _uncaught(kind: type[BaseException], error: BaseException, trace: TracebackType | None) -> None:
+    sys.__excepthook__(kind, error, trace)
+    group, loss = _group, None
+    if group is not None:
+        if isinstance(error, tf.errors.OpError):
+            deadline = time.monotonic() + _NEWS
+            while group.lost is None and time.monotonic() < deadline:
+                time.sleep(0.05)
+        loss = group.lost
+        group.abandon()
+    if loss is not None:
+        _say(loss)
+        _exit(ExitCode.PEER_LOST)
+    code = _code(error)
+    if group is not None or code != 1:
+        _exit(code)
+
+
+def _code(error: BaseException) -> int:
+    return next((code for kind, code in _CODES if isinstance(error, kind)), 1)
+
+
+def _say(error: BaseException) -> None:
+    print(f"{type(error).__name__}: {error}", file=sys.stderr, flush=True)
+
+
+def _exit(code: int) -> NoReturn:
+    """Ends the process without TensorFlow's own end, which waits for the workers that are lost."""
+    sys.stdout.flush()
+    sys.stderr.flush()
+    os._exit(int(code))

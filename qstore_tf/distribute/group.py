@@ -1,0 +1,206 @@
+"""The workers of a run after they met: exchange of small values, and word of who is gone."""
+
+from __future__ import annotations
+
+import logging
+import threading
+from collections.abc import Callable
+from typing import Any
+
+from qstore_tf.distribute.channel import Channel, Message
+from qstore_tf.distribute.cluster import Cluster
+from qstore_tf.distribute.meeting import Meeting, lost
+from qstore_tf.errors import WorkerLostError, WorkerMismatchError, describe
+
+_log = logging.getLogger(__name__)
+
+Handler = Callable[[int, Message], None]
+
+
+class Group:
+    """Talks with the other workers through the chief; a thread a connection listens.
+
+    Alone, without other workers, everything works and returns at once.
+
+    Example:
+        >>> group = Group(Meeting(Cluster(("127.0.0.1:2222",), 0)))
+        >>> group.exchange("samples", 60_000)
+        [60000]
+    """
+
+    def __init__(
+        self, meeting: Meeting, on_loss: Callable[[WorkerLostError], None] | None = None
+    ) -> None:
+        """Starts to listen.
+
+        Args:
+            meeting: How the workers met.
+            on_loss: Called once, on a thread of its own, when a worker is lost.
+        """
+        self.cluster: Cluster = meeting.cluster
+        self._channels = meeting.channels
+        self._on_loss = on_loss
+        self._changed = threading.Condition()
+        self._lost: WorkerLostError | None = None
+        self._left: set[int] = set()
+        self._closed = False
+        self._turn = 0
+        self._given: dict[int, dict[int, Message]] = {}
+        self._results: dict[int, Message] = {}
+        self._handlers: dict[str, Handler] = {
+            "give": self._take,
+            "result": self._settle,
+            "bye": lambda index, message: self._left.add(index),
+            "lost": lambda index, message: self._lose(int(message["index"])),
+        }
+        self._threads = [
+            threading.Thread(target=self._listen, args=item, name="qstore-group", daemon=True)
+            for item in self._channels.items()
+        ]
+        for thread in self._threads:
+            thread.start()
+
+    @property
+    def lost(self) -> WorkerLostError | None:
+        """The error that says who was lost, or None as long as all are there."""
+        return self._lost
+
+    def handle(self, kind: str, handler: Handler) -> None:
+        """Has messages of a kind go to a function (sender's index, message); it must not wait."""
+        self._handlers[kind] = handler
+
+    def send(self, index: int, message: Message) -> None:
+        """Sends a message to the chief (0) or, on the chief, to any worker; or to itself.
+
+        A peer that is gone does not raise here: word of it comes through `lost`.
+        """
+        if index == self.cluster.index:
+            self._handlers[message["kind"]](index, message)
+            return
+        try:
+            self._channels[index].send(message)
+        except OSError:
+            self._lose(index)
+
+    def tell_all(self, message: Message) -> None:
+        """On the chief: sends a message to every worker, itself too."""
+        for index in range(len(self.cluster.workers)):
+            self.send(index, message)
+
+    def exchange(self, name: str, value: Any) -> list[Any]:
+        """Gives a value to all and returns those of all, by index; waits for every worker.
+
+        All workers must make the same exchanges in the same order, from one thread.
+
+        Args:
+            name: What the value is.
+            value: A small value that JSON can hold.
+
+        Raises:
+            WorkerLostError: A worker went away.
+            WorkerMismatchError: The workers are at different exchanges: they run different code.
+        """
+        turn, self._turn = self._turn, self._turn + 1
+        self.send(0, {"kind": "give", "turn": turn, "name": name, "value": value})
+        with self._changed:
+            self._changed.wait_for(lambda: turn in self._results or self._lost is not None)
+            result = self._results.pop(turn, None)
+        if result is None:
+            assert self._lost is not None
+            raise self._lost
+        if "error" in result:
+            raise WorkerMismatchError(str(result["error"]))
+        return list(result["values"])
+
+    def wait(self, condition: Callable[[], bool], timeout: float | None = None) -> bool:
+        """Waits until a condition that handlers bring about is true.
+
+        Raises:
+            WorkerLostError: A worker went away meanwhile.
+        """
+        with self._changed:
+            self._changed.wait_for(lambda: condition() or self._lost is not None, timeout)
+            if not condition() and self._lost is not None:
+                raise self._lost
+            return condition()
+
+    def changed(self) -> None:
+        """Wakes who waits."""
+        with self._changed:
+            self._changed.notify_all()
+
+    def leave(self) -> None:
+        """Says good-bye, so that the others do not take the end of this process for a loss."""
+        if self._closed:
+            return
+        self._closed = True
+        for index in self._channels:
+            self.send(index, {"kind": "bye"})
+        for channel in self._channels.values():
+            channel.close()
+
+    def abandon(self) -> None:
+        """Closes the connections without a word: to the others, this worker is lost."""
+        self._closed = True
+        for channel in self._channels.values():
+            channel.close()
+
+    def _listen(self, index: int, channel: Channel) -> None:
+        while True:
+            try:
+                message = channel.receive()
+            except OSError:
+                message = None
+            if message is None:
+                if index not in self._left and not self._closed:
+                    self._lose(index)
+                return
+            try:
+                self._handlers[message["kind"]](index, message)
+            except (KeyError, TypeError, ValueError) as error:
+                _log.error("Worker %d sent what is no message of ours (%r)", index, error)
+                self._channels[index].close()
+                self._lose(index)
+                return
+
+    def _lose(self, index: int) -> None:
+        with self._changed:
+            if self._lost is not None or self._closed:
+                return
+            self._lost = lost(self.cluster, index)
+            self._changed.notify_all()
+        if self.cluster.is_chief:
+            for other in self._channels:
+                if other != index and other not in self._left:
+                    self.send(other, {"kind": "lost", "index": index})
+        if self._on_loss is not None:
+            threading.Thread(target=self._on_loss, args=(self._lost,), daemon=True).start()
+
+    def _take(self, index: int, message: Message) -> None:
+        """On the chief: keeps what a worker gave, and answers when all have given."""
+        with self._changed:
+            given = self._given.setdefault(message["turn"], {})
+            given[index] = message
+            complete = len(given) == len(self.cluster.workers)
+            if complete:
+                del self._given[message["turn"]]
+        if not complete:
+            return
+        names = {index: given[index]["name"] for index in sorted(given)}
+        answer: Message = {"kind": "result", "turn": message["turn"]}
+        if len(set(names.values())) == 1:
+            answer["values"] = [given[index]["value"] for index in sorted(given)]
+        else:
+            answer["error"] = describe(
+                "The workers do different things at the same point of the training",
+                expected="the same calls in the same order on every worker",
+                received=", ".join(f"worker {i}: {name}" for i, name in names.items()),
+                hint="Run the same script everywhere, without 'if' on the worker's index around "
+                "fit, evaluate or predict",
+            )
+        self.tell_all(answer)
+
+    def _settle(self, index: int, message: Message) -> None:
+        with self._changed:
+            self._results[message["turn"]] = message
+            self._changed.notify_all()

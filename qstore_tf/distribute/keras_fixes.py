@@ -1,0 +1,165 @@
+"""What Keras 3 gets wrong under a multi-worker strategy, put right from outside.
+
+Keras 3 (seen in 3.3 to 3.16, https://github.com/keras-team/keras/issues/20585) cannot run `fit` on
+several workers: it reduces a whole tuple of distributed values at once to find out the shapes of
+the first batch, and it reduces the logs, scalars, along an axis 0 that they do not have. Further,
+Keras 3 and tf_keras give every worker's share of a batch the same weight: where the last batch of
+an epoch does not divide evenly, its samples count unequally, and the gradient is not that of a
+single process. `apply` replaces those places; on one worker they are left alone.
+`tests/distribute/test_keras_fixes.py` says when a release of Keras needs one of them no more.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import threading
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import tensorflow as tf
+from tensorflow import keras
+from tensorflow.python.eager import context
+
+_trainer: Any = None
+if not keras.__version__.startswith("2."):
+    from keras.src.backend.tensorflow import trainer
+
+    _trainer = trainer
+
+_applied = False
+_share = threading.local()
+
+
+def apply() -> None:
+    """Puts the fixes in place, once; later calls do nothing."""
+    global _applied
+    if _applied:
+        return
+    _applied = True
+    if _trainer is None:
+        _weigh_shares(keras.Model, keras.optimizers.Optimizer, "compute_gradients")
+        return
+    _replace(_trainer, "reduce_per_replica", _reduce_per_replica)
+    _replace(_trainer.TensorFlowTrainer, "_maybe_symbolic_build", _maybe_symbolic_build)
+    _weigh_shares(_trainer.TensorFlowTrainer, keras.optimizers.Optimizer, "scale_loss")
+
+
+def tensorflow_is_at_work() -> bool:
+    """Whether TensorFlow's devices are set up, after which no server for workers can start."""
+    return bool(context.context()._initialized)
+
+
+def seed_set_before() -> int | None:
+    """The seed given to `keras.utils.set_random_seed` or `tf.random.set_seed`, if any."""
+    seed = context.global_seed()
+    return None if seed is None else int(seed)
+
+
+def spans_workers(strategy: tf.distribute.Strategy) -> bool:
+    """Whether a strategy trains on more than one worker."""
+    return isinstance(strategy, tf.distribute.MultiWorkerMirroredStrategy) and bool(
+        strategy.extended._in_multi_worker_mode()
+    )
+
+
+def _replace(owner: Any, name: str, replacement: Callable[..., Any]) -> None:
+    original = getattr(owner, name)
+
+    def replaced(*args: Any, **kwargs: Any) -> Any:
+        return replacement(original, *args, **kwargs)
+
+    replaced.__name__, replaced.__doc__ = name, original.__doc__
+    setattr(owner, name, replaced)
+
+
+def _reduce_per_replica(
+    original: Callable[..., Any], values: Any, strategy: tf.distribute.Strategy, reduction: str
+) -> Any:
+    if not spans_workers(strategy) or reduction not in ("auto", "mean", "sum"):
+        return original(values, strategy, reduction)
+    how = "SUM" if reduction == "sum" else "MEAN"
+    flat = tf.nest.flatten(values)
+    if len(flat) > 1 and all(tf.is_tensor(v) and v.shape == () for v in flat):
+        # One message for all of them: a message's time hardly depends on its size.
+        dtypes = [value.dtype for value in flat]
+        together = tf.stack([tf.cast(value, tf.float64) for value in flat])
+        reduced = tf.unstack(strategy.reduce(how, together, axis=None))
+        flat = [tf.cast(value, dtype) for value, dtype in zip(reduced, dtypes, strict=True)]
+    else:
+        flat = [strategy.reduce(how, value, axis=None) for value in flat]
+    return tf.nest.pack_sequence_as(values, flat)
+
+
+def _maybe_symbolic_build(
+    original: Callable[..., Any], self: Any, iterator: Any = None, data_batch: Any = None
+) -> Any:
+    strategy = self._distribute_strategy
+    if strategy is None or iterator is None or not spans_workers(strategy):
+        return original(self, iterator, data_batch)
+    for _, _, batches in iterator:
+        data_batch = tf.nest.map_structure(
+            lambda value: strategy.experimental_local_results(value)[0], next(batches)
+        )
+        break
+    return original(self, None, data_batch)
+
+
+def _weigh_shares(model: Any, optimizer: Any, place: str) -> None:
+    """Has each worker's loss, or gradient, count by its share of the batch's samples."""
+
+    def step(original: Callable[..., Any], self: Any, data: Any) -> Any:
+        with _sharing(data):
+            return original(self, data)
+
+    def scale_loss(original: Callable[..., Any], self: Any, loss: Any) -> Any:
+        weight = getattr(_share, "weight", None)
+        return original(self, loss if weight is None else loss * tf.cast(weight, loss.dtype))
+
+    def compute_gradients(original: Callable[..., Any], self: Any, *args: Any, **kw: Any) -> Any:
+        weight = getattr(_share, "weight", None)
+        pairs = original(self, *args, **kw)
+        if weight is None:
+            return pairs
+        return [(_times(gradient, weight), variable) for gradient, variable in pairs]
+
+    _replace(model, "train_step", step)
+    _replace(optimizer, place, scale_loss if place == "scale_loss" else compute_gradients)
+
+
+def _times(gradient: Any, weight: tf.Tensor) -> Any:
+    if gradient is None:
+        return None
+    factor = tf.cast(weight, gradient.dtype)
+    if isinstance(gradient, tf.IndexedSlices):
+        return tf.IndexedSlices(gradient.values * factor, gradient.indices, gradient.dense_shape)
+    return gradient * factor
+
+
+@contextlib.contextmanager
+def _sharing(data: Any) -> Iterator[None]:
+    """Sets the weight of this replica's loss while its step is traced.
+
+    Keras sums the replicas' gradients of mean losses, each divided by the number of replicas. With
+    the weight, replicas x own samples / all samples, it is the gradient of the mean over all.
+    """
+    replica = tf.distribute.get_replica_context()
+    size = _batch_size(data)
+    # A batch of static size comes from a dataset without remainder: all shares are the same.
+    if replica is None or replica.num_replicas_in_sync == 1 or not tf.is_tensor(size):
+        yield
+        return
+    own = tf.cast(size, tf.float32)
+    total = replica.all_reduce(tf.distribute.ReduceOp.SUM, own)
+    _share.weight = replica.num_replicas_in_sync * own / tf.maximum(total, 1.0)
+    try:
+        yield
+    finally:
+        _share.weight = None
+
+
+def _batch_size(data: Any) -> int | tf.Tensor | None:
+    for value in tf.nest.flatten(data):
+        if tf.is_tensor(value) and value.shape.rank != 0:
+            static = value.shape[0] if value.shape.rank is not None else None
+            return static if static is not None else tf.shape(value)[0]
+    return None

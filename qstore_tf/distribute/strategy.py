@@ -1,0 +1,202 @@
+"""`multi_worker_strategy`: from a description of the workers to a strategy that trains on them."""
+
+from __future__ import annotations
+
+import atexit
+import platform
+import secrets
+import signal
+import threading
+from collections.abc import Sequence
+
+import numpy as np
+import tensorflow as tf
+from tensorflow import keras
+
+from qstore_tf import __version__
+from qstore_tf.distribute import ending, keras_fixes
+from qstore_tf.distribute.cluster import Cluster, cluster_from
+from qstore_tf.distribute.group import Group
+from qstore_tf.distribute.meeting import Meeting, meet
+from qstore_tf.distribute.stopping import StopAgreement
+from qstore_tf.errors import ConfigurationError, WorkerLostError, describe
+
+_made: Workers | None = None
+
+
+class Workers:
+    """What a process knows of the run it takes part in; one a process.
+
+    Args:
+        group: The workers, and how to talk with them.
+        seed: The seed that all of them share.
+    """
+
+    def __init__(self, group: Group, seed: int) -> None:
+        """Begins to listen for those who ask to stop."""
+        self.group = group
+        self.seed = seed
+        self.stopping = StopAgreement(group)
+
+
+def current() -> Workers | None:
+    """The run that `multi_worker_strategy` made this process part of, or None."""
+    return _made
+
+
+def multi_worker_strategy(
+    workers: Sequence[str] | None = None,
+    index: int | None = None,
+    *,
+    seed: int | None = None,
+    start_timeout: float = 300.0,
+) -> tf.distribute.MultiWorkerMirroredStrategy:
+    """Makes the strategy with which `model.fit` trains on all workers in lockstep.
+
+    Call it first, before any other work of TensorFlow's, with the same arguments on all workers,
+    and build and compile the model in `strategy.scope()`. Each step, every worker takes its share
+    of the global batch; gradients are summed over all; the weights stay the same everywhere.
+
+    The workers are those of the arguments, else those of `TF_CONFIG`, else those of an Indexed Job
+    of Kubernetes (`QSTORE_WORKERS`, `QSTORE_WORKER_ADDRESS`, `JOB_COMPLETION_INDEX`), else this
+    process alone.
+
+    Args:
+        workers: `host:port` of every worker, the chief first.
+        index: Which of them this process is.
+        seed: Goes to `keras.utils.set_random_seed` on every worker; the same on all, for workers
+            that shuffle alike. None takes the one set before, or has the chief draw one.
+        start_timeout: Seconds to wait for the other workers.
+
+    Returns:
+        The strategy: gradients travel by ring over gRPC, between GPUs by NCCL.
+
+    Raises:
+        ConfigurationError: The workers are described in part or wrongly, or TensorFlow is already
+            at work, or there is such a strategy already.
+        WorkerMismatchError: The workers' versions, seeds or lists of workers differ.
+        StartTimeoutError: Workers did not come in time.
+        WorkerLostError: One went away meanwhile.
+
+    Example:
+        >>> strategy = qs.distribute.multi_worker_strategy()
+        >>> with strategy.scope():
+        ...     model = keras.Sequential([keras.Input((4,)), qs.layers.QuantumLayer(4, 2)])
+        ...     model.compile("adam", "mse")
+        >>> model.fit(x, y, batch_size=32)
+    """
+    global _made
+    if _made is not None:
+        raise ConfigurationError(
+            describe(
+                "This process has a multi-worker strategy already",
+                expected="one call of multi_worker_strategy in a process",
+                hint="Keep the strategy of the first call",
+            )
+        )
+    ending.take_charge()
+    cluster = cluster_from(workers, index)
+    keras_fixes.apply()
+    if cluster is None:
+        return _alone(seed)
+    _check(start_timeout)
+    given = _seed(seed)
+    facts = {**_versions(), "the seed": given}
+    shared = {"seed": secrets.randbelow(2**31) if given is None else given}
+    meeting = meet(cluster, facts, shared, start_timeout)
+    guard = _Guard(start_timeout)
+    group = Group(meeting, on_loss=guard.lost)
+    ending.belongs_to(group)
+    atexit.register(group.leave)
+    strategy = _strategy(cluster)
+    guard.started()
+    # TensorFlow's own handler keeps SIGTERM to itself.
+    signal.signal(signal.SIGTERM, signal.SIG_DFL)
+    _made = Workers(group, int(meeting.shared["seed"]))
+    keras.utils.set_random_seed(_made.seed)
+    return strategy
+
+
+def _alone(seed: int | None) -> tf.distribute.MultiWorkerMirroredStrategy:
+    global _made
+    strategy = tf.distribute.MultiWorkerMirroredStrategy(
+        cluster_resolver=tf.distribute.cluster_resolver.SimpleClusterResolver(
+            tf.train.ClusterSpec({}), task_type="worker", task_id=0
+        )
+    )
+    given = _seed(seed)
+    drawn = secrets.randbelow(2**31) if given is None else given
+    _made = Workers(Group(Meeting(Cluster(("127.0.0.1:1",), 0))), drawn)
+    keras.utils.set_random_seed(drawn)
+    return strategy
+
+
+def _strategy(cluster: Cluster) -> tf.distribute.MultiWorkerMirroredStrategy:
+    resolver = tf.distribute.cluster_resolver.SimpleClusterResolver(
+        tf.train.ClusterSpec({"worker": list(cluster.workers)}),
+        task_type="worker",
+        task_id=cluster.index,
+        rpc_layer="grpc",
+    )
+    return tf.distribute.MultiWorkerMirroredStrategy(cluster_resolver=resolver)
+
+
+class _Guard:
+    """Ends a process that waits in TensorFlow for a worker that will never come."""
+
+    def __init__(self, timeout: float) -> None:
+        self._started = False
+        self._timer = threading.Timer(timeout, self._too_late)
+        self._timer.daemon = True
+        self._timer.start()
+
+    def started(self) -> None:
+        self._started = True
+        self._timer.cancel()
+
+    def lost(self, error: WorkerLostError) -> None:
+        if self._started:
+            ending.interrupt(error)
+        else:
+            ending.leave_at_once(error)
+
+    def _too_late(self) -> None:
+        if not self._started:
+            ending.leave_at_once(ending.never_connected())
+
+
+def _check(start_timeout: float) -> None:
+    if not start_timeout > 0:
+        raise ConfigurationError(
+            describe("start_timeout is no time", expected="seconds > 0", received=start_timeout)
+        )
+    if tf.executing_eagerly() and keras_fixes.tensorflow_is_at_work():
+        raise ConfigurationError(
+            describe(
+                "TensorFlow is already at work in this process",
+                expected="multi_worker_strategy to be called before any tensor, variable, layer "
+                "or dataset is made",
+                hint="Make it the first call of the script, right after the imports",
+            )
+        )
+
+
+def _seed(seed: int | None) -> int | None:
+    if seed is None:
+        found = keras_fixes.seed_set_before()
+        return None if found is None else int(found)
+    if isinstance(seed, bool) or not isinstance(seed, (int, np.integer)) or not 0 <= seed < 2**32:
+        raise ConfigurationError(
+            describe("seed is no seed", expected="an integer from 0 to 2**32 - 1", received=seed)
+        )
+    return int(seed)
+
+
+def _versions() -> dict[str, str]:
+    return {
+        "the version of qstore_tf": __version__,
+        "the version of TensorFlow": tf.__version__,
+        "the version of Keras": keras.__version__,
+        "the version of NumPy": np.__version__,
+        "the version of Python": ".".join(platform.python_version_tuple()[:2]),
+    }
