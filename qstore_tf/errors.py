@@ -60,7 +60,7 @@ class WorkerMismatchError(ConfigurationError):
 
 
 class CheckpointError(QstoreError, RuntimeError):
-    """A checkpoint that cannot be written or read."""
+    """A checkpoint of a training that cannot be written, or cannot be trusted when it is read."""
 
 
 class MemoryLimitError(QstoreError, MemoryError):

@@ -15,6 +15,7 @@ from qstore_tf import errors
         (errors.InputError, ValueError),
         (errors.LibraryError, RuntimeError),
         (errors.BackendError, RuntimeError),
+        (errors.CheckpointError, RuntimeError),
         (errors.MemoryLimitError, MemoryError),
     ],
 )
