@@ -123,6 +123,28 @@ class CheckpointStore:
             ) from error
         return path
 
+    def require_writable(self) -> None:
+        """Makes the directory, and writes and removes a small file there.
+
+        Raises:
+            CheckpointError: That does not work.
+        """
+        try:
+            self._make_directory()
+            with _locked(self.directory / ".lock"):
+                probe = self.directory / ".tmp-step-probe"
+                probe.mkdir()
+                probe.rmdir()
+        except OSError as error:
+            raise CheckpointError(
+                describe(
+                    "The directory of the checkpoints cannot be written",
+                    expected=f"a directory with space that can be written: '{self.directory}'",
+                    received=f"{type(error).__name__}: {error}",
+                    hint="Make it writable, or choose another one",
+                )
+            ) from error
+
     def newest(self) -> Checkpoint | None:
         """Reads the newest checkpoint that is whole.
 

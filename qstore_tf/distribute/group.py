@@ -50,7 +50,7 @@ class Group:
         self._handlers: dict[str, Handler] = {
             "give": self._take,
             "result": self._settle,
-            "bye": lambda index, message: self._left.add(index),
+            "bye": self._part,
             "lost": lambda index, message: self._lose(int(message["index"])),
         }
         self._threads = [
@@ -98,7 +98,8 @@ class Group:
 
         Raises:
             WorkerLostError: A worker went away.
-            WorkerMismatchError: The workers are at different exchanges: they run different code.
+            WorkerMismatchError: The workers are at different exchanges, or one has finished
+                already: they run different code.
         """
         turn, self._turn = self._turn, self._turn + 1
         self.send(0, {"kind": "give", "turn": turn, "name": name, "value": value})
@@ -179,28 +180,46 @@ class Group:
     def _take(self, index: int, message: Message) -> None:
         """On the chief: keeps what a worker gave, and answers when all have given."""
         with self._changed:
-            given = self._given.setdefault(message["turn"], {})
-            given[index] = message
-            complete = len(given) == len(self.cluster.workers)
-            if complete:
-                del self._given[message["turn"]]
-        if not complete:
-            return
-        names = {index: given[index]["name"] for index in sorted(given)}
-        answer: Message = {"kind": "result", "turn": message["turn"]}
-        if len(set(names.values())) == 1:
-            answer["values"] = [given[index]["value"] for index in sorted(given)]
+            self._given.setdefault(message["turn"], {})[index] = message
+        self._answer(message["turn"])
+
+    def _part(self, index: int, message: Message) -> None:
+        """Notes that a worker has finished; who waits for it is told so."""
+        with self._changed:
+            self._left.add(index)
+        if self.cluster.is_chief:
+            for turn in list(self._given):
+                self._answer(turn)
+        elif self._turn not in self._results:
+            self._settle(0, {"turn": self._turn - 1, "error": _apart({0: "finished"})})
+
+    def _answer(self, turn: int) -> None:
+        """Answers an exchange for which no further worker is to be waited for."""
+        with self._changed:
+            given = self._given.get(turn, {})
+            if len(set(given) | self._left) < len(self.cluster.workers) or not given:
+                return
+            del self._given[turn]
+        doing = {i: given[i]["name"] if i in given else "finished" for i in {*given, *self._left}}
+        answer: Message = {"kind": "result", "turn": turn}
+        if len(set(doing.values())) == 1:
+            answer["values"] = [given[i]["value"] for i in sorted(given)]
         else:
-            answer["error"] = describe(
-                "The workers do different things at the same point of the training",
-                expected="the same calls in the same order on every worker",
-                received=", ".join(f"worker {i}: {name}" for i, name in names.items()),
-                hint="Run the same script everywhere, without 'if' on the worker's index around "
-                "fit, evaluate or predict",
-            )
-        self.tell_all(answer)
+            answer["error"] = _apart(doing)
+        for index in given:
+            self.send(index, answer)
 
     def _settle(self, index: int, message: Message) -> None:
         with self._changed:
             self._results[message["turn"]] = message
             self._changed.notify_all()
+
+
+def _apart(doing: dict[int, str]) -> str:
+    return describe(
+        "The workers do different things at the same point of the training",
+        expected="the same calls in the same order on every worker",
+        received=", ".join(f"worker {index}: {doing[index]}" for index in sorted(doing)),
+        hint="Run the same script everywhere, without 'if' on the worker's index around fit, "
+        "evaluate or predict",
+    )

@@ -20,8 +20,10 @@ import tensorflow as tf
 from tensorflow import keras
 from tensorflow.python.eager import context
 
+LEGACY = keras.__version__.startswith("2.")
+
 _trainer: Any = None
-if not keras.__version__.startswith("2."):
+if not LEGACY:
     from keras.src.backend.tensorflow import trainer
 
     _trainer = trainer
@@ -39,8 +41,8 @@ def apply() -> None:
     if _trainer is None:
         _weigh_shares(keras.Model, keras.optimizers.Optimizer, "compute_gradients")
         return
-    _replace(_trainer, "reduce_per_replica", _reduce_per_replica)
-    _replace(_trainer.TensorFlowTrainer, "_maybe_symbolic_build", _maybe_symbolic_build)
+    replace(_trainer, "reduce_per_replica", _reduce_per_replica)
+    replace(_trainer.TensorFlowTrainer, "_maybe_symbolic_build", _maybe_symbolic_build)
     _weigh_shares(_trainer.TensorFlowTrainer, keras.optimizers.Optimizer, "scale_loss")
 
 
@@ -62,7 +64,8 @@ def spans_workers(strategy: tf.distribute.Strategy) -> bool:
     )
 
 
-def _replace(owner: Any, name: str, replacement: Callable[..., Any]) -> None:
+def replace(owner: Any, name: str, replacement: Callable[..., Any]) -> None:
+    """Puts a function in the place of another, which it gets as its first argument."""
     original = getattr(owner, name)
 
     def replaced(*args: Any, **kwargs: Any) -> Any:
@@ -122,8 +125,8 @@ def _weigh_shares(model: Any, optimizer: Any, place: str) -> None:
             return pairs
         return [(_times(gradient, weight), variable) for gradient, variable in pairs]
 
-    _replace(model, "train_step", step)
-    _replace(optimizer, place, scale_loss if place == "scale_loss" else compute_gradients)
+    replace(model, "train_step", step)
+    replace(optimizer, place, scale_loss if place == "scale_loss" else compute_gradients)
 
 
 def _times(gradient: Any, weight: tf.Tensor) -> Any:

@@ -31,28 +31,24 @@ class Meeting:
 
     Args:
         cluster: The workers, and which of them this is.
-        shared: What the chief decided for all.
         channels: The chief's connection to every other worker by index; on the others, the one
             to the chief, under 0.
     """
 
     cluster: Cluster
-    shared: dict[str, Any] = field(default_factory=dict)
     channels: dict[int, Channel] = field(default_factory=dict)
 
 
 def meet(
     cluster: Cluster,
     facts: Mapping[str, Any],
-    shared: Mapping[str, Any],
     timeout: float,
 ) -> Meeting:
-    """Waits for all workers, compares their facts and returns what the chief shares.
+    """Waits for all workers and compares their facts.
 
     Args:
         cluster: The workers, and which of them this is.
         facts: What must be the same on all of them, as JSON: versions, options.
-        shared: What the chief decides for all, as JSON; the others' is not looked at.
         timeout: Seconds to wait for the others.
 
     Raises:
@@ -61,20 +57,18 @@ def meet(
         WorkerMismatchError: Their facts differ; the message says in what, on every worker.
 
     Example:
-        >>> meet(Cluster(("127.0.0.1:2222",), 0), {}, {"seed": 4}, timeout=1).shared
-        {'seed': 4}
+        >>> meet(Cluster(("127.0.0.1:2222",), 0), {"the seed": 4}, timeout=1).channels
+        {}
     """
     facts = {**facts, "the list of workers": list(cluster.workers)}
     if len(cluster.workers) == 1:
-        return Meeting(cluster, dict(shared))
+        return Meeting(cluster)
     if cluster.is_chief:
-        return _gather(cluster, facts, shared, timeout)
+        return _gather(cluster, facts, timeout)
     return _join(cluster, facts, timeout)
 
 
-def _gather(
-    cluster: Cluster, facts: Mapping[str, Any], shared: Mapping[str, Any], timeout: float
-) -> Meeting:
+def _gather(cluster: Cluster, facts: Mapping[str, Any], timeout: float) -> Meeting:
     arrivals = _Arrivals(cluster)
     deadline = time.monotonic() + timeout
     listener = _listen(cluster.address, deadline, timeout)
@@ -97,8 +91,8 @@ def _gather(
                 hint="Look at the logs of those workers, or give start_timeout= more seconds",
             )
         )
-    problem = _difference(cluster, {0: dict(facts), **arrivals.facts})
-    answer: Message = {"error": problem} if problem else {"shared": dict(shared)}
+    problem = difference(cluster, {0: dict(facts), **arrivals.facts})
+    answer: Message = {"error": problem} if problem else {"begin": True}
     for index, channel in arrivals.channels.items():
         try:
             channel.send(answer)
@@ -108,7 +102,7 @@ def _gather(
     if problem:
         arrivals.close()
         raise WorkerMismatchError(problem)
-    return Meeting(cluster, dict(shared), dict(arrivals.channels))
+    return Meeting(cluster, dict(arrivals.channels))
 
 
 def _join(cluster: Cluster, facts: Mapping[str, Any], timeout: float) -> Meeting:
@@ -132,7 +126,7 @@ def _join(cluster: Cluster, facts: Mapping[str, Any], timeout: float) -> Meeting
         if "error" in answer:
             channel.close()
             raise WorkerMismatchError(str(answer["error"])[:4000])
-        return Meeting(cluster, dict(answer.get("shared") or {}), {0: channel})
+        return Meeting(cluster, {0: channel})
     raise StartTimeoutError(
         describe(
             f"Worker {cluster.index} waited {timeout:g} s for the chief, worker 0 ({chief})",
@@ -290,8 +284,8 @@ def _accept(listener: socket.socket, arrivals: _Arrivals) -> None:
         threading.Thread(target=arrivals.receive, args=(connection,), daemon=True).start()
 
 
-def _difference(cluster: Cluster, facts: Mapping[int, Mapping[str, Any]]) -> str | None:
-    """Says in what the workers differ from the chief, or None."""
+def difference(cluster: Cluster, facts: Mapping[int, Mapping[str, Any]]) -> str | None:
+    """Says in what the workers' facts (by index, then name) differ from the chief's, or None."""
     for name in sorted({name for of_one in facts.values() for name in of_one}):
         expected = facts[0].get(name)
         others = [index for index in facts if facts[index].get(name) != expected]

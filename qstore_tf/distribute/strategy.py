@@ -4,22 +4,22 @@ from __future__ import annotations
 
 import atexit
 import platform
-import secrets
 import signal
 import threading
 from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 import tensorflow as tf
 from tensorflow import keras
 
 from qstore_tf import __version__
-from qstore_tf.distribute import ending, keras_fixes
+from qstore_tf.distribute import ending, fitting, keras_fixes
 from qstore_tf.distribute.cluster import Cluster, cluster_from
 from qstore_tf.distribute.group import Group
-from qstore_tf.distribute.meeting import Meeting, meet
+from qstore_tf.distribute.meeting import Meeting, difference, meet
 from qstore_tf.distribute.stopping import StopAgreement
-from qstore_tf.errors import ConfigurationError, WorkerLostError, describe
+from qstore_tf.errors import ConfigurationError, WorkerLostError, WorkerMismatchError, describe
 
 _made: Workers | None = None
 
@@ -36,12 +36,30 @@ class Workers:
         """Begins to listen for those who ask to stop."""
         self.group = group
         self.seed = seed
+        self.completed = 0
         self.stopping = StopAgreement(group)
+
+    def compare(self, facts: dict[str, Any]) -> None:
+        """Compares what the workers are about to train with.
+
+        Raises:
+            WorkerMismatchError: It differs.
+        """
+        facts = {**facts, "the seed": keras_fixes.seed_set_before()}
+        everyone = self.group.exchange("data", facts)
+        problem = difference(self.group.cluster, dict(enumerate(everyone)))
+        if problem:
+            raise WorkerMismatchError(problem)
 
 
 def current() -> Workers | None:
     """The run that `multi_worker_strategy` made this process part of, or None."""
     return _made
+
+
+def workers_or_alone() -> Workers:
+    """The run that this process is part of; where there is none, a run of this process alone."""
+    return _made or Workers(_group_of_one(), keras_fixes.seed_set_before() or 0)
 
 
 def multi_worker_strategy(
@@ -65,7 +83,8 @@ def multi_worker_strategy(
         workers: `host:port` of every worker, the chief first.
         index: Which of them this process is.
         seed: Goes to `keras.utils.set_random_seed` on every worker; the same on all, for workers
-            that shuffle alike. None takes the one set before, or has the chief draw one.
+            that shuffle alike. None takes the one set before, or 0: a training that is started
+            again must draw what it drew before.
         start_timeout: Seconds to wait for the other workers.
 
     Returns:
@@ -100,10 +119,8 @@ def multi_worker_strategy(
     if cluster is None:
         return _alone(seed)
     _check(start_timeout)
-    given = _seed(seed)
-    facts = {**_versions(), "the seed": given}
-    shared = {"seed": secrets.randbelow(2**31) if given is None else given}
-    meeting = meet(cluster, facts, shared, start_timeout)
+    number = _seed(seed)
+    meeting = meet(cluster, {**_versions(), "the seed": number}, start_timeout)
     guard = _Guard(start_timeout)
     group = Group(meeting, on_loss=guard.lost)
     ending.belongs_to(group)
@@ -112,8 +129,9 @@ def multi_worker_strategy(
     guard.started()
     # TensorFlow's own handler keeps SIGTERM to itself.
     signal.signal(signal.SIGTERM, signal.SIG_DFL)
-    _made = Workers(group, int(meeting.shared["seed"]))
-    keras.utils.set_random_seed(_made.seed)
+    _made = Workers(group, number)
+    keras.utils.set_random_seed(number)
+    fitting.watch(_made.compare)
     return strategy
 
 
@@ -124,11 +142,13 @@ def _alone(seed: int | None) -> tf.distribute.MultiWorkerMirroredStrategy:
             tf.train.ClusterSpec({}), task_type="worker", task_id=0
         )
     )
-    given = _seed(seed)
-    drawn = secrets.randbelow(2**31) if given is None else given
-    _made = Workers(Group(Meeting(Cluster(("127.0.0.1:1",), 0))), drawn)
-    keras.utils.set_random_seed(drawn)
+    _made = Workers(_group_of_one(), _seed(seed))
+    keras.utils.set_random_seed(_made.seed)
     return strategy
+
+
+def _group_of_one() -> Group:
+    return Group(Meeting(Cluster(("127.0.0.1:1",), 0)))
 
 
 def _strategy(cluster: Cluster) -> tf.distribute.MultiWorkerMirroredStrategy:
@@ -181,10 +201,9 @@ def _check(start_timeout: float) -> None:
         )
 
 
-def _seed(seed: int | None) -> int | None:
+def _seed(seed: int | None) -> int:
     if seed is None:
-        found = keras_fixes.seed_set_before()
-        return None if found is None else int(found)
+        return keras_fixes.seed_set_before() or 0
     if isinstance(seed, bool) or not isinstance(seed, (int, np.integer)) or not 0 <= seed < 2**32:
         raise ConfigurationError(
             describe("seed is no seed", expected="an integer from 0 to 2**32 - 1", received=seed)

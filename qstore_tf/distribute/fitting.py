@@ -1,0 +1,154 @@
+"""What a running `fit` works on, its data and its callbacks, which Keras shows to no callback.
+
+Keras makes them in `fit` before `on_train_begin`. Both Keras 3 and tf_keras are looked at where
+they make them; nothing of what they do changes, but for `replay`, which has the data begin where
+an earlier process stopped.
+"""
+
+from __future__ import annotations
+
+import itertools
+import weakref
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import tensorflow as tf
+from tensorflow import keras
+
+from qstore_tf.distribute.keras_fixes import LEGACY, replace
+
+Check = Callable[[dict[str, Any]], None]
+
+_watching = False
+_check: Check | None = None
+_callbacks: Any = None
+_data: Any = None
+
+
+def watch(check: Check | None = None) -> None:
+    """Begins to look; later calls only set the check.
+
+    Args:
+        check: Called with what can be told of the data whenever `fit` or `evaluate` has made it.
+    """
+    global _watching, _check
+    _check = check or _check
+    if _watching:
+        return
+    _watching = True
+    if LEGACY:
+        from tf_keras.src.callbacks import CallbackList
+        from tf_keras.src.engine.data_adapter import DataHandler as Data
+    else:
+        from keras.src.backend.tensorflow.trainer import TFEpochIterator as Data
+        from keras.src.callbacks import CallbackList
+    replace(Data, "__init__", _made_data)
+    replace(CallbackList, "on_train_begin", _begins)
+
+
+def callbacks() -> list[keras.callbacks.Callback]:
+    """The callbacks of the `fit` that began last, those that Keras adds too."""
+    found = None if _callbacks is None else _callbacks()
+    return [] if found is None else list(found.callbacks)
+
+
+def replay(epochs: int, executions: int) -> None:
+    """Brings the data of the `fit` that began last to where an earlier process stopped.
+
+    Iterators are made, and batches drawn, as in the epochs before, so that shuffles go on as they
+    would have; of a past epoch, only the first batch is drawn where each epoch begins anew, and
+    all are where the epochs share one stream (`steps_per_epoch`).
+
+    Args:
+        epochs: How many epochs are over.
+        executions: How many calls of the train function are over in the epoch that follows.
+    """
+    data = None if _data is None else _data()
+    if data is None:
+        return
+    (_replay_legacy if LEGACY else _replay)(data, epochs, executions)
+
+
+def _made_data(original: Callable[..., None], self: Any, *args: Any, **kwargs: Any) -> None:
+    global _data
+    original(self, *args, **kwargs)
+    _data = weakref.ref(self)
+    if _check is not None:
+        _check(_facts(self, kwargs.get("steps_per_epoch")))
+
+
+def _begins(original: Callable[..., None], self: Any, *args: Any, **kwargs: Any) -> None:
+    global _callbacks
+    _callbacks = weakref.ref(self)
+    original(self, *args, **kwargs)
+    for callback in self.callbacks:
+        if hasattr(callback, "on_train_begun"):
+            callback.on_train_begun()
+
+
+def _facts(data: Any, steps_per_epoch: int | None) -> dict[str, Any]:
+    """What must be the same on all workers; None where it may differ or is not known."""
+    adapter = data._adapter if LEGACY else data.data_adapter
+    dataset = getattr(adapter, "_dataset", None)
+    samples = getattr(adapter, "_num_samples", None)
+    batches = data._inferred_steps if LEGACY else data.num_batches
+    if isinstance(dataset, tf.data.Dataset):
+        policy = dataset.options().experimental_distribute.auto_shard_policy
+        # Every worker brings data of its own.
+        if policy == tf.data.experimental.AutoShardPolicy.OFF:
+            batches = None
+    elif isinstance(dataset, tf.distribute.DistributedDataset):
+        batches = None
+    return {
+        "the number of samples": None if samples is None else int(samples),
+        "the number of batches": None if batches is None else int(batches),
+        "steps_per_epoch": None if steps_per_epoch is None else int(steps_per_epoch),
+    }
+
+
+def _replay(data: Any, epochs: int, executions: int) -> None:
+    """The same loops as in Keras 3's `fit`, with the train function left out."""
+    together = data.steps_per_epoch is not None
+    for _ in range(epochs):
+        # How many batches there are may only be found out by drawing all of them.
+        draw_all = together or data.num_batches is None
+        with data.catch_stop_iteration():
+            for number, (_, _, iterator) in enumerate(data):
+                for _ in range(data.steps_per_execution if draw_all else number == 0):
+                    next(iterator)
+    if not executions:
+        return
+    steps = data._enumerate_iterator
+
+    def rest() -> Iterator[Any]:
+        del data._enumerate_iterator  # the epochs after this one begin at their beginning
+        for number, step in enumerate(steps()):
+            if number < executions:
+                _draw(step[2], data.steps_per_execution)
+            else:
+                yield step
+
+    data._enumerate_iterator = rest
+
+
+def _replay_legacy(data: Any, epochs: int, executions: int) -> None:
+    per_execution = int(data._steps_per_execution.numpy())
+    anew = data._adapter.should_recreate_iterator()
+    if anew:
+        for _ in range(epochs):
+            _draw(iter(data._dataset), 1)
+    over = epochs * (data._inferred_steps or 0)
+    enumerate_epochs = data.enumerate_epochs
+
+    def rest() -> Iterator[Any]:
+        for number, (epoch, iterator) in enumerate(enumerate_epochs()):
+            if number == 0:
+                _draw(iterator, executions * per_execution + (0 if anew else over))
+            yield epoch, iterator
+
+    data.enumerate_epochs = rest
+
+
+def _draw(iterator: Any, batches: int) -> None:
+    for _ in itertools.islice(iterator, batches):
+        pass

@@ -1,0 +1,238 @@
+"""All that a training is made of, as arrays and JSON: collected, and given back."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable, Mapping
+from dataclasses import asdict, dataclass
+from typing import Any
+
+import numpy as np
+import tensorflow as tf
+from tensorflow import keras
+
+from qstore_tf.distribute.checkpoints import Checkpoint
+from qstore_tf.distribute.keras_fixes import LEGACY
+from qstore_tf.errors import ConfigurationError, describe
+
+# What Keras's own callbacks remember from one epoch to the next.
+_REMEMBERED = {
+    "EarlyStopping": ("wait", "stopped_epoch", "best", "best_epoch"),
+    "ReduceLROnPlateau": ("wait", "cooldown_counter", "best"),
+    "ModelCheckpoint": ("best", "epochs_since_last_save", "_batches_seen_since_last_saving"),
+    "TensorBoard": ("_global_train_batch", "_global_test_batch", "_train_step", "_val_step"),
+    "History": ("epoch", "history"),
+}
+
+
+@dataclass(frozen=True)
+class Position:
+    """How far training has come.
+
+    Args:
+        epoch: The epoch that is under way, or comes next.
+        executions: How many calls of the train function are over in it.
+        steps: How many steps these were.
+    """
+
+    epoch: int
+    executions: int
+    steps: int
+
+
+_NEVER = 2**31 - 1
+
+START = Position(0, 0, 0)
+
+
+def require_built(model: keras.Model) -> None:
+    """Makes the optimizer's variables.
+
+    Raises:
+        ConfigurationError: The model has no variables yet.
+    """
+    if not model.built:
+        raise ConfigurationError(
+            describe(
+                "The model is not built, so that a checkpoint cannot be given back to it",
+                expected="a model with variables before fit",
+                received=model.name,
+                hint="Give it a keras.Input, or call it on a batch of data first",
+            )
+        )
+    if not LEGACY and not model.optimizer.built:
+        model.optimizer.build(model.trainable_variables)
+    if LEGACY and hasattr(model.optimizer, "build"):
+        with model.distribute_strategy.scope():
+            model.optimizer.build(model.trainable_variables)
+
+
+def collect(
+    model: keras.Model,
+    position: Position,
+    over: bool,
+    callbacks: Iterable[keras.callbacks.Callback],
+    seed: int,
+) -> tuple[int, dict[str, np.ndarray], dict[str, Any]]:
+    """Reads the state of a training; all workers must call it at the same step.
+
+    Returns:
+        The optimizer's step, the arrays by name, and the rest as JSON.
+    """
+    arrays = {name: _read(variable) for name, variable in _variables(model).items()}
+    remembered, best = {}, {}
+    for name, callback in _named(callbacks):
+        remembered[name] = _remembered(callback)
+        weights = getattr(callback, "best_weights", None)
+        if weights is not None:
+            best[name] = len(weights)
+            arrays |= {f"{name}/best/{i}": np.asarray(w) for i, w in enumerate(weights)}
+    state = {
+        "position": asdict(position),
+        "over": over,
+        "seed": seed,
+        "callbacks": remembered,
+        "best_weights": best,
+    }
+    return int(_read(model.optimizer.iterations)), arrays, state
+
+
+def restore(model: keras.Model, checkpoint: Checkpoint) -> tuple[Position, bool]:
+    """Gives model and optimizer their values back.
+
+    Returns:
+        How far training had come, and whether a callback had ended it.
+
+    Raises:
+        ConfigurationError: The checkpoint is of another model.
+    """
+    variables = _variables(model)
+    best = tuple(f"{name}/best/" for name in checkpoint.state["best_weights"])
+    stored = {name for name in checkpoint.arrays if not name.startswith(best or ("\0",))}
+    expected = {name: tuple(variable.shape) for name, variable in variables.items()}
+    received = {name: checkpoint.arrays[name].shape for name in stored}
+    if expected != received:
+        different = sorted(
+            name for name in {*expected, *received} if expected.get(name) != received.get(name)
+        )
+        name = different[0]
+        raise ConfigurationError(
+            describe(
+                f"The checkpoint of step {checkpoint.step} is of another model or optimizer: "
+                f"{len(different)} variables differ",
+                expected=f"{name} of shape {expected.get(name)}",
+                received=received.get(name),
+                hint="Start a new training in a new directory, or bring the model back to what "
+                "it was",
+            )
+        )
+    for name, variable in variables.items():
+        if not name.startswith("metrics/"):
+            variable.assign(checkpoint.arrays[name])
+    return Position(**checkpoint.state["position"]), bool(checkpoint.state["over"])
+
+
+def restore_metrics(model: keras.Model, checkpoint: Checkpoint) -> None:
+    """Gives the metrics of an epoch that is under way their values back."""
+    if checkpoint.state["position"]["executions"]:
+        for name, variable in _variables(model).items():
+            if name.startswith("metrics/"):
+                variable.assign(checkpoint.arrays[name])
+
+
+def restore_callbacks(
+    checkpoint: Checkpoint, callbacks: Iterable[keras.callbacks.Callback]
+) -> None:
+    """Gives callbacks back what they remembered."""
+    for name, callback in _named(callbacks):
+        for attribute, value in checkpoint.state["callbacks"].get(name, {}).items():
+            setattr(callback, attribute, value)
+        n_best = checkpoint.state["best_weights"].get(name)
+        if n_best is not None:
+            callback.best_weights = [checkpoint.arrays[f"{name}/best/{i}"] for i in range(n_best)]
+
+
+def begin_at(model: keras.Model, epoch: int | None, over: bool = False) -> None:
+    """Has the `fit` that is about to begin start with an epoch, or not train at all where `over`.
+
+    0 and None leave it to the arguments of `fit`.
+    """
+    if over:
+        epoch = _NEVER
+    if LEGACY:
+        model._training_state = _Beginning(epoch) if epoch else None
+    else:
+        model._initial_epoch = epoch or None
+
+
+class _Beginning:
+    """What tf_keras asks where to begin."""
+
+    def __init__(self, epoch: int) -> None:
+        self._epoch = epoch
+
+    def maybe_load_initial_counters_from_ckpt(self, *args: Any, **kwargs: Any) -> tuple[int, int]:
+        return self._epoch, 0
+
+
+def _variables(model: keras.Model) -> dict[str, Any]:
+    """Every variable of the training by a name that is the same in the next process."""
+    optimizer = model.optimizer.variables
+    groups = {
+        "model": model.variables,
+        "optimizer": optimizer() if callable(optimizer) else optimizer,
+        "metrics": [variable for metric in model.metrics for variable in metric.variables],
+    }
+    metrics = {id(variable) for variable in groups["metrics"]}
+    named = {}
+    for group, variables in groups.items():
+        kept = [v for v in variables if group == "metrics" or id(v) not in metrics]
+        for number, variable in enumerate(kept):
+            named[f"{group}/{number}"] = variable
+    return named
+
+
+def _read(variable: Any) -> np.ndarray:
+    return np.asarray(tf.convert_to_tensor(variable))
+
+
+def _named(
+    callbacks: Iterable[keras.callbacks.Callback],
+) -> list[tuple[str, keras.callbacks.Callback]]:
+    """Callbacks that remember something, by class and number of its kind."""
+    seen: dict[str, int] = {}
+    named = []
+    for callback in callbacks:
+        kind = type(callback).__name__
+        number = seen[kind] = seen.get(kind, -1) + 1
+        named.append((f"{kind}-{number}", callback))
+    return named
+
+
+def _remembered(callback: keras.callbacks.Callback) -> dict[str, Any]:
+    kinds = {kind.__name__ for kind in type(callback).__mro__}
+    return {
+        attribute: _plain(getattr(callback, attribute))
+        for kind, attributes in _REMEMBERED.items()
+        if kind in kinds
+        for attribute in attributes
+        if _is_plain(getattr(callback, attribute, math))
+    }
+
+
+def _plain(value: Any) -> Any:
+    if isinstance(value, Mapping):
+        return {str(key): _plain(entry) for key, entry in value.items()}
+    if isinstance(value, (list, tuple)):
+        return [_plain(entry) for entry in value]
+    return value.item() if isinstance(value, (np.generic, np.ndarray)) else value
+
+
+def _is_plain(value: Any) -> bool:
+    if isinstance(value, Mapping):
+        return all(_is_plain(entry) for entry in value.values())
+    if isinstance(value, (list, tuple)):
+        return all(_is_plain(entry) for entry in value)
+    if isinstance(value, np.ndarray):
+        return value.ndim == 0
+    return value is None or isinstance(value, (bool, int, float, str, np.generic))
