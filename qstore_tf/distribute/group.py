@@ -45,6 +45,7 @@ class Group:
         self._left: set[int] = set()
         self._closed = False
         self._turn = 0
+        self._waits_for: int | None = None
         self._given: dict[int, dict[int, Message]] = {}
         self._results: dict[int, Message] = {}
         self._handlers: dict[str, Handler] = {
@@ -102,10 +103,12 @@ class Group:
                 already: they run different code.
         """
         turn, self._turn = self._turn, self._turn + 1
+        self._waits_for = turn
         self.send(0, {"kind": "give", "turn": turn, "name": name, "value": value})
         with self._changed:
             self._changed.wait_for(lambda: turn in self._results or self._lost is not None)
             result = self._results.pop(turn, None)
+            self._waits_for = None
         if result is None:
             assert self._lost is not None
             raise self._lost
@@ -190,8 +193,12 @@ class Group:
         if self.cluster.is_chief:
             for turn in list(self._given):
                 self._answer(turn)
-        elif self._turn not in self._results:
-            self._settle(0, {"turn": self._turn - 1, "error": _apart({0: "finished"})})
+            return
+        with self._changed:
+            waiting = self._waits_for
+            if waiting is not None and waiting not in self._results:
+                self._results[waiting] = {"error": _apart({0: "finished"})}
+                self._changed.notify_all()
 
     def _answer(self, turn: int) -> None:
         """Answers an exchange for which no further worker is to be waited for."""

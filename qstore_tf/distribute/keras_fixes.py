@@ -2,7 +2,8 @@
 
 Keras 3 (seen in 3.3 to 3.16, https://github.com/keras-team/keras/issues/20585) cannot run `fit` on
 several workers: it reduces a whole tuple of distributed values at once to find out the shapes of
-the first batch, and it reduces the logs, scalars, along an axis 0 that they do not have. Further,
+the first batch, and it reduces the logs, scalars, along an axis 0 that they do not have. With
+`steps_per_execution` above 1 it fails under every strategy with more than one replica. Further,
 Keras 3 and tf_keras give every worker's share of a batch the same weight: where the last batch of
 an epoch does not divide evenly, its samples count unequally, and the gradient is not that of a
 single process. `apply` replaces those places; on one worker they are left alone.
@@ -43,6 +44,7 @@ def apply() -> None:
         return
     replace(_trainer, "reduce_per_replica", _reduce_per_replica)
     replace(_trainer.TensorFlowTrainer, "_maybe_symbolic_build", _maybe_symbolic_build)
+    replace(_trainer.TensorFlowTrainer, "_make_function", _make_function)
     _weigh_shares(_trainer.TensorFlowTrainer, keras.optimizers.Optimizer, "scale_loss")
 
 
@@ -105,6 +107,39 @@ def _maybe_symbolic_build(
         )
         break
     return original(self, None, data_batch)
+
+
+def _make_function(original: Callable[..., Any], self: Any, step_function: Any) -> Any:
+    strategy = self.distribute_strategy
+    several = self.steps_per_execution > 1 and strategy.num_replicas_in_sync > 1
+    if not several or self.run_eagerly:
+        return original(self, step_function)
+
+    @tf.autograph.experimental.do_not_convert
+    def one_step(data: Any) -> Any:
+        outputs = strategy.run(step_function, args=(data,))
+        return _trainer.reduce_per_replica(outputs, strategy, reduction="auto")
+
+    step = self._autoconvert_optionals(
+        tf.function(one_step, reduce_retracing=True, jit_compile=self.jit_compile)
+    )
+
+    @tf.function(reduce_retracing=True, autograph=False)
+    def many_steps(iterator: Any) -> Any:
+        def begins(done: tf.Tensor, batch: Any, outputs: Any) -> tf.Tensor:
+            return tf.logical_and(done < self.steps_per_execution, batch.has_value())
+
+        def body(done: tf.Tensor, batch: Any, outputs: Any) -> tuple[tf.Tensor, Any, Any]:
+            outputs = step(batch.get_value())
+            more = done + 1 < self.steps_per_execution
+            return done + 1, tf.cond(more, iterator.get_next_as_optional, lambda: batch), outputs
+
+        # Keras runs the steps in a branch of the loop, where a strategy cannot run them.
+        first = step(iterator.get_next())
+        start = (tf.constant(1), iterator.get_next_as_optional(), first)
+        return tf.while_loop(begins, body, start)[2]
+
+    return many_steps
 
 
 def _weigh_shares(model: Any, optimizer: Any, place: str) -> None:
