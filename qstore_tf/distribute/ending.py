@@ -92,18 +92,16 @@ def never_connected() -> StartTimeoutError:
 
 def _uncaught(kind: type[BaseException], error: BaseException, trace: TracebackType | None) -> None:
     sys.__excepthook__(kind, error, trace)
-    group, loss = _group, None
+    group, code = _group, _code(error)
+    if group is not None and isinstance(error, tf.errors.OpError):
+        deadline = time.monotonic() + _NEWS
+        while group.lost is None and time.monotonic() < deadline:
+            time.sleep(0.05)
+        if group.lost is not None:
+            _say(group.lost)
+            code = ExitCode.PEER_LOST
     if group is not None:
-        if isinstance(error, tf.errors.OpError):
-            deadline = time.monotonic() + _NEWS
-            while group.lost is None and time.monotonic() < deadline:
-                time.sleep(0.05)
-        loss = group.lost
         group.abandon()
-    if loss is not None:
-        _say(loss)
-        _exit(ExitCode.PEER_LOST)
-    code = _code(error)
     if group is not None or code != 1:
         _exit(code)
 

@@ -85,7 +85,7 @@ class FaultTolerance(keras.callbacks.Callback):
         if self._resumed is not None:
             self._position, self._over = training_state.restore(self.model, self._resumed)
             self._tell()
-        training_state.begin_at(self.model, self._position.epoch, over=self._over)
+        training_state.begin_at(self.model, self._position, over=self._over)
         fitting.replay(self._position.epoch, self._position.executions)
         self._listen()
 

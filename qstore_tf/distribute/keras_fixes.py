@@ -21,7 +21,8 @@ import tensorflow as tf
 from tensorflow import keras
 from tensorflow.python.eager import context
 
-LEGACY = keras.__version__.startswith("2.")
+# Whether `tensorflow.keras` is tf_keras.
+LEGACY = keras.Model.__module__.startswith("tf_keras")
 
 _trainer: Any = None
 if not LEGACY:

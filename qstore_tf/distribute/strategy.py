@@ -7,6 +7,7 @@ import platform
 import signal
 import threading
 from collections.abc import Sequence
+from importlib.metadata import version
 from typing import Any
 
 import numpy as np
@@ -215,7 +216,7 @@ def _versions() -> dict[str, str]:
     return {
         "the version of qstore_tf": __version__,
         "the version of TensorFlow": tf.__version__,
-        "the version of Keras": keras.__version__,
+        "the version of Keras": version("tf_keras" if keras_fixes.LEGACY else "keras"),
         "the version of NumPy": np.__version__,
         "the version of Python": ".".join(platform.python_version_tuple()[:2]),
     }

@@ -106,11 +106,11 @@ def restore(model: keras.Model, checkpoint: Checkpoint) -> tuple[Position, bool]
     Raises:
         ConfigurationError: The checkpoint is of another model.
     """
-    variables = _variables(model)
-    best = tuple(f"{name}/best/" for name in checkpoint.state["best_weights"])
-    stored = {name for name in checkpoint.arrays if not name.startswith(best or ("\0",))}
+    # Not the metrics: tf_keras makes them in the first step only.
+    kept = ("model/", "optimizer/")
+    variables = {name: v for name, v in _variables(model).items() if name.startswith(kept)}
     expected = {name: tuple(variable.shape) for name, variable in variables.items()}
-    received = {name: checkpoint.arrays[name].shape for name in stored}
+    received = {name: a.shape for name, a in checkpoint.arrays.items() if name.startswith(kept)}
     if expected != received:
         different = sorted(
             name for name in {*expected, *received} if expected.get(name) != received.get(name)
@@ -127,8 +127,7 @@ def restore(model: keras.Model, checkpoint: Checkpoint) -> tuple[Position, bool]
             )
         )
     for name, variable in variables.items():
-        if not name.startswith("metrics/"):
-            variable.assign(checkpoint.arrays[name])
+        variable.assign(checkpoint.arrays[name])
     return Position(**checkpoint.state["position"]), bool(checkpoint.state["over"])
 
 
@@ -136,7 +135,7 @@ def restore_metrics(model: keras.Model, checkpoint: Checkpoint) -> None:
     """Gives the metrics of an epoch that is under way their values back."""
     if checkpoint.state["position"]["executions"]:
         for name, variable in _variables(model).items():
-            if name.startswith("metrics/"):
+            if name.startswith("metrics/") and name in checkpoint.arrays:
                 variable.assign(checkpoint.arrays[name])
 
 
@@ -152,43 +151,46 @@ def restore_callbacks(
             callback.best_weights = [checkpoint.arrays[f"{name}/best/{i}"] for i in range(n_best)]
 
 
-def begin_at(model: keras.Model, epoch: int | None, over: bool = False) -> None:
-    """Has the `fit` that is about to begin start with an epoch, or not train at all where `over`.
+def begin_at(model: keras.Model, position: Position | None, over: bool = False) -> None:
+    """Has the `fit` that is about to begin start there, or not train at all where `over`.
 
-    0 and None leave it to the arguments of `fit`.
+    The first position, and None, leave it to the arguments of `fit`.
     """
     if over:
-        epoch = _NEVER
+        position = Position(_NEVER, 0, 0)
+    if position == START:
+        position = None
     if LEGACY:
-        model._training_state = _Beginning(epoch) if epoch else None
+        model._training_state = None if position is None else _Beginning(position)
     else:
-        model._initial_epoch = epoch or None
+        model._initial_epoch = None if position is None else position.epoch
 
 
 class _Beginning:
-    """What tf_keras asks where to begin."""
+    """What tf_keras asks where to begin; Keras 3 counts the steps as the data does."""
 
-    def __init__(self, epoch: int) -> None:
-        self._epoch = epoch
+    def __init__(self, position: Position) -> None:
+        self._position = position
 
     def maybe_load_initial_counters_from_ckpt(self, *args: Any, **kwargs: Any) -> tuple[int, int]:
-        return self._epoch, 0
+        return self._position.epoch, self._position.steps
 
 
 def _variables(model: keras.Model) -> dict[str, Any]:
     """Every variable of the training by a name that is the same in the next process."""
     optimizer = model.optimizer.variables
     groups = {
+        "metrics": [variable for metric in model.metrics for variable in metric.variables],
         "model": model.variables,
         "optimizer": optimizer() if callable(optimizer) else optimizer,
-        "metrics": [variable for metric in model.metrics for variable in metric.variables],
     }
-    metrics = {id(variable) for variable in groups["metrics"]}
-    named = {}
+    named: dict[str, Any] = {}
+    seen: set[int] = set()
     for group, variables in groups.items():
-        kept = [v for v in variables if group == "metrics" or id(v) not in metrics]
-        for number, variable in enumerate(kept):
-            named[f"{group}/{number}"] = variable
+        # tf_keras counts the metrics among the model's variables, once they are there.
+        own = [variable for variable in variables if id(variable) not in seen]
+        named |= {f"{group}/{number}": variable for number, variable in enumerate(own)}
+        seen |= {id(variable) for variable in own}
     return named
 
 
