@@ -245,9 +245,7 @@ class UnifiedCircuit:
     def parameters(self) -> tuple[str, ...]:
         """Names of the symbols in order of first appearance."""
         return tuple(
-            dict.fromkeys(
-                name for op in self._operations for p in op.params for name, _ in p.terms
-            )
+            dict.fromkeys(name for op in self._operations for p in op.params for name, _ in p.terms)
         )
 
     @property
@@ -302,9 +300,7 @@ class UnifiedCircuit:
         """Returns an independent copy."""
         return self._with(self._n_qubits, self._operations)
 
-    def compose(
-        self, other: UnifiedCircuit, qubits: Sequence[int] | None = None
-    ) -> UnifiedCircuit:
+    def compose(self, other: UnifiedCircuit, qubits: Sequence[int] | None = None) -> UnifiedCircuit:
         """Returns this circuit followed by another.
 
         Args:
@@ -324,9 +320,7 @@ class UnifiedCircuit:
                 )
             )
         if len(set(on)) != len(on):
-            raise CircuitError(
-                describe("A composed circuit is put on a qubit twice", received=on)
-            )
+            raise CircuitError(describe("A composed circuit is put on a qubit twice", received=on))
         result = self.copy()
         for op in other._operations:
             moved = op.on(on)
@@ -377,9 +371,7 @@ class UnifiedCircuit:
         for name in named:
             if name not in known:
                 raise CircuitError(
-                    describe(
-                        f"The circuit has no symbol {name!r}", hint=did_you_mean(name, known)
-                    )
+                    describe(f"The circuit has no symbol {name!r}", hint=did_you_mean(name, known))
                 )
         return self._with(self._n_qubits, (op.bind(named) for op in self._operations))
 

@@ -260,9 +260,7 @@ def _pauli_power(pauli: str, names: Mapping[float, str]) -> Callable[[Any], list
     return read
 
 
-def _power(
-    name: str, exponent: Any, targets: tuple[int, ...], names: Mapping[float, str]
-) -> _Step:
+def _power(name: str, exponent: Any, targets: tuple[int, ...], names: Mapping[float, str]) -> _Step:
     value = _affine(exponent)
     if value.is_constant and value.constant in names:
         return names[value.constant], targets, (), ()

@@ -63,9 +63,7 @@ def operation_to_cirq(operation: Operation) -> list[cirq.Operation]:
         gate = cirq.MatrixGate(np.array(operation.matrix, dtype=np.complex128))
         return [gate.on(*targets).controlled_by(*controls)]
     steps = _TO_CIRQ[operation.gate](*operation.params)
-    return [
-        gate.on(*(targets[q] for q in local)).controlled_by(*controls) for gate, local in steps
-    ]
+    return [gate.on(*(targets[q] for q in local)).controlled_by(*controls) for gate, local in steps]
 
 
 def _phase_to_cirq(angle: Affine, controls: Sequence[cirq.Qid]) -> list[cirq.Operation]:

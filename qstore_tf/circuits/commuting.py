@@ -36,9 +36,7 @@ def theta_blocks(program: Program) -> tuple[int, ...]:
             first = leader.setdefault(layer, slot)
             parent[root(slot)] = root(first)
     numbers: dict[int, int] = {}
-    return tuple(
-        numbers.setdefault(root(slot), len(numbers)) for slot in range(program.n_theta)
-    )
+    return tuple(numbers.setdefault(root(slot), len(numbers)) for slot in range(program.n_theta))
 
 
 def _layers(program: Program) -> list[int]:

@@ -270,9 +270,7 @@ def _scaled(parts: list[Any], xp: ArrayFunctions) -> list[Any]:
 def _atan2(y: Any, x: Any, xp: ArrayFunctions) -> Any:
     # Written as "vanishes" rather than "is there" so that NaN takes the ordinary way.
     vanishes = xp.square(y) + xp.square(x) <= xp.tiny(x)
-    return xp.atan2(
-        xp.where(vanishes, xp.zeros_like(y), y), xp.where(vanishes, xp.ones_like(x), x)
-    )
+    return xp.atan2(xp.where(vanishes, xp.zeros_like(y), y), xp.where(vanishes, xp.ones_like(x), x))
 
 
 def _sqrt(x: Any, xp: ArrayFunctions) -> Any:

@@ -322,9 +322,7 @@ def _merged(a: _Element, b: _Element) -> _Element | None:
     )
     if all(param == _ZERO for param in added):
         return None
-    operation = Operation(
-        first.gate, first.targets, first.params[:fixed] + added, first.controls
-    )
+    operation = Operation(first.gate, first.targets, first.params[:fixed] + added, first.controls)
     return _Element(a.axes, a.key, a.controls, None, _ZERO, _ZERO, operation)
 
 
@@ -375,8 +373,7 @@ def _write(element: _Element) -> tuple[list[Operation], Affine]:
     targets = tuple(qubit for qubit, _ in element.paulis)
     beyond_power = _reduced(phi - theta * 0.5, _TWO_PI)
     as_power = len(letters) == 1 and (
-        beyond_power == _ZERO
-        or (phi != _ZERO and not phi.is_constant and beyond_power.is_constant)
+        beyond_power == _ZERO or (phi != _ZERO and not phi.is_constant and beyond_power.is_constant)
     )
     if not as_power:
         rest, extra = _leftover(phi, controls)

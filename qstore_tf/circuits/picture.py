@@ -53,10 +53,37 @@ _LINE_COLOUR = "#3b5b8c"
 
 _GREEK = frozenset(
     (
-        "alpha", "beta", "gamma", "delta", "epsilon", "zeta", "eta", "theta",
-        "kappa", "lambda", "mu", "nu", "xi", "pi", "rho", "sigma",
-        "tau", "phi", "chi", "psi", "omega", "Gamma", "Delta", "Theta",
-        "Lambda", "Xi", "Pi", "Sigma", "Phi", "Psi", "Omega",
+        "alpha",
+        "beta",
+        "gamma",
+        "delta",
+        "epsilon",
+        "zeta",
+        "eta",
+        "theta",
+        "kappa",
+        "lambda",
+        "mu",
+        "nu",
+        "xi",
+        "pi",
+        "rho",
+        "sigma",
+        "tau",
+        "phi",
+        "chi",
+        "psi",
+        "omega",
+        "Gamma",
+        "Delta",
+        "Theta",
+        "Lambda",
+        "Xi",
+        "Pi",
+        "Sigma",
+        "Phi",
+        "Psi",
+        "Omega",
     )
 )
 _SYMBOL = re.compile(r"([A-Za-z]+)((?:_?\d+)*)")
@@ -207,9 +234,7 @@ class _Painter:
 
     def _flip(self, x: float, y: float) -> None:
         radius = 0.135
-        circle = Circle(
-            (x, y), radius, fc="white", ec=_LINE_COLOUR, lw=1.5 * self._scale, zorder=3
-        )
+        circle = Circle((x, y), radius, fc="white", ec=_LINE_COLOUR, lw=1.5 * self._scale, zorder=3)
         self._axes.add_patch(circle)
         self._line([x - radius, x + radius], [y, y], _LINE_COLOUR, 1.5, 4)
         self._line([x, x], [y - radius, y + radius], _LINE_COLOUR, 1.5, 4)

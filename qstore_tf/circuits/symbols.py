@@ -160,9 +160,7 @@ class Affine:
         """Returns the same expression as a SymPy object."""
         import sympy
 
-        parts = [
-            sympy.Symbol(name) if c == 1 else c * sympy.Symbol(name) for name, c in self.terms
-        ]
+        parts = [sympy.Symbol(name) if c == 1 else c * sympy.Symbol(name) for name, c in self.terms]
         if self.constant or not parts:
             parts.append(sympy.Float(self.constant))
         return sympy.Add(*parts)

@@ -45,7 +45,6 @@ class Group:
         self._left: set[int] = set()
         self._closed = False
         self._turn = 0
-        self._waits_for: int | None = None
         self._given: dict[int, dict[int, Message]] = {}
         self._results: dict[int, Message] = {}
         self._handlers: dict[str, Handler] = {
@@ -103,15 +102,17 @@ class Group:
                 already: they run different code.
         """
         turn, self._turn = self._turn, self._turn + 1
-        self._waits_for = turn
         self.send(0, {"kind": "give", "turn": turn, "name": name, "value": value})
         with self._changed:
-            self._changed.wait_for(lambda: turn in self._results or self._lost is not None)
+            # The chief's last answer comes before its good-bye, on the same connection.
+            self._changed.wait_for(
+                lambda: turn in self._results or self._lost is not None or 0 in self._left
+            )
             result = self._results.pop(turn, None)
-            self._waits_for = None
-        if result is None:
-            assert self._lost is not None
+        if result is None and self._lost is not None:
             raise self._lost
+        if result is None:
+            result = {"error": _apart({0: "finished", self.cluster.index: name})}
         if "error" in result:
             raise WorkerMismatchError(str(result["error"]))
         return list(result["values"])
@@ -190,26 +191,21 @@ class Group:
         """Notes that a worker has finished; who waits for it is told so."""
         with self._changed:
             self._left.add(index)
+            self._changed.notify_all()
         if self.cluster.is_chief:
             for turn in list(self._given):
                 self._answer(turn)
-            return
-        with self._changed:
-            waiting = self._waits_for
-            if waiting is not None and waiting not in self._results:
-                self._results[waiting] = {"error": _apart({0: "finished"})}
-                self._changed.notify_all()
 
     def _answer(self, turn: int) -> None:
-        """Answers an exchange for which no further worker is to be waited for."""
+        """Answers an exchange that all have given to, or that some will never give to."""
         with self._changed:
             given = self._given.get(turn, {})
-            if len(set(given) | self._left) < len(self.cluster.workers) or not given:
+            if not given or (len(given) < len(self.cluster.workers) and not self._left):
                 return
             del self._given[turn]
         doing = {i: given[i]["name"] if i in given else "finished" for i in {*given, *self._left}}
         answer: Message = {"kind": "result", "turn": turn}
-        if len(set(doing.values())) == 1:
+        if len(set(doing.values())) == 1 and not self._left - set(given):
             answer["values"] = [given[i]["value"] for i in sorted(given)]
         else:
             answer["error"] = _apart(doing)

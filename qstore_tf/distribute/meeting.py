@@ -144,6 +144,7 @@ class _Arrivals:
     def __init__(self, cluster: Cluster) -> None:
         self._cluster = cluster
         self._changed = threading.Condition()
+        self._over = False
         self.channels: dict[int, Channel] = {}
         self.facts: dict[int, dict[str, Any]] = {}
 
@@ -152,6 +153,7 @@ class _Arrivals:
         everyone = set(range(1, len(self._cluster.workers)))
         with self._changed:
             self._changed.wait_for(lambda: everyone == set(self.channels), timeout)
+            self._over = True
             return sorted(everyone - set(self.channels))
 
     def receive(self, connection: socket.socket) -> None:
@@ -172,7 +174,7 @@ class _Arrivals:
             channel.close()
             return
         with self._changed:
-            taken = index in self.channels
+            taken = self._over or index in self.channels
             if not taken:
                 self.channels[index] = channel
                 self.facts[index] = facts
@@ -186,27 +188,23 @@ class _Arrivals:
 
     def _watch(self, index: int, connection: socket.socket) -> None:
         """Forgets a worker that dies while the others are waited for."""
-        while True:
-            with self._changed:
-                if self.channels.get(index) is None:
-                    return
-                everyone = len(self.channels) == len(self._cluster.workers) - 1
-            if everyone:
-                return
+        while not self._over:
             # Not by the socket's own timeout: once all have come, it belongs to another thread.
             ready = select.poll()
             ready.register(connection, select.POLLIN)
             if not ready.poll(1000 * _PAUSE):
                 continue
-            try:
-                gone = not connection.recv(1, socket.MSG_PEEK | socket.MSG_DONTWAIT)
-            except OSError:
-                gone = True
-            if gone:
-                with self._changed:
+            with self._changed:
+                if self._over:
+                    return
+                try:
+                    gone = not connection.recv(1, socket.MSG_PEEK | socket.MSG_DONTWAIT)
+                except OSError:
+                    gone = True
+                if gone:
                     self.channels.pop(index).close()
                     self.facts.pop(index)
-                return
+                    return
 
     def close(self) -> None:
         with self._changed:

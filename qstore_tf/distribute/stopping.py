@@ -1,14 +1,14 @@
 """All workers agree on the step after which they stop, without waiting in any step for it.
 
-Mirrored training moves in lockstep: no worker finishes step k + 1 before every worker took part in
-it. So a worker that is asked to stop cannot just save and go: the others must stop after the same
-step, and none may wait in a step that another will not take part in.
+Mirrored training moves in lockstep: no worker finishes step k before every worker has begun it, so
+that the steps they have completed differ by one at most. A worker that is asked to stop cannot just
+save and go: the others must stop after the same step, and none may begin a step that another will
+not take part in.
 
 1. Whoever is asked tells the chief; the chief proposes to all that they stop.
-2. Each answers with the steps it has completed, c, and from then on does not pass c + `MARGIN`
-   without having heard the decision.
-3. The chief decides on min(c) + `MARGIN`. The slowest worker cannot have passed it (2.), so no
-   other has completed more (lockstep), and all of them reach it.
+2. Each answers with the steps it has completed, c, and from then on does not go on after step c + 1
+   without having heard the decision. The answer comes from a thread that no step keeps waiting.
+3. The chief decides on min(c) + 2. As c is min(c) or min(c) + 1, nobody has gone past that step.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ import threading
 from qstore_tf.distribute.channel import Message
 from qstore_tf.distribute.group import Group
 
-MARGIN = 2
+_MARGIN = 2
 
 
 class StopAgreement:
@@ -76,7 +76,7 @@ class StopAgreement:
     def _answer(self, index: int, message: Message) -> None:
         with self._lock:
             completed = self._completed
-            self._limit = completed + MARGIN
+            self._limit = completed + _MARGIN - 1
         self._group.send(0, {"kind": "stop-progress", "completed": completed})
 
     def _collect(self, index: int, message: Message) -> None:
@@ -84,7 +84,7 @@ class StopAgreement:
             self._progress[index] = int(message["completed"])
             complete = len(self._progress) == len(self._group.cluster.workers)
         if complete:
-            step = min(self._progress.values()) + MARGIN
+            step = min(self._progress.values()) + _MARGIN
             self._group.tell_all({"kind": "stop-at", "step": step})
 
     def _hear(self, index: int, message: Message) -> None:

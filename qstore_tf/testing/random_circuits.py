@@ -49,9 +49,7 @@ def random_state(rng: Seed, batch: int, n_qubits: int) -> NDArray[np.complex128]
     rng = np.random.default_rng(rng)
     shape = (batch, 2**n_qubits)
     states = rng.normal(size=shape) + 1j * rng.normal(size=shape)
-    return np.asarray(
-        states / np.linalg.norm(states, axis=1, keepdims=True), dtype=np.complex128
-    )
+    return np.asarray(states / np.linalg.norm(states, axis=1, keepdims=True), dtype=np.complex128)
 
 
 def random_circuit(
@@ -226,9 +224,7 @@ def circuits(
     def make(seed: int, n_qubits: int, n_gates: int) -> UnifiedCircuit:
         return random_circuit(seed, n_qubits, n_gates, gates, symbols, **options)
 
-    return st.builds(
-        make, _seeds(), st.integers(min_qubits, max_qubits), st.integers(0, max_gates)
-    )
+    return st.builds(make, _seeds(), st.integers(min_qubits, max_qubits), st.integers(0, max_gates))
 
 
 def programs(
