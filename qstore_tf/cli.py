@@ -1,4 +1,4 @@
-"""The `qstore` command: train, draw, bench, info.
+"""The `qstore` command: train, launch, draw, bench, info.
 
 TensorFlow is imported only when a command needs it and after its options have been checked, so
 that help and mistakes answer at once. Exit codes: 0 done, 1 an unexpected failure, 2 a mistake
@@ -18,6 +18,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, NoReturn
 
 import qstore_tf
+from qstore_tf.distribute import launch_command
 from qstore_tf.errors import ConfigurationError, ConversionError, QstoreError, describe
 
 if TYPE_CHECKING:
@@ -84,6 +85,15 @@ def build_parser() -> argparse.ArgumentParser:
     _add(train, "--log-dir", str, None, "folder for TensorBoard", "MODEL_DIR/logs")
     train.add_argument("--quiet", action="store_true", help="no progress bar")
 
+    starter = _command(
+        commands,
+        "launch",
+        launch_command.run,
+        launch_command.SUMMARY,
+        epilog=launch_command.EXAMPLES,
+    )
+    launch_command.add_arguments(starter)
+
     draw = _command(commands, "draw", _draw, "draw a circuit as text, or as PNG with -o")
     draw.add_argument("file", nargs="?", help="a circuit as .json or .qasm; else from the options")
     _add_circuit_options(draw)
@@ -120,7 +130,7 @@ def build_parser() -> argparse.ArgumentParser:
 def _command(
     commands: argparse._SubParsersAction[_Parser],
     name: str,
-    run: Callable[[argparse.Namespace], None],
+    run: Callable[[argparse.Namespace], int | None],
     summary: str,
     epilog: str | None = None,
 ) -> argparse.ArgumentParser:
@@ -435,7 +445,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     """
     arguments = build_parser().parse_args(argv)
     try:
-        arguments.run(arguments)
+        return arguments.run(arguments) or 0
     except KeyboardInterrupt:
         print("qstore: stopped", file=sys.stderr)
         return 130
@@ -456,4 +466,3 @@ def main(argv: Sequence[str] | None = None) -> int:
             file=sys.stderr,
         )
         return 1
-    return 0

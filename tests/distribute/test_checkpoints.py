@@ -412,6 +412,7 @@ import resource, sys
 import numpy as np
 from qstore_tf.distribute.checkpoints import CheckpointStore
 from qstore_tf.errors import CheckpointError
+assert not {"tensorflow", "keras"} & set(sys.modules)
 store = CheckpointStore(sys.argv[1])
 store.save(1, {"a": np.zeros(100)}, {})
 resource.setrlimit(resource.RLIMIT_FSIZE, (50_000, 50_000))
