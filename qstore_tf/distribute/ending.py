@@ -91,15 +91,18 @@ def never_connected() -> StartTimeoutError:
 
 
 def _uncaught(kind: type[BaseException], error: BaseException, trace: TracebackType | None) -> None:
-    sys.__excepthook__(kind, error, trace)
     group, code = _group, _code(error)
     if group is not None and isinstance(error, tf.errors.OpError):
         deadline = time.monotonic() + _NEWS
         while group.lost is None and time.monotonic() < deadline:
             time.sleep(0.05)
         if group.lost is not None:
-            _say(group.lost)
             code = ExitCode.PEER_LOST
+    if group is not None and code == ExitCode.PEER_LOST and group.lost is not None:
+        # Where TensorFlow was when it happened tells nothing.
+        _say(group.lost)
+    else:
+        sys.__excepthook__(kind, error, trace)
     if group is not None:
         group.abandon()
     if group is not None or code != 1:

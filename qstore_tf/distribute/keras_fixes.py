@@ -99,15 +99,17 @@ def _reduce_per_replica(
 def _maybe_symbolic_build(
     original: Callable[..., Any], self: Any, iterator: Any = None, data_batch: Any = None
 ) -> Any:
-    strategy = self._distribute_strategy
-    if strategy is None or iterator is None or not spans_workers(strategy):
+    if self._distribute_strategy is None or iterator is None:
         return original(self, iterator, data_batch)
-    for _, _, batches in iterator:
-        data_batch = tf.nest.map_structure(
-            lambda value: strategy.experimental_local_results(value)[0], next(batches)
-        )
-        break
-    return original(self, None, data_batch)
+    # Shapes and types are all that is asked for. Drawing a batch would also move a shuffle on, so
+    # that it were not that of a process without a strategy.
+    specs = tf.nest.map_structure(_local_spec, iterator._distributed_dataset.element_spec)
+    return original(self, None, specs)
+
+
+def _local_spec(spec: Any) -> Any:
+    """The spec of one replica's values."""
+    return spec._value_specs[0] if hasattr(spec, "_value_specs") else spec
 
 
 def _make_function(original: Callable[..., Any], self: Any, step_function: Any) -> Any:
