@@ -29,7 +29,8 @@ from qstore_tf.errors import ConfigurationError, describe
 from qstore_tf.gradients.base import Pullback
 from qstore_tf.layers import amplitudes, runs
 from qstore_tf.layers.means import Means
-from qstore_tf.layers.seeds import Seeds, another
+from qstore_tf.layers.seeds import Seeds
+from qstore_tf.ops.seeds import another
 
 _ATTRIBUTE = "_qstore_carried"
 
