@@ -25,6 +25,7 @@ from qstore_tf.circuits.observables import PauliSum
 from qstore_tf.circuits.program import Program
 from qstore_tf.ops import memory, plain
 from qstore_tf.ops.inputs import check_observables, check_sampling, complex_dtype, prepare
+from qstore_tf.ops.second_order import second_gradient
 
 Array = np.ndarray[Any, Any]
 # (runner, angles, initial state, seed, row of the upstream gradient)
@@ -263,7 +264,7 @@ class OneByOne(Backend):
             *sources, upstream = tensors
 
             def second(*grads: tf.Tensor) -> list[tf.Tensor]:
-                return _second_gradient(reference, sources, upstream, grads)
+                return second_gradient(reference, sources, upstream, grads)
 
             return self._pull(program, job, sources, upstream), second
 
@@ -299,24 +300,3 @@ def _runners(backend: OneByOne, program: Program, double: bool) -> _Runners:
         return backend._make(program, double)
 
     return _Runners(make)
-
-
-def _second_gradient(
-    reference: Callable[..., tf.Tensor],
-    sources: Sequence[tf.Tensor],
-    upstream: tf.Tensor,
-    grads: Sequence[tf.Tensor | None],
-) -> list[tf.Tensor]:
-    """Differentiates the vector-Jacobian product of `reference` by autodiff."""
-    zero = tf.UnconnectedGradients.ZERO
-    with tf.GradientTape() as outer:
-        outer.watch([*sources, upstream])
-        with tf.GradientTape() as inner:
-            inner.watch(sources)
-            result = reference(*sources)
-        first = inner.gradient(result, sources, upstream, unconnected_gradients=zero)
-    weights = [
-        tf.zeros_like(value) if grad is None else grad
-        for value, grad in zip(first, grads, strict=True)
-    ]
-    return outer.gradient(first, [*sources, upstream], weights, unconnected_gradients=zero)

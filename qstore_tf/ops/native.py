@@ -17,6 +17,7 @@ from qstore_tf.circuits.program import Program
 from qstore_tf.ops import library, plain
 from qstore_tf.ops.inputs import check_observables, check_sampling, complex_dtype, prepare
 from qstore_tf.ops.program_text import parse_observables_text, parse_program
+from qstore_tf.ops.second_order import second_gradient
 
 # What stands for the initial state in programs that have none.
 _NOTHING = np.zeros((0, 0))
@@ -194,25 +195,12 @@ def _second_gradient(
     program: Program,
     forward: Callable[..., tf.Tensor],
 ) -> list[tf.Tensor]:
-    """Differentiates the vector-Jacobian product of `forward` by autodiff of the plain ops."""
-    inputs, theta, initial, cotangent = op.inputs
-    sources = [inputs, theta, initial] if program.has_initial else [inputs, theta]
-    with tf.GradientTape() as outer:
-        outer.watch([*sources, cotangent])
-        with tf.GradientTape() as inner:
-            inner.watch(sources)
-            result = forward(*sources)
-        first = inner.gradient(
-            result, sources, cotangent, unconnected_gradients=tf.UnconnectedGradients.ZERO
-        )
-    given = [
-        tf.zeros_like(value) if grad is None else grad
-        for value, grad in zip(first, grads, strict=False)
-    ]
-    out = outer.gradient(
-        first,
-        [*sources, cotangent],
-        given,
-        unconnected_gradients=tf.UnconnectedGradients.ZERO,
+    """Differentiates the gradient op `op` by autodiff of the plain ops."""
+    *sources, cotangent = op.inputs
+    if program.has_initial:
+        return second_gradient(forward, sources, cotangent, grads)
+    inputs, theta, nothing = sources
+    by_inputs, by_theta, by_cotangent = second_gradient(
+        forward, [inputs, theta], cotangent, grads[:2]
     )
-    return out if program.has_initial else [*out[:2], tf.zeros_like(initial), out[2]]
+    return [by_inputs, by_theta, tf.zeros_like(nothing), by_cotangent]
