@@ -22,9 +22,8 @@ import tensorflow as tf
 
 from qstore_tf import execution
 from qstore_tf.backends import Backend
-from qstore_tf.circuits.encodings import amplitude_encoding
 from qstore_tf.circuits.observables import PauliSum
-from qstore_tf.circuits.program import Program, compile_circuit
+from qstore_tf.circuits.program import Program
 from qstore_tf.errors import ConfigurationError, describe
 from qstore_tf.gradients.base import Pullback
 from qstore_tf.layers import amplitudes, runs
@@ -99,8 +98,7 @@ class Carried:
         if initial is not None and means.has_states:
             initial = amplitudes.as_complex(initial)
         elif initial is not None:
-            program = _prepared(program, initial.dtype.is_complex)
-            inputs = tf.concat([amplitudes.angles(initial), inputs], axis=1)
+            program, inputs = amplitudes.as_gates(program, inputs, initial)
             initial = None
         run = _sample(program, means)
         drawn = run(program, inputs, theta, initial, shots=shots, seed=seeds.next())
@@ -158,8 +156,7 @@ def expectation(
     elif means.has_states and means.shots is not None:
         values = _drawn(program, observables, means, inputs, theta, initial, seed)
     else:
-        prepared = _prepared(program, initial.dtype.is_complex)
-        inputs = tf.concat([amplitudes.angles(initial), inputs], axis=1)
+        prepared, inputs = amplitudes.as_gates(program, inputs, initial)
         values = _expectation(prepared, observables, means)(inputs, theta, None, seed)
     values.set_shape([inputs.shape[0], len(observables)])
     return values
@@ -256,13 +253,6 @@ def _appended(program: Program, other: Program) -> Program:
 
 
 @lru_cache(maxsize=256)
-def _prepared(program: Program, complex_amplitudes: bool) -> Program:
-    preparation = amplitude_encoding(program.n_qubits, complex=complex_amplitudes)
-    first = compile_circuit(preparation, inputs=preparation.parameters)
-    return first.append(replace(program, has_initial=False))
-
-
-@lru_cache(maxsize=256)
 def _expectation(
     program: Program, observables: tuple[PauliSum, ...], means: Means
 ) -> Callable[..., tf.Tensor]:
@@ -284,7 +274,7 @@ def _runs(
 ) -> _Runs:
     backend, method = execution.choose(means.resolved, means.gradient, means.shots)
     backend.check(program)
-    prepared = _prepared(program, complex_amplitudes)
+    prepared = amplitudes.behind_preparation(program, complex_amplitudes)
     return _Runs(
         backend,
         method.pullback(backend, program, observables),
