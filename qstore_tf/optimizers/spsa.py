@@ -8,7 +8,7 @@ from typing import Any
 import tensorflow as tf
 from tensorflow import keras
 
-from qstore_tf.optimizers.base import count, positive
+from qstore_tf.gradients.options import at_least_zero, count, positive
 from qstore_tf.optimizers.gradient_free import Evaluate, GradientFree, assign_all, averaged
 
 
@@ -31,9 +31,9 @@ class Perturbing(GradientFree):
         super().__init__(learning_rate, classical=classical, seed=seed, **kwargs)
         self.perturbation = positive("perturbation", perturbation)
         self.directions = count("directions", directions)
-        self.stability = positive("stability", stability, zero=True)
-        self.learning_rate_decay = positive("learning_rate_decay", learning_rate_decay, zero=True)
-        self.perturbation_decay = positive("perturbation_decay", perturbation_decay, zero=True)
+        self.stability = at_least_zero("stability", stability)
+        self.learning_rate_decay = at_least_zero("learning_rate_decay", learning_rate_decay)
+        self.perturbation_decay = at_least_zero("perturbation_decay", perturbation_decay)
 
     def _schedules(self) -> tuple[tf.Tensor, tf.Tensor]:
         """The factor of the learning rate and the perturbation in this step."""
