@@ -177,22 +177,22 @@ def _drawn(
     hardware, from circuits that do prepare them. These are many, so they are behind a function of
     their own, whose value is zero: where no gradient by the amplitudes is asked for, none is run.
     """
-    runs = _runs(program, observables, means, initial.dtype.is_complex)
+    found = _runs(program, observables, means, initial.dtype.is_complex)
     vectors = tf.stop_gradient(amplitudes.as_complex(initial))
     angles = amplitudes.angles(initial)
     n_angles = int(angles.shape[1])
 
     @tf.custom_gradient
     def measured(inputs: tf.Tensor, theta: tf.Tensor) -> Any:
-        values = runs.backend.expectation(program, observables, inputs, theta, vectors, seed=seed)
-        return values, lambda upstream: runs.pull(inputs, theta, vectors, upstream, seed)
+        values = found.backend.expectation(program, observables, inputs, theta, vectors, seed=seed)
+        return values, lambda upstream: found.pull(inputs, theta, vectors, upstream, seed)
 
     @tf.custom_gradient
     def nothing(angles: tf.Tensor) -> Any:
         def gradient(upstream: tf.Tensor) -> tf.Tensor:
             columns = tf.concat([angles, inputs], axis=1)
             other = None if seed is None else another(seed, _BY_AMPLITUDES)
-            return runs.pull_prepared(columns, theta, None, upstream, other)[0][:, :n_angles]
+            return found.pull_prepared(columns, theta, None, upstream, other)[0][:, :n_angles]
 
         return tf.zeros([tf.shape(angles)[0], len(observables)], angles.dtype), gradient
 

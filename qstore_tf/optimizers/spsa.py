@@ -17,17 +17,17 @@ class Perturbing(GradientFree):
 
     def __init__(
         self,
-        learning_rate: Any,
-        perturbation: float,
-        directions: int,
-        stability: float,
-        learning_rate_decay: float,
-        perturbation_decay: float,
-        classical: Any,
-        seed: int,
+        learning_rate: Any = 0.1,
+        perturbation: float = 0.1,
+        directions: int = 1,
+        stability: float = 100.0,
+        learning_rate_decay: float = 0.602,
+        perturbation_decay: float = 0.101,
+        classical: Any = None,
+        seed: int = 0,
         **kwargs: Any,
     ) -> None:
-        """Checks the options."""
+        """Checks the options; see the class."""
         super().__init__(learning_rate, classical=classical, seed=seed, **kwargs)
         self.perturbation = positive("perturbation", perturbation)
         self.directions = count("directions", directions)
@@ -114,31 +114,6 @@ class SPSA(Perturbing):
     Raises:
         ConfigurationError: an option is out of range, or Keras is not Keras 3.
     """
-
-    def __init__(
-        self,
-        learning_rate: Any = 0.1,
-        perturbation: float = 0.1,
-        directions: int = 1,
-        stability: float = 100.0,
-        learning_rate_decay: float = 0.602,
-        perturbation_decay: float = 0.101,
-        classical: Any = None,
-        seed: int = 0,
-        **kwargs: Any,
-    ) -> None:
-        """Checks the options; see the class."""
-        super().__init__(
-            learning_rate,
-            perturbation,
-            directions,
-            stability,
-            learning_rate_decay,
-            perturbation_decay,
-            classical,
-            seed,
-            **kwargs,
-        )
 
     def move(self, evaluate: Evaluate, weights: list[Any]) -> tuple[tf.Tensor, Any]:
         """Takes one step; see `GradientFree.step`."""
