@@ -20,7 +20,7 @@ import tensorflow as tf
 from qstore_tf.backends.angle_table import AngleTable
 from qstore_tf.backends.base import Backend
 from qstore_tf.backends.batch import finite_only, for_each, row_seed, run_batch
-from qstore_tf.backends.measuring import measuring
+from qstore_tf.backends.measuring import draw, measuring
 from qstore_tf.circuits.observables import PauliSum
 from qstore_tf.circuits.program import Program
 from qstore_tf.ops import memory, plain
@@ -160,10 +160,7 @@ class OneByOne(Backend):
         key = check_sampling(shots, seed)
 
         def run(runner: Runner, angles: Array, start: Any, seed: Any, more: Any) -> Array:
-            state = runner.state(angles, start)
-            below = np.cumsum(state.real.astype(np.float64) ** 2 + state.imag**2)
-            draws = np.random.default_rng(seed).random(shots) * below[-1]
-            return np.minimum(np.searchsorted(below, draws, side="right"), len(below) - 1)
+            return draw(runner.state(angles, start), shots, seed)
 
         tensors = [tensor for tensor in given if tensor is not None]
         return self._run(program, run, tensors, tf.int64, shots, seed=key)
