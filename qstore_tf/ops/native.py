@@ -9,18 +9,14 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import Any
 
-import numpy as np
 import tensorflow as tf
 
 from qstore_tf.circuits.observables import PauliSum, observables_text
 from qstore_tf.circuits.program import Program
 from qstore_tf.ops import library, plain
-from qstore_tf.ops.inputs import check_observables, check_sampling, complex_dtype, prepare
+from qstore_tf.ops.inputs import check_observables, check_sampling, prepare_for_op
 from qstore_tf.ops.program_text import parse_observables_text, parse_program
 from qstore_tf.ops.second_order import second_gradient
-
-# What stands for the initial state in programs that have none.
-_NOTHING = np.zeros((0, 0))
 
 
 @tf.autograph.experimental.do_not_convert
@@ -53,7 +49,7 @@ def expectation(
         tf.errors.ResourceExhaustedError: The state vectors cannot fit into memory.
     """
     ops = library.load()
-    inputs, theta, initial = _tensors(program, inputs, theta, initial_state)
+    inputs, theta, initial = prepare_for_op(program, inputs, theta, initial_state)
     check_observables(observables, program.n_qubits)
     return ops.qstore_expectation(
         inputs=inputs,
@@ -76,7 +72,7 @@ def state_vector(
 ) -> tf.Tensor:
     """Returns the final states [B, 2^n]; arguments and errors as `expectation`."""
     ops = library.load()
-    inputs, theta, initial = _tensors(program, inputs, theta, initial_state)
+    inputs, theta, initial = prepare_for_op(program, inputs, theta, initial_state)
     return ops.qstore_state(
         inputs=inputs,
         theta=theta,
@@ -123,7 +119,7 @@ def sample(
         num_threads: Threads to use; 0 means all cores the process may use.
     """
     ops = library.load()
-    inputs, theta, initial = _tensors(program, inputs, theta, initial_state)
+    inputs, theta, initial = prepare_for_op(program, inputs, theta, initial_state)
     return ops.qstore_sample(
         inputs=inputs,
         theta=theta,
@@ -133,15 +129,6 @@ def sample(
         shots=shots,
         num_threads=num_threads,
     )
-
-
-def _tensors(
-    program: Program, inputs: Any, theta: Any, initial_state: Any
-) -> tuple[tf.Tensor, tf.Tensor, tf.Tensor]:
-    inputs, theta, initial = prepare(program, inputs, theta, initial_state)
-    if initial is None:
-        initial = tf.constant(_NOTHING, complex_dtype(inputs.dtype))
-    return inputs, theta, initial
 
 
 def _text(op: tf.Operation, name: str) -> str:
