@@ -52,11 +52,6 @@ def behind_preparation(program: Program, complex_amplitudes: bool) -> Program:
     return first.append(replace(program, has_initial=False))
 
 
-def complex_dtype(dtype: tf.DType) -> tf.DType:
-    """The complex dtype of the same precision."""
-    return tf.complex128 if dtype == tf.float64 else tf.complex64
-
-
 def as_complex(rows: tf.Tensor) -> tf.Tensor:
     """Real amplitudes as complex ones; complex ones as they are."""
     return rows if rows.dtype.is_complex else tf.complex(rows, tf.zeros_like(rows))

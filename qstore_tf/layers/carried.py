@@ -29,6 +29,7 @@ from qstore_tf.gradients.base import Pullback
 from qstore_tf.layers import amplitudes, runs
 from qstore_tf.layers.means import Means
 from qstore_tf.layers.seeds import Seeds
+from qstore_tf.ops.inputs import complex_dtype
 from qstore_tf.ops.seeds import another
 
 _ATTRIBUTE = "_qstore_carried"
@@ -113,7 +114,7 @@ class Carried:
         if not program.n_inputs:
             inputs = inputs[:1] if static else tf.zeros([1, 0], inputs.dtype)
         rows = tf.shape(inputs)[0]
-        basis = tf.tile(tf.eye(size, dtype=amplitudes.complex_dtype(inputs.dtype)), [rows, 1])
+        basis = tf.tile(tf.eye(size, dtype=complex_dtype(inputs.dtype)), [rows, 1])
         started = replace(program, has_initial=True)
         # A row for each basis state: what it becomes, which is a column of the matrix.
         columns = state(started, means, tf.repeat(inputs, size, axis=0), self.theta, basis)
