@@ -24,8 +24,13 @@ from benchmarks import environments, machine, report
 from benchmarks.workload import WORKLOADS, Workload
 
 AMPLITUDE_BYTES = 8
-# Samples that advance together when they lie in the lanes of AVX-512 registers.
+# What follows is as in qstore_tf/cc/lib/fast with AVX-512 in single precision.
+# Up to so many qubits the lanes of a register hold as many samples, which advance together.
+SAMPLE_LANE_QUBITS = 8
 LANES = 16
+# Up to so many qubits states are worked on whole, and up to so many numbers they are saved.
+WHOLE_QUBITS = 16
+MOST_SAVED_REALS = 2**20
 # Circuits up to this size are taken to keep a block of samples in the caches.
 IN_CACHE_QUBITS = 12
 
@@ -33,40 +38,78 @@ IN_CACHE_QUBITS = 12
 def flops(workload: Workload) -> float:
     """Floating-point operations of one sample's gradient, a multiply-add counted as two.
 
-    With N = 2^n amplitudes: RY on a qubit is two multiply-adds per real component of a pair of
-    amplitudes once the cosine is taken out of the layer (4N); the RZ of a layer are one diagonal
-    complex product (6N), its factors shared by the batch; CNOTs only relabel; the first layer
-    merges with the encoding into a product state, whose last two factors cost 6N each at most.
-    Backwards both vectors are turned back, an RY angle's derivative takes two multiply-adds per
-    amplitude (4N), all RZ angles of a layer come from one product of the vectors (4N) and a fold
-    of differences (2N). The last layer's RZ change no <Z>.
+    With N = 2^n amplitudes: RY on a qubit is one multiply-add per real number of the state once
+    the cosine is taken out of the layer (4N); the RZ of a layer are one diagonal complex product
+    (6N), its factors shared by the batch; CNOTs only relabel. The first layer merges with the
+    encoding into a product state, N complex products for its last factor, half as many for the
+    one before, and so on (12N). The last layer's RZ and CNOTs change no <Z> and are left out.
     """
     n, depth, size = workload.n_qubits, workload.depth, 2.0**workload.n_qubits
-    layer = 4 * n * size + 6 * size
-    forward = 12 * size + (depth - 1) * layer
+    forward = 12 * size + (depth - 1) * 4 * n * size + _diagonals(workload) * 6 * size
     # Probabilities and their fold to n expectations; the weighted diagonal and its bra.
     measure = 3 * size + 2 * size + 2 * size + 2 * size
-    backward = 2 * (depth - 1) * layer + depth * 4 * n * size + (depth - 1) * 6 * size
-    return forward + measure + backward
+    return forward + measure + backward_flops(workload, both=not saves_states(workload))
+
+
+def backward_flops(workload: Workload, *, both: bool) -> float:
+    """Those of the way back, where lambda alone is turned back, or `both` vectors are.
+
+    An RY angle's derivative takes two multiply-adds per amplitude (4N), all RZ angles of a layer
+    come from one product of the vectors (4N) and a fold of differences (2N). The derivatives of
+    the product state come from its contraction with lambda, one half of the qubits after the
+    other (16N).
+    """
+    n, depth, size = workload.n_qubits, workload.depth, 2.0**workload.n_qubits
+    turned = (depth - 1) * 4 * n * size + _diagonals(workload) * 6 * size
+    derivatives = (depth - 1) * 4 * n * size + _diagonals(workload) * 6 * size
+    return (2 if both else 1) * turned + derivatives + 16 * size
+
+
+def saves_states(workload: Workload) -> bool:
+    """Whether psi is saved before each merged diagonal, so that it need not be turned back."""
+    return workload.n_qubits <= WHOLE_QUBITS and _saved_reals(workload) <= MOST_SAVED_REALS
 
 
 def moved_bytes(workload: Workload) -> float:
     """Bytes of state that one sample's gradient reads and writes if nothing stays in registers.
 
-    One pass over the state per layer forwards, one over state and bra per layer backwards: what
-    remains when every layer's gates are applied to blocks that fit the first-level caches. Zero
-    for circuits that are small enough to stay in the caches anyway.
+    What remains when every layer's gates are applied to blocks that fit the first-level caches.
+    Forwards the product state is written, each further layer reads and writes the state, and the
+    measurement reads it. Backwards psi is read to write lambda, each layer but the first reads
+    psi, and reads and writes lambda, and the contraction at the end reads lambda. Where no states
+    were saved, each layer writes psi too. Zero for circuits that are small enough to stay in the
+    caches anyway.
     """
     if workload.n_qubits <= IN_CACHE_QUBITS:
         return 0.0
-    one_pass = 2 * AMPLITUDE_BYTES * 2.0**workload.n_qubits
-    return one_pass * (workload.depth + 2 * workload.depth)
+    layers = workload.depth - 1
+    forward = 1 + 2 * layers + 1
+    backward = 2 + (3 if saves_states(workload) else 4) * layers + 1
+    return (forward + backward) * AMPLITUDE_BYTES * 2.0**workload.n_qubits
 
 
 def working_set(workload: Workload) -> int:
-    """Bytes of the state and the bra."""
-    lanes = LANES if workload.n_qubits <= IN_CACHE_QUBITS else 1
-    return int(2 * AMPLITUDE_BYTES * 2**workload.n_qubits * lanes)
+    """Bytes of lambda and of psi, where that is saved as often as it is."""
+    saved = _saved_states(workload) if saves_states(workload) else 1
+    return (1 + saved) * AMPLITUDE_BYTES * 2**workload.n_qubits * _lanes(workload)
+
+
+def _diagonals(workload: Workload) -> int:
+    """Layers whose RZ are a diagonal of their own: not the first one, nor the last."""
+    return max(0, workload.depth - 2)
+
+
+def _saved_states(workload: Workload) -> int:
+    """One before each merged diagonal, and the final one."""
+    return _diagonals(workload) + 1
+
+
+def _saved_reals(workload: Workload) -> int:
+    return 2 * 2**workload.n_qubits * _lanes(workload) * _saved_states(workload)
+
+
+def _lanes(workload: Workload) -> int:
+    return LANES if workload.n_qubits <= SAMPLE_LANE_QUBITS else 1
 
 
 def main() -> int:
@@ -82,7 +125,16 @@ def main() -> int:
     print(f"bandwidth to memory, read and write: {bandwidths[2**29]:.1f} GB/s")
     steps = _measured_steps(arguments.results)
     rows = [
-        ["n, depth, B", "MFLOP", "MB moved", "GB/s there", "bound (ms)", "measured", "of the bound"]
+        [
+            "n, depth, B",
+            "MFLOP",
+            "MB moved",
+            "GB/s there",
+            "bound (ms)",
+            "measured",
+            "of the bound",
+            "way back",
+        ]
     ]
     for workload, size in zip(WORKLOADS, sizes, strict=True):
         work = flops(workload) * workload.batch
@@ -98,17 +150,19 @@ def main() -> int:
                 f"{bound * 1e3:.3f}",
                 "-" if step is None else f"{step * 1e3:.3f}",
                 "-" if step is None else f"{bound / step:.0%}",
+                f"{_share_of_both(workload):.0%}",
             ]
         )
         for peer, goal in report.GOALS[workload.key].items():
             theirs = steps.get((peer, workload.key))
             if theirs is not None:
                 rows[-1].append(f"{report.TITLES[peer]}: at most {theirs / bound:.0f}x ({goal:g}x)")
-    widths = [max(len(row[i]) for row in rows) for i in range(7)]
+    widths = [max(len(row[i]) for row in rows) for i in range(8)]
     for row in rows:
         cells = [cell.rjust(width) for cell, width in zip(row, widths, strict=False)]
-        print("  ".join(cells), "; ".join(row[7:]))
-    print("bound: the larger of FLOP / peak and bytes / bandwidth at the size of state and bra.")
+        print("  ".join(cells), "; ".join(row[8:]))
+    print("bound: the larger of FLOP / peak and bytes / bandwidth at the size of psi and lambda.")
+    print("way back: its operations, of those it would take to turn back both psi and lambda.")
     print("at most: the ratio to a peer that a step at the bound would reach (goal in brackets).")
     return 0
 
@@ -138,6 +192,11 @@ def measure_machine(threads: int, sizes: list[int]) -> tuple[float, dict[int, fl
         else:
             bandwidths[int(fields[1])] = float(fields[2])
     return peak, bandwidths
+
+
+def _share_of_both(workload: Workload) -> float:
+    both = not saves_states(workload)
+    return backward_flops(workload, both=both) / backward_flops(workload, both=True)
 
 
 def _measured_steps(file: Path | None) -> dict[tuple[str, str], float]:

@@ -22,73 +22,6 @@ from qstore_tf.errors import (
 )
 
 Array = np.ndarray[Any, Any]
-RowFunction = Callable[..., Any]
-
-
-@tf.autograph.experimental.do_not_convert
-def run_rows(
-    function: RowFunction,
-    inputs: tf.Tensor,
-    theta: tf.Tensor,
-    initial: tf.Tensor | None,
-    out_dtype: tf.DType,
-    width: int,
-    *,
-    seed: tf.Tensor | None = None,
-    extra: tf.Tensor | None = None,
-    threads: int = 1,
-    what: str = "circuit",
-) -> tf.Tensor:
-    """Runs `function` on every row of a batch in one `tf.numpy_function` call.
-
-    The result has no gradient of its own: wrap the call in `tf.custom_gradient` where the
-    simulator can differentiate, else leave it to a gradient method that shifts.
-
-    Args:
-        function: Takes NumPy arrays `(inputs [F], theta [P], initial [2^n] or None)` of one row
-            and returns `width` numbers. With a seed it is given `seed=` an integer of 31 bits that
-            belongs to the row, with `extra` it is given `extra=` that row. It is called from
-            several threads at once unless `threads` is 1.
-        inputs: [B, F], the result of `prepare`, as are the next two.
-        theta: [P].
-        initial: Complex [B, 2^n], or None.
-        out_dtype: Dtype of the result.
-        width: Numbers a row; static.
-        seed: Two integers; None for functions that draw nothing.
-        extra: [B, ...], one more tensor whose rows the function wants, such as the gradient
-            that comes back to each row.
-        threads: Threads that share the rows, see `thread_count`. Worth it only where the
-            simulator releases the GIL and a row takes some 20 us or more.
-        what: Names a row in messages, such as "qsim circuit".
-
-    Returns:
-        [B, width]; row b belongs to row b of `inputs`. Where numbers of a row are NaN or
-        infinite, a float or complex result is NaN throughout that row and `function` does not
-        see it; an integer result cannot be, so there it is an InputError.
-
-    Raises:
-        BackendError: `function` failed; the message names the lowest row in which it did. Errors
-            of qstore_tf keep their type. Inside a `tf.function` TensorFlow raises its own type
-            of error, with the same message.
-    """
-
-    def batch(inputs: Array, theta: Array, start: Array | None, key: Any, more: Any) -> Array:
-        out = np.empty((len(inputs), width), numpy_dtype)
-
-        def row(number: int) -> None:
-            options: dict[str, Any] = {}
-            if key is not None:
-                options["seed"] = row_seed(key, number)
-            if more is not None:
-                options["extra"] = more[number]
-            given = None if start is None else start[number]
-            out[number] = function(inputs[number], theta, given, **options)
-
-        for_each(finite_only(row, out, inputs, theta, start), len(inputs), threads, what)
-        return out
-
-    numpy_dtype = tf.as_dtype(out_dtype).as_numpy_dtype
-    return run_batch(batch, inputs, theta, initial, out_dtype, width, seed=seed, extra=extra)
 
 
 @tf.autograph.experimental.do_not_convert
@@ -105,20 +38,30 @@ def run_batch(
 ) -> tf.Tensor:
     """Runs `function` on a whole batch in one `tf.numpy_function` call.
 
-    For simulators that prepare something for all rows at once; the others have `run_rows`. As
-    with every `tf.numpy_function`, a graph with it runs in the process that traced it: XLA does
-    not compile it, and an exported SavedModel does not hold it. `.keras` files do not mind.
+    The result has no gradient of its own: wrap the call in `tf.custom_gradient` where the
+    simulator can differentiate, else leave it to a gradient method that shifts. As with every
+    `tf.numpy_function`, a graph with it runs in the process that traced it: XLA does not compile
+    it, and an exported SavedModel does not hold it. `.keras` files do not mind.
 
     Args:
         function: Takes the NumPy arrays `(inputs, theta, initial, seed, extra)`, None for those
-            not given, and returns [B, width].
-        inputs: As in `run_rows`, and so are the others.
+            not given, and returns [B, width]. For work row by row there are `for_each`,
+            `finite_only` and `row_seed`.
+        inputs: [B, F], the result of `prepare`, as are the next two.
         theta: [P].
         initial: Complex [B, 2^n], or None.
         out_dtype: Dtype of the result.
         width: Numbers a row; static.
-        seed: Two integers, or None.
-        extra: [B, ...], or None.
+        seed: Two integers; None for functions that draw nothing.
+        extra: [B, ...], one more tensor that the function wants, such as the gradient that comes
+            back to each row; or None.
+
+    Returns:
+        [B, width]; row b belongs to row b of `inputs`.
+
+    Raises:
+        QstoreError: `function` raised it, or the arguments differ in their rows. Inside a
+            `tf.function` TensorFlow raises its own type of error, with the same message.
     """
     tensors = [inputs, theta]
     has = (initial is not None, seed is not None, extra is not None)
@@ -165,8 +108,16 @@ def for_each(function: Callable[[int], None], count: int, threads: int, what: st
     Each thread takes neighbouring rows and stops at its first failure, so what is raised does not
     depend on timing.
 
+    Args:
+        function: Does one row. Called from several threads at once unless `threads` is 1.
+        count: How many rows there are.
+        threads: Threads that share the rows, see `thread_count`. Worth it only where the
+            simulator releases the GIL and a row takes some 20 us or more.
+        what: Names a row in messages, such as "qsim circuit".
+
     Raises:
-        BackendError: As `run_rows`; of several rows that fail it is the lowest.
+        BackendError: `function` failed; the message names the lowest row in which it did. Errors
+            of qstore_tf keep their type.
     """
     threads = max(1, min(threads, count))
     edges = [count * part // threads for part in range(threads + 1)]

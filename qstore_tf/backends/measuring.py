@@ -1,4 +1,4 @@
-"""Observables on one state vector in NumPy: values, and the bra that starts an adjoint sweep."""
+"""One state vector in NumPy: observables' values, the bra that starts an adjoint sweep, shots."""
 
 from __future__ import annotations
 
@@ -85,6 +85,13 @@ class Measuring:
 def measuring(observables: tuple[PauliSum, ...], n_qubits: int) -> Measuring:
     """Returns the observables prepared, the same object for the same arguments."""
     return Measuring(observables, n_qubits)
+
+
+def draw(state: Array, shots: int, seed: int) -> Array:
+    """Draws basis-state indices [shots] from a state [2^n], which need not be normalized."""
+    below = np.cumsum(state.real.astype(np.float64) ** 2 + state.imag.astype(np.float64) ** 2)
+    draws = np.random.default_rng(seed).random(shots) * below[-1]
+    return np.minimum(np.searchsorted(below, draws, side="right"), len(below) - 1)
 
 
 def _signs(z: int, n_qubits: int) -> Array:

@@ -8,9 +8,9 @@ from typing import Any
 import tensorflow as tf
 
 from qstore_tf.backends.base import Backend, Capabilities
+from qstore_tf.backends.batch import check_threads
 from qstore_tf.circuits.observables import PauliSum
 from qstore_tf.circuits.program import Program
-from qstore_tf.errors import ConfigurationError, describe
 from qstore_tf.ops import library, native
 
 
@@ -34,16 +34,9 @@ class Native(Backend):
 
     def __init__(self, num_threads: int = 0) -> None:
         """Loads the library and keeps the number of threads."""
-        if not isinstance(num_threads, int) or isinstance(num_threads, bool) or num_threads < 0:
-            raise ConfigurationError(
-                describe(
-                    "`num_threads` is not a number of threads",
-                    expected="an integer >= 0; 0 means all cores",
-                    received=num_threads,
-                )
-            )
+        threads = check_threads(num_threads)
         library.load()
-        self.num_threads = num_threads
+        self.num_threads = threads
 
     def get_config(self) -> dict[str, Any]:
         """Returns the keyword arguments that make the same backend again."""

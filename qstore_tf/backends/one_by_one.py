@@ -20,11 +20,12 @@ import tensorflow as tf
 from qstore_tf.backends.angle_table import AngleTable
 from qstore_tf.backends.base import Backend
 from qstore_tf.backends.batch import finite_only, for_each, row_seed, run_batch
-from qstore_tf.backends.measuring import measuring
+from qstore_tf.backends.measuring import draw, measuring
 from qstore_tf.circuits.observables import PauliSum
 from qstore_tf.circuits.program import Program
 from qstore_tf.ops import memory, plain
 from qstore_tf.ops.inputs import check_observables, check_sampling, complex_dtype, prepare
+from qstore_tf.ops.second_order import second_gradient
 
 Array = np.ndarray[Any, Any]
 # (runner, angles, initial state, seed, row of the upstream gradient)
@@ -159,10 +160,7 @@ class OneByOne(Backend):
         key = check_sampling(shots, seed)
 
         def run(runner: Runner, angles: Array, start: Any, seed: Any, more: Any) -> Array:
-            state = runner.state(angles, start)
-            below = np.cumsum(state.real.astype(np.float64) ** 2 + state.imag**2)
-            draws = np.random.default_rng(seed).random(shots) * below[-1]
-            return np.minimum(np.searchsorted(below, draws, side="right"), len(below) - 1)
+            return draw(runner.state(angles, start), shots, seed)
 
         tensors = [tensor for tensor in given if tensor is not None]
         return self._run(program, run, tensors, tf.int64, shots, seed=key)
@@ -263,7 +261,7 @@ class OneByOne(Backend):
             *sources, upstream = tensors
 
             def second(*grads: tf.Tensor) -> list[tf.Tensor]:
-                return _second_gradient(reference, sources, upstream, grads)
+                return second_gradient(reference, sources, upstream, grads)
 
             return self._pull(program, job, sources, upstream), second
 
@@ -299,24 +297,3 @@ def _runners(backend: OneByOne, program: Program, double: bool) -> _Runners:
         return backend._make(program, double)
 
     return _Runners(make)
-
-
-def _second_gradient(
-    reference: Callable[..., tf.Tensor],
-    sources: Sequence[tf.Tensor],
-    upstream: tf.Tensor,
-    grads: Sequence[tf.Tensor | None],
-) -> list[tf.Tensor]:
-    """Differentiates the vector-Jacobian product of `reference` by autodiff."""
-    zero = tf.UnconnectedGradients.ZERO
-    with tf.GradientTape() as outer:
-        outer.watch([*sources, upstream])
-        with tf.GradientTape() as inner:
-            inner.watch(sources)
-            result = reference(*sources)
-        first = inner.gradient(result, sources, upstream, unconnected_gradients=zero)
-    weights = [
-        tf.zeros_like(value) if grad is None else grad
-        for value, grad in zip(first, grads, strict=True)
-    ]
-    return outer.gradient(first, [*sources, upstream], weights, unconnected_gradients=zero)

@@ -12,6 +12,7 @@ from qstore_tf.backends.base import Backend, Capabilities
 from qstore_tf.backends.batch import check_threads, finite_only, for_each, row_seed, run_batch
 from qstore_tf.backends.batch import thread_count as threads_of
 from qstore_tf.backends.blocks import WIDEST_CONTROLLED, Array, Blocks, blocks_of, qubits_of
+from qstore_tf.backends.measuring import draw
 from qstore_tf.circuits.observables import PauliSum
 from qstore_tf.circuits.program import Program, Unitary
 from qstore_tf.errors import ConfigurationError, LibraryError, describe, did_you_mean
@@ -148,9 +149,7 @@ class Qsim(Backend):
             if start is None:
                 return self._qsim.qsim_sample_final(options, shots)
             # qsim samples from circuits that start in |0...0> only.
-            below = np.cumsum(np.abs(self._state(options, start).astype(np.complex128)) ** 2)
-            draws = np.random.default_rng(options["s"]).uniform(0, below[-1], shots)
-            return np.minimum(np.searchsorted(below, draws, side="right"), len(below) - 1)
+            return draw(self._state(options, start), shots, options["s"])
 
         return self._run(program, row, given, tf.int64, shots, seed)
 

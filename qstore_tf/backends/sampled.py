@@ -18,6 +18,7 @@ from qstore_tf.circuits.observables import PauliSum
 from qstore_tf.circuits.program import Program
 from qstore_tf.errors import ConfigurationError, describe
 from qstore_tf.ops.inputs import check_observables, check_sampling, prepare
+from qstore_tf.ops.seeds import another
 
 # Up to so many numbers, what each basis state is worth is kept in a table.
 _LARGEST_TABLE = 1 << 22
@@ -248,8 +249,7 @@ def _measurement(program: Program, observables: tuple[PauliSum, ...]) -> Measure
 def _seed_of(seed: tf.Tensor, numbered: tf.Tensor) -> tf.Tensor:
     """The seed of a piece of a batch, by the number of its first row; of the first, `seed`."""
     first = tf.cast(tf.reduce_sum(numbered[:1, 0]), tf.int64)
-    folded = tf.random.experimental.stateless_fold_in(seed, first)
-    return tf.where(first == 0, seed, folded)
+    return tf.where(first == 0, seed, another(seed, first))
 
 
 def _only_finite(

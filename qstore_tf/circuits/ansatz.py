@@ -13,6 +13,7 @@ from qstore_tf.errors import ConfigurationError, describe, did_you_mean
 
 Pairs = tuple[tuple[int, int], ...]
 Entanglement = str | Sequence[tuple[int, int]]
+Builder = Callable[..., UnifiedCircuit]
 
 
 def _linear(n_qubits: int) -> Pairs:
@@ -97,6 +98,21 @@ def _checked_pair(pair: object, n_qubits: int) -> tuple[int, int]:
             )
         )
     return first, second
+
+
+def named(table: Mapping[str, Builder], name: str, what: str) -> Builder:
+    """Returns the builder of that name, in whatever case; raises `ConfigurationError`."""
+    builder = table.get(name.lower()) if isinstance(name, str) else None
+    if builder is None:
+        raise ConfigurationError(
+            describe(
+                f"Unknown {what}",
+                expected="one of " + ", ".join(map(repr, table)),
+                received=name,
+                hint=did_you_mean(str(name), table),
+            )
+        )
+    return builder
 
 
 def check_n_qubits(n_qubits: object) -> None:
@@ -225,14 +241,4 @@ def get_ansatz(name: str) -> Callable[..., UnifiedCircuit]:
     >>> get_ansatz("hardware_efficient")(2, depth=1).n_parameters
     4
     """
-    builder = ANSATZE.get(name.lower()) if isinstance(name, str) else None
-    if builder is None:
-        raise ConfigurationError(
-            describe(
-                "Unknown ansatz",
-                expected="one of " + ", ".join(map(repr, ANSATZE)),
-                received=name,
-                hint=did_you_mean(str(name), ANSATZE),
-            )
-        )
-    return builder
+    return named(ANSATZE, name, "ansatz")

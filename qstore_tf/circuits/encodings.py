@@ -13,7 +13,7 @@ from typing import Any
 
 import numpy as np
 
-from qstore_tf.circuits.ansatz import check_n_qubits
+from qstore_tf.circuits.ansatz import check_n_qubits, named
 from qstore_tf.circuits.arrays import NUMPY, ArrayFunctions
 from qstore_tf.circuits.circuit import UnifiedCircuit
 from qstore_tf.circuits.symbols import Affine
@@ -347,14 +347,4 @@ def get_encoding(name: str) -> Callable[..., UnifiedCircuit]:
     >>> get_encoding("angle")(2).n_parameters
     2
     """
-    builder = ENCODINGS.get(name.lower()) if isinstance(name, str) else None
-    if builder is None:
-        raise ConfigurationError(
-            describe(
-                "Unknown encoding",
-                expected="one of " + ", ".join(map(repr, ENCODINGS)),
-                received=name,
-                hint=did_you_mean(str(name), ENCODINGS),
-            )
-        )
-    return builder
+    return named(ENCODINGS, name, "encoding")

@@ -331,8 +331,9 @@ def _unknown(
     budget: Budget,
     depth: int,
 ) -> Iterator[Operation]:
-    matrix = _matrix_of(operation) if len(qubits) <= 2 else None
-    if matrix is None and _has_decomposition(operation):
+    failures: list[Exception] = []
+    matrix = _matrix_of(operation, failures) if len(qubits) <= 2 else None
+    if matrix is None and _has_decomposition(operation, failures):
         for part in _decomposition(operation):
             missing = [wire for wire in part.wires if wire not in index]
             if missing:
@@ -342,22 +343,24 @@ def _unknown(
                 )
             yield from _operations(part, index, budget, depth + 1)
         return
-    if matrix is None:
-        matrix = _matrix_of(operation)
+    if matrix is None and len(qubits) > 2:
+        matrix = _matrix_of(operation, failures)
     if matrix is None or not _is_unitary(matrix):
+        reasons = "; ".join(_first_line(failure) for failure in failures)
         raise Unconvertible(
             "it has no counterpart, no decomposition and no unitary matrix without symbols on at "
-            f"most {MAX_UNITARY_QUBITS} qubits",
+            f"most {MAX_UNITARY_QUBITS} qubits" + (f" ({reasons})" if reasons else ""),
             "Replace it by standard gates.",
-        )
+        ) from (failures[0] if failures else None)
     yield matrix_operation(matrix, qubits)
 
 
-def _has_decomposition(operation: Any) -> bool:
+def _has_decomposition(operation: Any, failures: list[Exception]) -> bool:
     try:
         return bool(operation.has_decomposition)
     # With symbols some operations cannot even say.
-    except Exception:
+    except Exception as error:
+        failures.append(error)
         return False
 
 
@@ -385,7 +388,7 @@ def _has_symbols(operation: Any) -> bool:
     return any(np.asarray(value).dtype.hasobject for value in operation.data)
 
 
-def _matrix_of(operation: Any) -> Any:
+def _matrix_of(operation: Any, failures: list[Exception]) -> Any:
     """The matrix of an operation without symbols on few qubits, or None."""
     if not 1 <= len(operation.wires) <= MAX_UNITARY_QUBITS or _has_symbols(operation):
         return None
@@ -394,7 +397,8 @@ def _matrix_of(operation: Any) -> Any:
     try:
         return np.asarray(operation.matrix(wire_order=operation.wires))
     # Whatever an operation of PennyLane or of the user runs into: then there is no matrix.
-    except Exception:
+    except Exception as error:
+        failures.append(error)
         return None
 
 

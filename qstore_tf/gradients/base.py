@@ -11,7 +11,8 @@ import tensorflow as tf
 from qstore_tf.backends.base import Backend
 from qstore_tf.circuits.observables import PauliSum
 from qstore_tf.circuits.program import Program
-from qstore_tf.errors import ConfigurationError, InputError, describe
+from qstore_tf.errors import ConfigurationError, describe
+from qstore_tf.ops.inputs import check_seed
 
 Function = Callable[..., tf.Tensor]
 
@@ -116,14 +117,7 @@ def read_seed(seed: Any, wanted_by: str | None = None) -> tf.Tensor | None:
                 "layers do this by themselves",
             )
         )
-    try:
-        given = tf.convert_to_tensor(seed)
-        fits = given.dtype.is_integer and given.shape.is_compatible_with([2])
-    except (TypeError, ValueError):
-        fits = False
-    if not fits:
-        raise InputError(describe("`seed` is not a seed", expected="two integers", received=seed))
-    return tf.cast(given, tf.int64)
+    return check_seed(seed)
 
 
 def fold(seed: tf.Tensor | None, purpose: int) -> tf.Tensor | None:

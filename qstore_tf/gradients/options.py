@@ -1,8 +1,9 @@
-"""Checks of the numbers that gradient methods take as options."""
+"""Checks of the numbers that gradient methods and optimizers take as options."""
 
 from __future__ import annotations
 
 import math
+import operator
 from typing import Any
 
 from qstore_tf.errors import ConfigurationError, describe
@@ -28,11 +29,20 @@ def at_least_zero(name: str, value: Any) -> float:
 
 def count(name: str, value: Any, least: int = 1) -> int:
     """Returns an integer that is large enough; raises ConfigurationError for anything else."""
-    if isinstance(value, bool) or not isinstance(value, int) or value < least:
+    number = None if isinstance(value, bool) else _integer(value)
+    if number is None or number < least:
         raise ConfigurationError(
             describe(f"`{name}` does not fit", expected=f"an integer >= {least}", received=value)
         )
-    return value
+    return number
+
+
+def _integer(value: Any) -> int | None:
+    """NumPy's integers are as good; None for what is no integer."""
+    try:
+        return operator.index(value)
+    except TypeError:
+        return None
 
 
 def _is_number(value: Any) -> bool:

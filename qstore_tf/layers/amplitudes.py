@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+from functools import lru_cache
+
 import tensorflow as tf
 
 from qstore_tf.circuits import encodings
 from qstore_tf.circuits.arrays import ArrayFunctions
+from qstore_tf.circuits.program import Program, compile_circuit
 
 _TENSORFLOW = ArrayFunctions.of(tf)
 
@@ -25,9 +29,27 @@ def angles(rows: tf.Tensor) -> tf.Tensor:
     return encodings.amplitude_angles(rows, _TENSORFLOW)
 
 
-def complex_dtype(dtype: tf.DType) -> tf.DType:
-    """The complex dtype of the same precision."""
-    return tf.complex128 if dtype == tf.float64 else tf.complex64
+def as_gates(program: Program, inputs: tf.Tensor, initial: tf.Tensor) -> tuple[Program, tf.Tensor]:
+    """A program that starts from amplitudes, as one whose first gates prepare them.
+
+    Args:
+        program: what to run.
+        inputs: its numbers per sample, [batch, n_inputs].
+        initial: the amplitudes, [batch, 2^n], real or complex.
+
+    Returns:
+        The program that starts from |0...0>, and its inputs, the angles of those gates first.
+    """
+    inputs = tf.concat([angles(initial), inputs], axis=1)
+    return behind_preparation(program, initial.dtype.is_complex), inputs
+
+
+@lru_cache(maxsize=256)
+def behind_preparation(program: Program, complex_amplitudes: bool) -> Program:
+    """The program with gates in front that prepare amplitudes; their angles are inputs."""
+    preparation = encodings.amplitude_encoding(program.n_qubits, complex=complex_amplitudes)
+    first = compile_circuit(preparation, inputs=preparation.parameters)
+    return first.append(replace(program, has_initial=False))
 
 
 def as_complex(rows: tf.Tensor) -> tf.Tensor:

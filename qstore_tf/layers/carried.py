@@ -22,14 +22,15 @@ import tensorflow as tf
 
 from qstore_tf import execution
 from qstore_tf.backends import Backend
-from qstore_tf.circuits.encodings import amplitude_encoding
 from qstore_tf.circuits.observables import PauliSum
-from qstore_tf.circuits.program import Program, compile_circuit
+from qstore_tf.circuits.program import Program
 from qstore_tf.errors import ConfigurationError, describe
 from qstore_tf.gradients.base import Pullback
 from qstore_tf.layers import amplitudes, runs
 from qstore_tf.layers.means import Means
-from qstore_tf.layers.seeds import Seeds, another
+from qstore_tf.layers.seeds import Seeds
+from qstore_tf.ops.inputs import complex_dtype
+from qstore_tf.ops.seeds import another
 
 _ATTRIBUTE = "_qstore_carried"
 
@@ -98,8 +99,7 @@ class Carried:
         if initial is not None and means.has_states:
             initial = amplitudes.as_complex(initial)
         elif initial is not None:
-            program = _prepared(program, initial.dtype.is_complex)
-            inputs = tf.concat([amplitudes.angles(initial), inputs], axis=1)
+            program, inputs = amplitudes.as_gates(program, inputs, initial)
             initial = None
         run = _sample(program, means)
         drawn = run(program, inputs, theta, initial, shots=shots, seed=seeds.next())
@@ -114,7 +114,7 @@ class Carried:
         if not program.n_inputs:
             inputs = inputs[:1] if static else tf.zeros([1, 0], inputs.dtype)
         rows = tf.shape(inputs)[0]
-        basis = tf.tile(tf.eye(size, dtype=amplitudes.complex_dtype(inputs.dtype)), [rows, 1])
+        basis = tf.tile(tf.eye(size, dtype=complex_dtype(inputs.dtype)), [rows, 1])
         started = replace(program, has_initial=True)
         # A row for each basis state: what it becomes, which is a column of the matrix.
         columns = state(started, means, tf.repeat(inputs, size, axis=0), self.theta, basis)
@@ -157,8 +157,7 @@ def expectation(
     elif means.has_states and means.shots is not None:
         values = _drawn(program, observables, means, inputs, theta, initial, seed)
     else:
-        prepared = _prepared(program, initial.dtype.is_complex)
-        inputs = tf.concat([amplitudes.angles(initial), inputs], axis=1)
+        prepared, inputs = amplitudes.as_gates(program, inputs, initial)
         values = _expectation(prepared, observables, means)(inputs, theta, None, seed)
     values.set_shape([inputs.shape[0], len(observables)])
     return values
@@ -179,22 +178,22 @@ def _drawn(
     hardware, from circuits that do prepare them. These are many, so they are behind a function of
     their own, whose value is zero: where no gradient by the amplitudes is asked for, none is run.
     """
-    runs = _runs(program, observables, means, initial.dtype.is_complex)
+    found = _runs(program, observables, means, initial.dtype.is_complex)
     vectors = tf.stop_gradient(amplitudes.as_complex(initial))
     angles = amplitudes.angles(initial)
     n_angles = int(angles.shape[1])
 
     @tf.custom_gradient
     def measured(inputs: tf.Tensor, theta: tf.Tensor) -> Any:
-        values = runs.backend.expectation(program, observables, inputs, theta, vectors, seed=seed)
-        return values, lambda upstream: runs.pull(inputs, theta, vectors, upstream, seed)
+        values = found.backend.expectation(program, observables, inputs, theta, vectors, seed=seed)
+        return values, lambda upstream: found.pull(inputs, theta, vectors, upstream, seed)
 
     @tf.custom_gradient
     def nothing(angles: tf.Tensor) -> Any:
         def gradient(upstream: tf.Tensor) -> tf.Tensor:
             columns = tf.concat([angles, inputs], axis=1)
             other = None if seed is None else another(seed, _BY_AMPLITUDES)
-            return runs.pull_prepared(columns, theta, None, upstream, other)[0][:, :n_angles]
+            return found.pull_prepared(columns, theta, None, upstream, other)[0][:, :n_angles]
 
         return tf.zeros([tf.shape(angles)[0], len(observables)], angles.dtype), gradient
 
@@ -255,13 +254,6 @@ def _appended(program: Program, other: Program) -> Program:
 
 
 @lru_cache(maxsize=256)
-def _prepared(program: Program, complex_amplitudes: bool) -> Program:
-    preparation = amplitude_encoding(program.n_qubits, complex=complex_amplitudes)
-    first = compile_circuit(preparation, inputs=preparation.parameters)
-    return first.append(replace(program, has_initial=False))
-
-
-@lru_cache(maxsize=256)
 def _expectation(
     program: Program, observables: tuple[PauliSum, ...], means: Means
 ) -> Callable[..., tf.Tensor]:
@@ -283,7 +275,7 @@ def _runs(
 ) -> _Runs:
     backend, method = execution.choose(means.resolved, means.gradient, means.shots)
     backend.check(program)
-    prepared = _prepared(program, complex_amplitudes)
+    prepared = amplitudes.behind_preparation(program, complex_amplitudes)
     return _Runs(
         backend,
         method.pullback(backend, program, observables),

@@ -9,6 +9,7 @@ from tensorflow import keras
 
 from qstore_tf.backends import Backend
 from qstore_tf.layers.reading import StateReader
+from qstore_tf.ops import plain
 
 
 @keras.utils.register_keras_serializable(package="qstore_tf")
@@ -49,8 +50,7 @@ class Probabilities(StateReader):
         """Returns the probabilities."""
         before = self._before(inputs)
         self._check_exact(before, "Exact probabilities")
-        state = before.state(before.means)
-        values = tf.square(tf.math.real(state)) + tf.square(tf.math.imag(state))
+        values = plain.squared_magnitude(before.state(before.means))
         return tf.cast(values, self.compute_dtype)
 
     def compute_output_shape(self, input_shape: Any) -> tuple[int | None, int]:

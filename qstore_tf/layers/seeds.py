@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import tensorflow as tf
 
+from qstore_tf.ops.seeds import another
+
 
 class Seeds:
     """Hands out seeds that follow from one, a new one each time, in the order they are asked for.
@@ -28,11 +30,3 @@ def of_this_replica(seed: tf.Tensor) -> tf.Tensor:
     if replica is None or replica.num_replicas_in_sync == 1:
         return seed
     return another(seed, replica.replica_id_in_sync_group)
-
-
-def another(seed: tf.Tensor, number: int | tf.Tensor) -> tf.Tensor:
-    """Another first entry; the second stays the number of the call, which schedules read."""
-    fold_in = tf.random.experimental.stateless_fold_in
-    # What is folded in becomes the second entry; only folding once more brings it into the first.
-    numbered = fold_in(seed, tf.cast(number, tf.int64))
-    return tf.stack([fold_in(numbered, tf.constant(0, tf.int64))[0], seed[1]])

@@ -12,6 +12,9 @@ from qstore_tf.circuits.observables import PauliSum
 from qstore_tf.circuits.program import Program
 from qstore_tf.errors import InputError, ObservableError, describe
 
+# What stands for the initial state in programs that have none.
+_NOTHING = np.zeros((0, 0))
+
 _COMPLEX = {tf.float32: tf.complex64, tf.float64: tf.complex128}
 
 
@@ -40,6 +43,16 @@ def prepare(
     _check_shape("inputs", inputs, (None, program.n_inputs), "[B, F] with F columns, one a symbol")
     _check_shape("theta", theta, (program.n_theta,), "[P], one entry a trained symbol")
     return inputs, theta, _initial(program, inputs, initial_state)
+
+
+def prepare_for_op(
+    program: Program, inputs: Any, theta: Any, initial_state: Any = None
+) -> tuple[tf.Tensor, tf.Tensor, tf.Tensor]:
+    """As `prepare`, with an empty tensor for the state of programs that have none."""
+    inputs, theta, initial = prepare(program, inputs, theta, initial_state)
+    if initial is None:
+        initial = tf.constant(_NOTHING, complex_dtype(inputs.dtype))
+    return inputs, theta, initial
 
 
 def complex_dtype(dtype: tf.DType) -> tf.DType:
@@ -186,6 +199,11 @@ def check_sampling(shots: int, seed: Any) -> tf.Tensor:
         raise InputError(
             describe("`shots` is not a number of draws", expected="an integer >= 1", received=shots)
         )
+    return check_seed(seed)
+
+
+def check_seed(seed: Any) -> tf.Tensor:
+    """Returns a seed as an int64 [2] tensor; raises InputError unless it is two integers."""
     try:
         given = tf.convert_to_tensor(seed)
         fits = given.dtype.is_integer and given.shape.is_compatible_with([2])

@@ -8,7 +8,7 @@ import tensorflow as tf
 
 from qstore_tf.circuits.program import Program
 from qstore_tf.ops import library
-from qstore_tf.ops.inputs import complex_dtype, prepare
+from qstore_tf.ops.inputs import prepare_for_op
 
 tf.no_gradient("QstoreMetric")
 
@@ -45,9 +45,7 @@ def metric(
         tf.errors.ResourceExhaustedError: States and derivatives cannot fit into memory.
     """
     ops = library.load()
-    inputs, theta, initial = prepare(program, inputs, theta, initial_state)
-    if initial is None:
-        initial = tf.zeros([0, 0], complex_dtype(inputs.dtype))
+    inputs, theta, initial = prepare_for_op(program, inputs, theta, initial_state)
     return ops.qstore_metric(
         inputs=inputs,
         theta=theta,

@@ -9,17 +9,14 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import Any
 
-import numpy as np
 import tensorflow as tf
 
 from qstore_tf.circuits.observables import PauliSum, observables_text
 from qstore_tf.circuits.program import Program
 from qstore_tf.ops import library, plain
-from qstore_tf.ops.inputs import check_observables, check_sampling, complex_dtype, prepare
+from qstore_tf.ops.inputs import check_observables, check_sampling, prepare_for_op
 from qstore_tf.ops.program_text import parse_observables_text, parse_program
-
-# What stands for the initial state in programs that have none.
-_NOTHING = np.zeros((0, 0))
+from qstore_tf.ops.second_order import second_gradient
 
 
 @tf.autograph.experimental.do_not_convert
@@ -52,7 +49,7 @@ def expectation(
         tf.errors.ResourceExhaustedError: The state vectors cannot fit into memory.
     """
     ops = library.load()
-    inputs, theta, initial = _tensors(program, inputs, theta, initial_state)
+    inputs, theta, initial = prepare_for_op(program, inputs, theta, initial_state)
     check_observables(observables, program.n_qubits)
     return ops.qstore_expectation(
         inputs=inputs,
@@ -75,7 +72,7 @@ def state_vector(
 ) -> tf.Tensor:
     """Returns the final states [B, 2^n]; arguments and errors as `expectation`."""
     ops = library.load()
-    inputs, theta, initial = _tensors(program, inputs, theta, initial_state)
+    inputs, theta, initial = prepare_for_op(program, inputs, theta, initial_state)
     return ops.qstore_state(
         inputs=inputs,
         theta=theta,
@@ -122,7 +119,7 @@ def sample(
         num_threads: Threads to use; 0 means all cores the process may use.
     """
     ops = library.load()
-    inputs, theta, initial = _tensors(program, inputs, theta, initial_state)
+    inputs, theta, initial = prepare_for_op(program, inputs, theta, initial_state)
     return ops.qstore_sample(
         inputs=inputs,
         theta=theta,
@@ -132,15 +129,6 @@ def sample(
         shots=shots,
         num_threads=num_threads,
     )
-
-
-def _tensors(
-    program: Program, inputs: Any, theta: Any, initial_state: Any
-) -> tuple[tf.Tensor, tf.Tensor, tf.Tensor]:
-    inputs, theta, initial = prepare(program, inputs, theta, initial_state)
-    if initial is None:
-        initial = tf.constant(_NOTHING, complex_dtype(inputs.dtype))
-    return inputs, theta, initial
 
 
 def _text(op: tf.Operation, name: str) -> str:
@@ -194,25 +182,12 @@ def _second_gradient(
     program: Program,
     forward: Callable[..., tf.Tensor],
 ) -> list[tf.Tensor]:
-    """Differentiates the vector-Jacobian product of `forward` by autodiff of the plain ops."""
-    inputs, theta, initial, cotangent = op.inputs
-    sources = [inputs, theta, initial] if program.has_initial else [inputs, theta]
-    with tf.GradientTape() as outer:
-        outer.watch([*sources, cotangent])
-        with tf.GradientTape() as inner:
-            inner.watch(sources)
-            result = forward(*sources)
-        first = inner.gradient(
-            result, sources, cotangent, unconnected_gradients=tf.UnconnectedGradients.ZERO
-        )
-    given = [
-        tf.zeros_like(value) if grad is None else grad
-        for value, grad in zip(first, grads, strict=False)
-    ]
-    out = outer.gradient(
-        first,
-        [*sources, cotangent],
-        given,
-        unconnected_gradients=tf.UnconnectedGradients.ZERO,
+    """Differentiates the gradient op `op` by autodiff of the plain ops."""
+    *sources, cotangent = op.inputs
+    if program.has_initial:
+        return second_gradient(forward, sources, cotangent, grads)
+    inputs, theta, nothing = sources
+    by_inputs, by_theta, by_cotangent = second_gradient(
+        forward, [inputs, theta], cotangent, grads[:2]
     )
-    return out if program.has_initial else [*out[:2], tf.zeros_like(initial), out[2]]
+    return [by_inputs, by_theta, tf.zeros_like(nothing), by_cotangent]

@@ -144,29 +144,6 @@ class _Weights:
         self.angles, self.others, self.all = angles, others, both
 
 
-def positive(name: str, value: Any, *, zero: bool = False) -> float:
-    """Returns a number > 0, or >= 0 with `zero`, or raises ConfigurationError."""
-    good = isinstance(value, (int, float)) and not isinstance(value, bool)
-    if good and (value > 0 or (zero and value == 0)) and value != float("inf"):
-        return float(value)
-    raise ConfigurationError(
-        describe(
-            f"`{name}` is out of range",
-            expected="a number >= 0" if zero else "a number > 0",
-            received=value,
-        )
-    )
-
-
-def count(name: str, value: Any) -> int:
-    """Returns an integer >= 1, or raises ConfigurationError."""
-    if hasattr(value, "__index__") and not isinstance(value, bool) and int(value) >= 1:
-        return int(value)
-    raise ConfigurationError(
-        describe(f"`{name}` is out of range", expected="an integer >= 1", received=value)
-    )
-
-
 def split(pairs: Sequence[tuple[Any, Any]]) -> tuple[list[Any], list[Any]]:
     """Returns the pairs (gradient, weight) of angles and those of all other weights."""
     angles = [pair for pair in pairs if runs.is_angles(pair[1])]

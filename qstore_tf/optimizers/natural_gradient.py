@@ -10,8 +10,9 @@ from tensorflow import keras
 
 from qstore_tf.errors import ConfigurationError, describe
 from qstore_tf.gradients.metric import check_approximation
+from qstore_tf.gradients.options import at_least_zero, count
 from qstore_tf.layers import runs
-from qstore_tf.optimizers.base import QuantumOptimizer, count, positive, split
+from qstore_tf.optimizers.base import QuantumOptimizer, split
 from qstore_tf.optimizers.solving import solve
 from qstore_tf.optimizers.step_metric import joined, n_angles, parted, step_metric
 
@@ -77,7 +78,7 @@ class QuantumNaturalGradient(QuantumOptimizer):
                 )
             )
         super().__init__(learning_rate, classical=classical, seed=seed, **kwargs)
-        self.regularization = positive("regularization", regularization, zero=True)
+        self.regularization = at_least_zero("regularization", regularization)
         self.reuse_steps = count("reuse_steps", reuse_steps)
         check_approximation(approximation)
         self.approximation = approximation

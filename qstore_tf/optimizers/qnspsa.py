@@ -7,8 +7,8 @@ from typing import Any
 import tensorflow as tf
 from tensorflow import keras
 
+from qstore_tf.gradients.options import positive
 from qstore_tf.layers import runs
-from qstore_tf.optimizers.base import positive
 from qstore_tf.optimizers.gradient_free import Evaluate, assign_all
 from qstore_tf.optimizers.solving import absolute, solve
 from qstore_tf.optimizers.spsa import Perturbing

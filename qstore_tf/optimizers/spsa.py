@@ -8,7 +8,7 @@ from typing import Any
 import tensorflow as tf
 from tensorflow import keras
 
-from qstore_tf.optimizers.base import count, positive
+from qstore_tf.gradients.options import at_least_zero, count, positive
 from qstore_tf.optimizers.gradient_free import Evaluate, GradientFree, assign_all, averaged
 
 
@@ -17,23 +17,23 @@ class Perturbing(GradientFree):
 
     def __init__(
         self,
-        learning_rate: Any,
-        perturbation: float,
-        directions: int,
-        stability: float,
-        learning_rate_decay: float,
-        perturbation_decay: float,
-        classical: Any,
-        seed: int,
+        learning_rate: Any = 0.1,
+        perturbation: float = 0.1,
+        directions: int = 1,
+        stability: float = 100.0,
+        learning_rate_decay: float = 0.602,
+        perturbation_decay: float = 0.101,
+        classical: Any = None,
+        seed: int = 0,
         **kwargs: Any,
     ) -> None:
-        """Checks the options."""
+        """Checks the options; see the class."""
         super().__init__(learning_rate, classical=classical, seed=seed, **kwargs)
         self.perturbation = positive("perturbation", perturbation)
         self.directions = count("directions", directions)
-        self.stability = positive("stability", stability, zero=True)
-        self.learning_rate_decay = positive("learning_rate_decay", learning_rate_decay, zero=True)
-        self.perturbation_decay = positive("perturbation_decay", perturbation_decay, zero=True)
+        self.stability = at_least_zero("stability", stability)
+        self.learning_rate_decay = at_least_zero("learning_rate_decay", learning_rate_decay)
+        self.perturbation_decay = at_least_zero("perturbation_decay", perturbation_decay)
 
     def _schedules(self) -> tuple[tf.Tensor, tf.Tensor]:
         """The factor of the learning rate and the perturbation in this step."""
@@ -114,31 +114,6 @@ class SPSA(Perturbing):
     Raises:
         ConfigurationError: an option is out of range, or Keras is not Keras 3.
     """
-
-    def __init__(
-        self,
-        learning_rate: Any = 0.1,
-        perturbation: float = 0.1,
-        directions: int = 1,
-        stability: float = 100.0,
-        learning_rate_decay: float = 0.602,
-        perturbation_decay: float = 0.101,
-        classical: Any = None,
-        seed: int = 0,
-        **kwargs: Any,
-    ) -> None:
-        """Checks the options; see the class."""
-        super().__init__(
-            learning_rate,
-            perturbation,
-            directions,
-            stability,
-            learning_rate_decay,
-            perturbation_decay,
-            classical,
-            seed,
-            **kwargs,
-        )
 
     def move(self, evaluate: Evaluate, weights: list[Any]) -> tuple[tf.Tensor, Any]:
         """Takes one step; see `GradientFree.step`."""

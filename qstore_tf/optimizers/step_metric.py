@@ -3,14 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from functools import lru_cache
 from typing import Any
 
 import numpy as np
 import tensorflow as tf
 
-from qstore_tf.circuits.encodings import amplitude_encoding
-from qstore_tf.circuits.program import Program, compile_circuit
+from qstore_tf.circuits.program import Program
 from qstore_tf.gradients.metric import fubini_study
 from qstore_tf.gradients.overlaps import overlaps, read_shots
 from qstore_tf.gradients.unrolled import unroll
@@ -117,15 +115,5 @@ def _runnable(run: Run) -> tuple[Program, tf.Tensor, tf.Tensor | None, int | Non
         return run.program, run.inputs, None, run.means.shots
     if run.means.has_states and run.means.shots is None:
         return run.program, run.inputs, amplitudes.as_complex(run.initial), None
-    program = _prepared(run.program, run.initial.dtype.is_complex)
-    inputs = tf.concat([amplitudes.angles(run.initial), run.inputs], axis=1)
+    program, inputs = amplitudes.as_gates(run.program, run.inputs, run.initial)
     return program, inputs, None, run.means.shots
-
-
-@lru_cache(maxsize=64)
-def _prepared(program: Program, complex_amplitudes: bool) -> Program:
-    """Returns the program with gates in front that prepare the amplitudes."""
-    preparation = amplitude_encoding(program.n_qubits, complex=complex_amplitudes)
-    first = compile_circuit(preparation, inputs=preparation.parameters)
-    started = Program(program.n_qubits, program.n_inputs, program.n_theta, False, program.gates)
-    return first.append(started)

@@ -18,6 +18,25 @@ def inputs(rows, columns=1):
 THETA = tf.constant([10.0])
 
 
+@tf.autograph.experimental.do_not_convert
+def run_rows(function, x, theta, initial, dtype, width, *, threads=1, what="circuit", **given):
+    """Runs `function(inputs, theta, initial, seed=, extra=)` on each row, as the backends do."""
+
+    def whole(x, theta, start, key, more):
+        out = np.empty((len(x), width), dtype.as_numpy_dtype)
+
+        def row(k):
+            options = {} if key is None else {"seed": batch.row_seed(key, k)}
+            options |= {} if more is None else {"extra": more[k]}
+            out[k] = function(x[k], theta, None if start is None else start[k], **options)
+
+        rows = batch.finite_only(row, out, x, theta, start)
+        batch.for_each(rows, len(x), threads, what)
+        return out
+
+    return batch.run_batch(whole, x, theta, initial, dtype, width, **given)
+
+
 @pytest.mark.parametrize("threads", [1, 3, 8, 100])
 @pytest.mark.parametrize("rows", [0, 1, 7])
 def test_rows_stay_in_order_whatever_finishes_first(threads, rows):
@@ -26,7 +45,7 @@ def test_rows_stay_in_order_whatever_finishes_first(threads, rows):
         time.sleep(0.01 if x[0] == 0 else 0)
         return [x[0], theta[0]]
 
-    out = batch.run_rows(function, inputs(rows), THETA, None, tf.float32, 2, threads=threads)
+    out = run_rows(function, inputs(rows), THETA, None, tf.float32, 2, threads=threads)
     np.testing.assert_array_equal(out, [[k, 10] for k in range(rows)] or np.zeros((0, 2)))
 
 
@@ -39,7 +58,7 @@ def test_the_calling_thread_and_others_share_the_rows():
         seen.add(threading.get_ident())
         return x
 
-    batch.run_rows(function, inputs(3), THETA, None, tf.float32, 1, threads=3)
+    run_rows(function, inputs(3), THETA, None, tf.float32, 1, threads=3)
     assert len(seen) == 3 and threading.get_ident() in seen
 
 
@@ -48,7 +67,7 @@ def test_a_traced_batch_of_unknown_size_keeps_its_static_width():
 
     @tf.function(input_signature=[tf.TensorSpec([None, 1]), tf.TensorSpec([None, 4], tf.complex64)])
     def run(x, states):
-        out = batch.run_rows(lambda x, t, s: s * t, x, THETA, states, tf.complex64, 4)
+        out = run_rows(lambda x, t, s: s * t, x, THETA, states, tf.complex64, 4)
         assert out.shape.as_list() == [None, 4]
         return out
 
@@ -73,8 +92,8 @@ def test_a_failure_names_the_lowest_row(raised, expected, threads):
     arguments = (function, inputs(8), THETA, None, tf.float32, 1)
     words = "hot circuit in row 2 of a batch of 8 failed .too hot"
     with pytest.raises(expected, match=words):
-        batch.run_rows(*arguments, threads=threads, what="hot circuit")
-    traced = tf.function(lambda: batch.run_rows(*arguments, threads=threads, what="hot circuit"))
+        run_rows(*arguments, threads=threads, what="hot circuit")
+    traced = tf.function(lambda: run_rows(*arguments, threads=threads, what="hot circuit"))
     with pytest.raises(tf.errors.OpError, match=words):
         traced()
 
@@ -86,7 +105,7 @@ def test_seeds_differ_by_row_and_repeat():
             return [seed]
 
         seed = tf.constant([first, -1], tf.int64)
-        return batch.run_rows(
+        return run_rows(
             function, inputs(50), THETA, None, tf.int64, 1, seed=seed, threads=threads
         ).numpy()
 
@@ -98,7 +117,7 @@ def test_seeds_differ_by_row_and_repeat():
 
 def test_extra_rows_go_along_and_must_be_as_many():
     def run(more):
-        return batch.run_rows(
+        return run_rows(
             lambda x, t, s, extra: extra, inputs(2), THETA, None, tf.float32, 3, extra=more
         )
 
@@ -109,15 +128,15 @@ def test_extra_rows_go_along_and_must_be_as_many():
 
 def test_numbers_that_are_not_finite_give_nan_in_their_row_alone():
     x = tf.constant([[0.0], [np.nan], [np.inf]])
-    out = batch.run_rows(lambda x, t, s: x, x, THETA, None, tf.float32, 1)
+    out = run_rows(lambda x, t, s: x, x, THETA, None, tf.float32, 1)
     np.testing.assert_array_equal(out, [[0], [np.nan], [np.nan]])
-    out = batch.run_rows(lambda x, t, s: x, x, [np.nan], None, tf.float32, 1)
+    out = run_rows(lambda x, t, s: x, x, [np.nan], None, tf.float32, 1)
     assert np.isnan(out).all()
 
 
 def test_a_result_of_the_wrong_width_is_refused():
     with pytest.raises(BackendError, match="row 0"):
-        batch.run_rows(lambda x, t, s: [1, 2, 3], inputs(2), THETA, None, tf.float32, 2)
+        run_rows(lambda x, t, s: [1, 2, 3], inputs(2), THETA, None, tf.float32, 2)
 
 
 def test_threads_are_those_asked_for_or_all(monkeypatch):
@@ -134,4 +153,4 @@ def test_threads_are_those_asked_for_or_all(monkeypatch):
 def test_no_sample_is_drawn_from_numbers_that_are_not_finite():
     x = tf.constant([[0.0], [np.nan]])
     with pytest.raises(ValueError, match="row 1 of a batch of 2.*finite"):
-        batch.run_rows(lambda x, t, s: [1], x, THETA, None, tf.int64, 1)
+        run_rows(lambda x, t, s: [1], x, THETA, None, tf.int64, 1)

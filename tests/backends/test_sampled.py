@@ -23,6 +23,7 @@ from qstore_tf.circuits import (
     reference,
 )
 from qstore_tf.errors import ConfigurationError, InputError, ObservableError
+from qstore_tf.gradients.base import fold
 from qstore_tf.testing import random_circuits as rc
 
 PROGRAM = rc.random_program(0, 3, 15, 2, 3)
@@ -194,6 +195,7 @@ class Counting(TensorFlow):
 
     def __init__(self) -> None:
         self.rows: list[int] = []
+        self.seeds: list[list[int]] = []
 
     def sample(
         self,
@@ -206,6 +208,7 @@ class Counting(TensorFlow):
         seed: Any,
     ) -> tf.Tensor:
         self.rows.append(int(inputs.shape[0]))
+        self.seeds.append(np.asarray(seed).tolist())
         return super().sample(program, inputs, theta, initial_state, shots=shots, seed=seed)
 
 
@@ -341,3 +344,20 @@ def test_large_batches_are_drawn_in_pieces(name: str) -> None:
             limited.expectation(PROGRAM, OBSERVABLES, inputs[:size], given[3], seed=[5, 6]),
             atol=1e-12,
         )
+
+
+def test_no_piece_is_drawn_with_a_seed_of_the_backward_pass(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(sampled, "_MOST_DRAWN_BYTES", 1)  # a row at a time
+    counting = Counting()
+    seed = tf.constant([5, 6], tf.int64)
+    inputs = np.tile(INPUTS[:1], (4, 1))
+    Sampled(counting, 10).expectation(PROGRAM, OBSERVABLES, inputs, THETA, seed=seed)
+    assert len(counting.seeds) == 4
+    assert counting.seeds[0] == [5, 6]
+    assert len({first for first, _ in counting.seeds}) == 4
+    # The second entry is the number of the call; a purpose of the backward pass is put there too.
+    assert [second for _, second in counting.seeds] == [6] * 4
+    purposes = [fold(seed, purpose) for purpose in range(1, 5)]
+    assert not {tuple(s) for s in counting.seeds} & {tuple(np.asarray(s)) for s in purposes}

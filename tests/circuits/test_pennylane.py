@@ -242,6 +242,20 @@ class Mystery(qml.operation.Operation):
     num_wires = 3
 
 
+class Broken(qml.operation.Operation):
+    num_wires = 1
+
+    @staticmethod
+    def compute_matrix():
+        raise ZeroDivisionError("the matrix divides by zero")
+
+
+class Unsaying(Mystery):
+    @property
+    def has_decomposition(self):
+        raise LookupError("no rules for decompositions")
+
+
 def _midway():
     with qml.queuing.AnnotatedQueue() as queue:
         qml.H(0)
@@ -267,6 +281,8 @@ BAD = {
     "conditional": (_conditional, "depends on a measurement"),
     "batch": (lambda: Tape([qml.RX(np.array([0.1, 0.2]), 0)]), "batch of 2"),
     "mystery": (lambda: Tape([Mystery(wires=[0, 1, 2])]), "Operation 0 .*Mystery"),
+    "broken matrix": (lambda: Tape([Broken(wires=[0])]), "Operation 0 .*divides by zero"),
+    "broken rules": (lambda: Tape([Unsaying(wires=[0, 1, 2])]), "Operation 0 .*no rules for"),
     "not unitary": (lambda: Tape([qml.Projector([0], 0)]), "Operation 0 .*Projector"),
     "huge power": (lambda: Tape([qml.pow(qml.RX(0.1, 0), 5000)]), "too large"),
     "text": (lambda: "x", "QuantumScript"),

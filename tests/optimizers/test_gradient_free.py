@@ -187,15 +187,17 @@ def test_shots_work_without_gradients():
 
 
 def test_wrong_options_are_refused():
-    for make_one in (
-        lambda: SPSA(perturbation=0),
-        lambda: SPSA(directions=0),
-        lambda: QNSPSA(regularization=0),
-        lambda: QNSPSA(learning_rate_decay=-1),
-        lambda: Rotosolve(classical=None),
+    for make_one, said in (
+        (lambda: SPSA(perturbation=0), "`perturbation`.*a positive number"),
+        (lambda: SPSA(directions=0), "`directions`.*an integer >= 1"),
+        (lambda: SPSA(directions=np.array([1, 2])), "`directions`.*an integer >= 1"),
+        (lambda: QNSPSA(regularization=0), "`regularization`.*a positive number"),
+        (lambda: QNSPSA(learning_rate_decay=-1), "`learning_rate_decay`.*a number >= 0"),
+        (lambda: Rotosolve(classical=None), "classical"),
     ):
-        with pytest.raises(ConfigurationError):
+        with pytest.raises(ConfigurationError, match=said):
             make_one()
+    assert SPSA(directions=np.int64(3)).directions == 3
 
 
 def test_a_batch_that_is_not_finite_leaves_the_metric_of_qnspsa_as_it_was():
