@@ -73,7 +73,7 @@ class FaultTolerance(keras.callbacks.Callback):
         self._handler: Any = None
         self._resumed: Checkpoint | None = None
         self._position = training_state.START
-        self._over = False
+        self._over = self._due = self._stops = False
 
     def on_train_begin(self, logs: Any = None) -> None:
         """Goes on from the newest checkpoint, if there is one."""
@@ -81,10 +81,13 @@ class FaultTolerance(keras.callbacks.Callback):
         self._require_writable()
         training_state.require_built(self.model)
         self._resumed = self._agreed()
-        self._position, self._over = training_state.START, False
+        self._position = training_state.START
+        self._over = self._due = self._stops = False
         if self._resumed is not None:
             self._position, self._over = training_state.restore(self.model, self._resumed)
             self._tell()
+            if self._position.executions:
+                fitting.build_metrics(self.model)
         training_state.begin_at(self.model, self._position, over=self._over)
         fitting.replay(self._position.epoch, self._position.executions)
         self._listen()
@@ -100,27 +103,25 @@ class FaultTolerance(keras.callbacks.Callback):
             # Only here: Keras clears the metrics before each epoch.
             training_state.restore_metrics(self.model, self._resumed)
             self._resumed = None
-        elif epoch == self._position.epoch:
-            self._position = training_state.Position(epoch, 0, 0)
-        else:
-            # Not when the epoch ends: callbacks after this one have yet to see its end.
-            self._position = training_state.Position(epoch, 0, 0)
-            self._save()
+            return
+        # Not when the epoch before ends: callbacks after this one have yet to see its end.
+        self._due = self._due or epoch != self._position.epoch
+        self._position = training_state.Position(epoch, 0, 0)
+        self._save_or_stop()
+
+    def on_train_batch_begin(self, batch: int, logs: Any = None) -> None:
+        """Saves where it is time to, and stops where that was agreed."""
+        # Not when the step before ends: it might be the last one of the epoch.
+        self._save_or_stop()
 
     def on_train_batch_end(self, batch: int, logs: Any = None) -> None:
-        """Saves where it is time to, and stops where that was agreed."""
+        """Counts, and finds out whether to save or to stop."""
         before, workers = self._position, self._workers
-        steps = batch + 1
-        self._position = training_state.Position(before.epoch, before.executions + 1, steps)
-        if self._every_steps and steps // self._every_steps > before.steps // self._every_steps:
-            self._save()
+        self._position = training_state.Position(before.epoch, before.executions + 1, batch + 1)
+        every = self._every_steps
+        self._due = every is not None and (batch + 1) // every > before.steps // every
         workers.completed += 1
-        if workers.stopping.completed(workers.completed):
-            self._save()
-            workers.group.exchange("stop", None)
-            workers.group.leave()
-            print("qstore_tf: stopped by SIGTERM; start again to go on", file=sys.stderr)
-            ending.stop_here(ExitCode.STOPPED)
+        self._stops = workers.stopping.completed(workers.completed)
 
     def on_train_end(self, logs: Any = None) -> None:
         """Saves, and leaves signals as they were."""
@@ -132,6 +133,16 @@ class FaultTolerance(keras.callbacks.Callback):
         if self._handler is not None:
             signal.signal(signal.SIGTERM, self._handler)
             self._handler = None
+
+    def _save_or_stop(self) -> None:
+        if self._due or self._stops:
+            self._save()
+        self._due = False
+        if self._stops:
+            self._workers.group.exchange("stop", None)
+            self._workers.group.leave()
+            print("qstore_tf: stopped by SIGTERM; start again to go on", file=sys.stderr)
+            ending.stop_here(ExitCode.STOPPED)
 
     def _save(self) -> None:
         # Metrics are summed over the workers as they are read: all of them read.

@@ -15,7 +15,7 @@ from typing import Any
 import tensorflow as tf
 from tensorflow import keras
 
-from qstore_tf.distribute.keras_fixes import LEGACY, replace
+from qstore_tf.distribute.keras_fixes import LEGACY, local_spec, replace
 
 Check = Callable[[dict[str, Any]], None]
 
@@ -50,6 +50,16 @@ def callbacks() -> list[keras.callbacks.Callback]:
     """The callbacks of the `fit` that began last, those that Keras adds too."""
     found = None if _callbacks is None else _callbacks()
     return [] if found is None else list(found.callbacks)
+
+
+def build_metrics(model: keras.Model) -> None:
+    """Makes the variables of Keras 3's metrics, which it leaves to the first step otherwise."""
+    data = None if _data is None else _data()
+    if data is None or LEGACY:
+        return
+    specs = tf.nest.map_structure(local_spec, data._distributed_dataset.element_spec)
+    with model.distribute_strategy.scope():
+        model._symbolic_build(data_batch=specs)
 
 
 def replay(epochs: int, executions: int) -> None:
@@ -109,9 +119,9 @@ def _facts(data: Any, steps_per_epoch: int | None) -> dict[str, Any]:
 def _replay(data: Any, epochs: int, executions: int) -> None:
     """The same loops as in Keras 3's `fit`, with the train function left out."""
     together = data.steps_per_epoch is not None
+    # Where the number of batches is not known beforehand, an epoch ends by drawing one too many.
+    draw_all = together or data.data_adapter.num_batches is None
     for _ in range(epochs):
-        # How many batches there are may only be found out by drawing all of them.
-        draw_all = together or data.num_batches is None
         with data.catch_stop_iteration():
             for number, (_, _, iterator) in enumerate(data):
                 for _ in range(data.steps_per_execution if draw_all else number == 0):

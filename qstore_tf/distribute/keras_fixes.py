@@ -103,11 +103,11 @@ def _maybe_symbolic_build(
         return original(self, iterator, data_batch)
     # Shapes and types are all that is asked for. Drawing a batch would also move a shuffle on, so
     # that it were not that of a process without a strategy.
-    specs = tf.nest.map_structure(_local_spec, iterator._distributed_dataset.element_spec)
+    specs = tf.nest.map_structure(local_spec, iterator._distributed_dataset.element_spec)
     return original(self, None, specs)
 
 
-def _local_spec(spec: Any) -> Any:
+def local_spec(spec: Any) -> Any:
     """The spec of one replica's values."""
     return spec._value_specs[0] if hasattr(spec, "_value_specs") else spec
 
