@@ -81,7 +81,10 @@ def launch(
             that cannot be written. Nothing has been started then.
 
     Example:
-        >>> launch([sys.executable, "-c", "import os; assert 'TF_CONFIG' in os.environ"])
+        >>> launch([sys.executable, "-c", "print('trained')"], workers=1)
+        [worker 0] trained
+        [launch] worker 0 is done.
+        [launch] All workers are done.
         0
     """
     check(command, workers, restarts, grace, backoff)
