@@ -124,8 +124,10 @@ def _replay(data: Any, epochs: int, executions: int) -> None:
     for _ in range(epochs):
         with data.catch_stop_iteration():
             for number, (_, _, iterator) in enumerate(data):
-                for _ in range(data.steps_per_execution if draw_all else number == 0):
-                    next(iterator)
+                if draw_all and not _draw(iterator, data.steps_per_execution):
+                    raise StopIteration  # as the train function does
+                if number == 0 and not draw_all:
+                    _draw(iterator, 1)
     if not executions:
         return
     steps = data._enumerate_iterator
@@ -159,6 +161,6 @@ def _replay_legacy(data: Any, epochs: int, executions: int) -> None:
     data.enumerate_epochs = rest
 
 
-def _draw(iterator: Any, batches: int) -> None:
-    for _ in itertools.islice(iterator, batches):
-        pass
+def _draw(iterator: Any, batches: int) -> int:
+    """Draws batches, fewer where the data ends, and returns how many."""
+    return sum(1 for _ in itertools.islice(iterator, batches))
