@@ -52,6 +52,18 @@ def belongs_to(group: Group) -> None:
     _group = group
 
 
+def finish() -> None:
+    """Waits until all workers have come to their end; ends with `PEER_LOST` where one is lost.
+
+    A worker that were gone already could not be started again with one that dies after it.
+    """
+    try:
+        if _group is not None:
+            _group.finish()
+    except WorkerLostError as error:
+        leave_at_once(error)
+
+
 def interrupt(error: WorkerLostError) -> None:
     """Brings the main thread out of the step in which it waits for a lost worker.
 

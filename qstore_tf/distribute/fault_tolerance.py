@@ -139,8 +139,7 @@ class FaultTolerance(keras.callbacks.Callback):
             self._save()
         self._due = False
         if self._stops:
-            self._workers.group.exchange("stop", None)
-            self._workers.group.leave()
+            self._workers.group.finish()
             print("qstore_tf: stopped by SIGTERM; start again to go on", file=sys.stderr)
             ending.stop_here(ExitCode.STOPPED)
 

@@ -134,13 +134,25 @@ class Group:
         with self._changed:
             self._changed.notify_all()
 
-    def leave(self) -> None:
-        """Says good-bye, so that the others do not take the end of this process for a loss."""
+    def finish(self) -> None:
+        """Says that this worker has finished, and waits until all have.
+
+        Raises:
+            WorkerLostError: A worker went away before it had finished.
+        """
         if self._closed:
             return
+        chief = self.cluster.is_chief
+        everyone = set(range(len(self.cluster.workers)))
+        if chief:
+            self._part(0, {})
+        else:
+            self.send(0, {"kind": "bye"})
+        self.wait(lambda: self._left >= everyone if chief else 0 in self._left)
         self._closed = True
-        for index in self._channels:
-            self.send(index, {"kind": "bye"})
+        if chief:
+            for index in self._channels:
+                self.send(index, {"kind": "bye"})
         for channel in self._channels.values():
             channel.close()
 

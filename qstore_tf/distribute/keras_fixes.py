@@ -19,6 +19,7 @@ from typing import Any
 
 import tensorflow as tf
 from tensorflow import keras
+from tensorflow.python.distribute import collective_all_reduce_strategy
 from tensorflow.python.eager import context
 
 # Whether `tensorflow.keras` is tf_keras.
@@ -52,6 +53,23 @@ def apply() -> None:
 def tensorflow_is_at_work() -> bool:
     """Whether TensorFlow's devices are set up, after which no server for workers can start."""
     return bool(context.context()._initialized)
+
+
+def have_patience(n_workers: int) -> None:
+    """Has TensorFlow take a worker for dead after minutes only, before the strategy is made.
+
+    Its default, 10 s without a sign of life, ends training on machines that are short of CPU time.
+    A worker that dies is noticed at once all the same, by its connection in `group`.
+    """
+    job = collective_all_reduce_strategy.coordination_config_pb2.CoordinatedJob(
+        name="worker", num_tasks=n_workers
+    )
+    context.context().configure_coordination_service(
+        service_type="standalone",
+        service_leader="/job:worker/replica:0/task:0",
+        coordinated_jobs=[job],
+        heartbeat_timeout_in_ms=300_000,
+    )
 
 
 def seed_set_before() -> int | None:

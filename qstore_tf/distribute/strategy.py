@@ -50,7 +50,8 @@ class Workers:
         everyone = self.group.exchange("data", facts)
         problem = difference(self.group.cluster, dict(enumerate(everyone)))
         if problem:
-            raise WorkerMismatchError(problem)
+            also = " Or one of them calls fit where another calls evaluate or predict."
+            raise WorkerMismatchError(problem + also)
 
 
 def current() -> Workers | None:
@@ -125,7 +126,7 @@ def multi_worker_strategy(
     guard = _Guard(start_timeout)
     group = Group(meeting, on_loss=guard.lost)
     ending.belongs_to(group)
-    atexit.register(group.leave)
+    atexit.register(ending.finish)
     strategy = _strategy(cluster)
     guard.started()
     # TensorFlow's own handler keeps SIGTERM to itself.
@@ -153,6 +154,7 @@ def _group_of_one() -> Group:
 
 
 def _strategy(cluster: Cluster) -> tf.distribute.MultiWorkerMirroredStrategy:
+    keras_fixes.have_patience(len(cluster.workers))
     resolver = tf.distribute.cluster_resolver.SimpleClusterResolver(
         tf.train.ClusterSpec({"worker": list(cluster.workers)}),
         task_type="worker",

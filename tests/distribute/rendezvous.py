@@ -45,5 +45,5 @@ def groups(count: int, **options: Any) -> Iterator[list[Group]]:
     try:
         yield made
     finally:
-        for group in reversed(made):
-            group.leave()
+        for group in made:
+            group.abandon()

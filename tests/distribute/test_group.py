@@ -20,7 +20,7 @@ def test_alone_everything_returns_at_once() -> None:
     assert not agreement.completed(1)
     agreement.ask()
     assert [agreement.completed(step) for step in (2, 3)] == [False, True]
-    group.leave()
+    group.finish()
 
 
 def test_everyone_gets_the_values_of_all_in_order() -> None:
@@ -76,7 +76,8 @@ def test_who_waits_for_a_lost_worker_is_told_which(gone: int) -> None:
 def test_who_waits_for_a_worker_that_has_finished_is_told_so(first: int) -> None:
     heard: list[str] = []
     with groups(3, on_loss=lambda error: heard.append(str(error))) as made:
-        made[first].leave()
+        waiting = threading.Thread(target=made[first].finish, daemon=True)
+        waiting.start()
         for group in made:
             if group is not made[first] and 0 in (first, group.cluster.index):
                 time.sleep(0.1)
@@ -91,11 +92,41 @@ def test_an_answer_is_not_overtaken_by_the_good_bye_after_it() -> None:
 
             def last_words(group: Group) -> list[object]:
                 values = group.exchange("last", group.cluster.index)
-                group.leave()
+                group.finish()
                 return values
 
             for future in in_threads([lambda g=group: last_words(g) for group in made]):
                 assert future.result() == [0, 1]
+
+
+@pytest.mark.parametrize("last", [0, 1, 2])
+def test_who_has_finished_waits_for_the_last_one(last: int) -> None:
+    with groups(3) as made:
+        ended: list[int] = []
+
+        def end(group: Group) -> None:
+            group.finish()
+            ended.append(group.cluster.index)
+
+        others = [group for group in made if group.cluster.index != last]
+        threads = [threading.Thread(target=end, args=(group,)) for group in others]
+        for thread in threads:
+            thread.start()
+        time.sleep(0.2)
+        assert not ended
+        made[last].finish()
+        for thread in threads:
+            thread.join(5)
+        assert sorted(ended) == sorted(group.cluster.index for group in others)
+
+
+def test_who_has_finished_hears_of_a_loss() -> None:
+    with groups(3) as made:
+        lost = threading.Timer(0.2, made[2].abandon)
+        lost.start()
+        for future in in_threads([made[0].finish, made[1].finish]):
+            with pytest.raises(WorkerLostError, match="Worker 2"):
+                future.result()
 
 
 def test_messages_that_make_no_sense_end_the_connection() -> None:
