@@ -1,0 +1,79 @@
+"""Which charts stand where: the tags, and the page of custom scalars made of them."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+# A chart of the page: title, and the tags it shows, of a layer where they have "{layer}".
+_LAYER_CHARTS = {
+    "Gradient of the loss: norm": ("{layer}/gradient_norm",),
+    "Gradient variance (barren plateaus)": (
+        "{layer}/gradient_variance",
+        "{layer}/observable_gradient_variance",
+        "{layer}/barren_threshold",
+    ),
+    "Entanglement (Meyer-Wallach) and single-qubit purity": (
+        "{layer}/entanglement",
+        "{layer}/single_qubit_purity",
+    ),
+    "Expectation values: smallest, mean, largest": (
+        "{layer}/expectation_min",
+        "{layer}/expectation_mean",
+        "{layer}/expectation_max",
+    ),
+    "Share of the step spent in circuits": ("{layer}/time_share",),
+    "Circuits per second": ("{layer}/circuits_per_second",),
+}
+
+
+def tag(layer: str, chart: str) -> str:
+    """The tag of a layer's chart; TensorBoard groups by what stands before the slash.
+
+    >>> tag("my layer", "gradient_norm")
+    'my_layer/gradient_norm'
+    """
+    return f"{re.sub(r'[^A-Za-z0-9_.-]', '_', layer)}/{chart}"
+
+
+def metric_names(logs: Mapping[str, Any]) -> list[str]:
+    """The metrics of the training in what Keras logs.
+
+    >>> metric_names({"loss": 1.0, "accuracy": 0.5, "val_loss": 2.0, "learning_rate": 0.1})
+    ['loss', 'accuracy']
+    """
+    return [name for name in logs if not name.startswith(("val_", "learning_rate"))]
+
+
+def charts(layers: Sequence[str], metrics: Sequence[str]) -> dict[str, dict[str, list[str]]]:
+    """The page: categories, their charts by title, and the tags in each chart.
+
+    Args:
+        layers: names of the quantum layers.
+        metrics: names of the model's metrics, "loss" among them.
+    """
+    page = {"Training": {f"{name}, per epoch": [f"epoch_{name}"] for name in metrics}}
+    for layer in layers:
+        page[f"Circuit of {layer}"] = {
+            title: [tag(layer, name.partition("/")[2]) for name in tags]
+            for title, tags in _LAYER_CHARTS.items()
+        }
+    return page
+
+
+def summary(layers: Sequence[str], metrics: Sequence[str]) -> bytes:
+    """The page as TensorBoard's custom scalars plugin reads it: a serialized summary."""
+    from tensorboard.plugins.custom_scalar import layout_pb2
+    from tensorboard.plugins.custom_scalar import summary as custom_scalar
+
+    def chart(title: str, tags: list[str]) -> Any:
+        exact = [f"^{re.escape(name)}$" for name in tags]
+        content = layout_pb2.MultilineChartContent(tag=exact)
+        return layout_pb2.Chart(title=title, multiline=content)
+
+    categories = [
+        layout_pb2.Category(title=title, chart=[chart(*item) for item in shown.items()])
+        for title, shown in charts(layers, metrics).items()
+    ]
+    return custom_scalar.pb(layout_pb2.Layout(category=categories)).SerializeToString()
