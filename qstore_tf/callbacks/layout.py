@@ -27,6 +27,30 @@ _LAYER_CHARTS = {
     "Circuits per second": ("{layer}/circuits_per_second",),
 }
 
+# What TensorBoard shows behind the (i) of a chart.
+DESCRIPTIONS = {
+    "gradient_norm": "Euclidean norm of the gradient of the loss by the layer's angles.",
+    "gradient_variance": "Variance of the gradient of the loss, over the layer's angles and the "
+    "last looks. Falls when training converges, too.",
+    "observable_gradient_variance": "Variance of the derivatives of the expectation values by the "
+    "angles, over angles, samples, observables and the last looks. Exponentially small in the "
+    "number of qubits on a barren plateau (McClean et al. 2018, arXiv:1803.11173).",
+    "barren_threshold": "Below this variance a warning is given.",
+    "single_qubit_purity": "Mean of tr(rho^2) over qubits and samples: 1 without entanglement, "
+    "0.5 where every qubit is fully entangled.",
+    "entanglement": "Meyer-Wallach measure, 2 (1 - mean single-qubit purity): 0 to 1.",
+    "expectation_min": "Smallest expectation value on the rows looked at.",
+    "expectation_mean": "Mean expectation value on the rows looked at.",
+    "expectation_max": "Largest expectation value on the rows looked at.",
+    "expectation_values": "Expectation values on the rows looked at.",
+    "theta": "The trained angles, in radians.",
+    "time_share": "Time of the circuits with their gradient, measured by themselves on a batch of "
+    "the same size, as a share of the time of a training step.",
+    "circuits_per_second": "Samples that went through this circuit per second of training.",
+    "fallback_count": "Fallbacks so far; what they were is under Text.",
+    "optimizer_fallbacks": "Steps in which the natural gradient used the pseudoinverse.",
+}
+
 
 def tag(layer: str, chart: str) -> str:
     """The tag of a layer's chart; TensorBoard groups by what stands before the slash.

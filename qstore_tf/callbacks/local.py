@@ -39,6 +39,12 @@ def steps_taken(model: Any) -> int:
     return 0 if optimizer is None else int(value(optimizer.iterations).numpy())
 
 
+def steps_per_execution(model: Any) -> int:
+    """How many steps Keras runs between its calls of callbacks; tf_keras has it in a variable."""
+    steps = model.steps_per_execution
+    return 1 if steps is None else int(steps if isinstance(steps, int) else value(steps).numpy())
+
+
 def in_own_thread(compute: Callable[[], _Result]) -> _Result:
     """Runs a function in a thread of its own and returns what it returns.
 

@@ -11,7 +11,7 @@ from tensorflow import keras
 from qstore_tf import execution
 from qstore_tf.layers import QuantumLayer
 
-_COLUMNS = {
+_ROWS = {
     "n_qubits": "qubits",
     "depth": "depth",
     "encoding": "encoding",
@@ -45,21 +45,26 @@ def of_layer(layer: QuantumLayer) -> dict[str, Any]:
 
 
 def table(layers: Sequence[QuantumLayer]) -> str:
-    """The settings of all layers as a Markdown table, one row each.
+    """The settings of all layers as a Markdown table, one column each.
 
-    Under "backend" and "gradient" stands what is used; what was asked for follows where it was
-    "auto".
+    At "backend" and "gradient" stands what is used, and "(auto)" where that was asked for.
     """
-    lines = ["| layer | " + " | ".join(_COLUMNS.values()) + " |", "|---" * (len(_COLUMNS) + 1) + "|"]
+    columns = []
     for layer in layers:
         found = of_layer(layer)
         for name in ("backend", "gradient"):
             if getattr(layer._means, name) == "auto":
                 found[name] += " (auto)"
-        cells = ["exact" if k == "shots" and found[k] is None else found[k] for k in _COLUMNS]
-        shown = ["-" if cell is None else str(cell) for cell in cells]
-        lines.append(f"| {layer.name} | " + " | ".join(shown) + " |")
-    return "\n".join(lines)
+        found["shots"] = found["shots"] or "exact"
+        columns.append(found)
+    rows = [
+        f"| **{title}** | "
+        + " | ".join("-" if found[name] is None else str(found[name]) for found in columns)
+        + " |"
+        for name, title in _ROWS.items()
+    ]
+    head = "| layer | " + " | ".join(layer.name for layer in layers) + " |"
+    return "\n".join([head, "|---" * (len(layers) + 1) + "|", *rows])
 
 
 def hyperparameters(

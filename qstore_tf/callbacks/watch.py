@@ -52,8 +52,8 @@ class Watch:
         self._fallbacks = telemetry.Fallbacks()
         self._seconds: dict[str, float] = {}
         self._structure: dict[str, Any] = {}
-        self._looks = 0
-        self._next = 0
+        self._probed = 0
+        self._next = options.every or 0
         self._flushed = 0.0
         self._paged = self._compared = False
 
@@ -74,7 +74,7 @@ class Watch:
 
     def pause(self) -> None:
         """The last step of an epoch is over."""
-        self._clock.pause(time.perf_counter(), int(self._model.steps_per_execution or 1))
+        self._clock.pause(time.perf_counter(), local.steps_per_execution(self._model))
 
     def epoch_ends(self, logs: Mapping[str, Any]) -> None:
         """Looks if it is time to, and writes what is written once an epoch."""
@@ -112,7 +112,6 @@ class Watch:
             if self.metrics and not self._paged:
                 writing.page([layer.name for layer in self._layers], self.metrics)
                 self._paged = True
-        self._looks += 1
         now = time.perf_counter()
         if now - self._flushed > _FLUSH_SECONDS:
             self._writer.flush()
@@ -131,7 +130,7 @@ class Watch:
         # Whatever goes wrong here, the training must not suffer. It is said, and not tried again.
         try:
             findings = self._probe(data)
-            if self._looks % _TIMED == 0:
+            if self._probed % _TIMED == 0:
                 local.in_own_thread(lambda: self._time(findings))
         except Exception as error:
             self._probe = None
@@ -140,6 +139,7 @@ class Watch:
                 "(%s: %s). The training goes on.", type(error).__name__, error,
             )  # fmt: skip
             return []
+        self._probed += 1
         return findings
 
     def _data(self) -> Any:
@@ -212,7 +212,7 @@ class Watch:
                 "circuits_per_second": rate,
                 "time_share": None if share is None else share / seconds,
             }
-            writing.scalars({tag(layer.name, k): v for k, v in values.items()}, step)
+            writing.charts({tag(layer.name, k): v for k, v in values.items()}, step)
 
     def _write_events(self, step: int) -> None:
         """Writes fallbacks, and what backends report."""
@@ -226,7 +226,7 @@ class Watch:
             values["quantum/optimizer_fallbacks"] = count
         for backend, numbers in telemetry.reported(self._layers).items():
             values.update({f"backend_{backend}/{name}": v for name, v in numbers.items()})
-        writing.scalars(values, step)
+        writing.charts(values, step)
 
     def _compare(self, validated: bool) -> None:
         """Writes the hyperparameters, into the run's own directory."""

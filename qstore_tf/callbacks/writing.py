@@ -23,6 +23,7 @@ from qstore_tf.layers import QuantumLayer
 # Above so many gates a picture is a wall of boxes that takes seconds to draw.
 _MOST_DRAWN = 600
 _DPI = 110
+_BUCKETS = 20
 
 
 def prepare(log_dir: str) -> None:
@@ -50,27 +51,36 @@ def prepare(log_dir: str) -> None:
         ) from error
 
 
-def scalars(values: Mapping[str, float | None], step: int) -> None:
-    """Writes numbers by tag, in one event; None is left out."""
-    found = {name: value for name, value in values.items() if value is not None}
-    if found:
-        tf.summary.experimental.write_raw_pb(_scalars(found).SerializeToString(), step=step)
-
-
-def _scalars(values: Mapping[str, float]) -> Any:
-    from tensorboard.plugins.scalar.summary import pb as scalar
+def charts(
+    values: Mapping[str, float | None], step: int, histograms: Mapping[str, Any] | None = None
+) -> None:
+    """Writes numbers and histograms by tag, all in one event; None is left out."""
+    from tensorboard.plugins.histogram import summary as histogram
+    from tensorboard.plugins.scalar import summary as scalar
 
     whole = tf.compat.v1.Summary()
     for name, value in values.items():
-        one = scalar(name, np.float32(value)).value[0]
-        one.tag = name
-        whole.value.append(one)
-    return whole
+        if value is not None:
+            about = layout.DESCRIPTIONS.get(name.rpartition("/")[2])
+            _append(whole, name, scalar.pb(name, np.float32(value), description=about))
+    for name, numbers in (histograms or {}).items():
+        about = layout.DESCRIPTIONS.get(name.rpartition("/")[2])
+        finite = np.asarray(numbers)[np.isfinite(numbers)]
+        _append(whole, name, histogram.pb(name, finite, _BUCKETS, description=about))
+    if whole.value:
+        tf.summary.experimental.write_raw_pb(whole.SerializeToString(), step=step)
+
+
+def _append(whole: Any, name: str, one: Any) -> None:
+    """Adds a summary under the tag as it is; TensorBoard's helpers append to the name."""
+    one.value[0].tag = name
+    whole.value.append(one.value[0])
 
 
 def finding(layer: str, found: Finding, monitor: Monitor, step: int) -> None:
     """Writes what was seen of one layer."""
     values: dict[str, float | None] = {}
+    histograms: dict[str, Any] = {"theta": found.theta}
     if found.loss_gradient is not None:
         values["gradient_norm"] = monitor.loss.norm
         values["gradient_variance"] = monitor.loss.variance
@@ -84,9 +94,12 @@ def finding(layer: str, found: Finding, monitor: Monitor, step: int) -> None:
         measured = found.measurement.values.numpy()
         for name in ("min", "mean", "max"):
             values[f"expectation_{name}"] = float(getattr(np, name)(measured))
-        tf.summary.histogram(tag(layer, "expectation_values"), measured, step=step, buckets=20)
-    scalars({tag(layer, name): value for name, value in values.items()}, step)
-    tf.summary.histogram(tag(layer, "theta"), found.theta, step=step, buckets=20)
+        histograms["expectation_values"] = measured
+    charts(
+        {tag(layer, name): value for name, value in values.items()},
+        step,
+        {tag(layer, name): numbers for name, numbers in histograms.items()},
+    )
 
 
 def text(name: str, markdown: str, step: int) -> None:
