@@ -49,10 +49,11 @@ def main() -> int:
     parser = argparse.ArgumentParser(description="Compare fit steps with and without callbacks.")
     parser.add_argument("--repeats", type=int, default=8)
     parser.add_argument("--epochs", type=int, default=6, help="timed epochs in each fit")
+    parser.add_argument("--sizes", type=int, default=len(SIZES), help="how many of the sizes")
     arguments = parser.parse_args()
     print(machine.headline())
     met = True
-    for size in SIZES:
+    for size in SIZES[: arguments.sizes]:
         met &= compare(size, arguments.repeats, arguments.epochs)
     return int(not met)
 
@@ -89,7 +90,7 @@ def compare(size: Size, repeats: int, epochs: int) -> bool:
     print(f"{size}:")
     for name in NAMES:
         step, extra = statistics.median(steps[name]), statistics.median(once[name])
-        print(f"  {name}: {step * 1e3:.3f} ms a step, {extra:.2f} s once in a fit")
+        print(f"  {name}: {step * 1e3:.3f} ms a step, {extra:.2f} s once in a fit", flush=True)
     met = True
     for name in NAMES[1:]:
         pairs = zip(steps[name], steps[NAMES[0]], strict=True)

@@ -54,7 +54,11 @@ class Monitor:
         if not variance < self.threshold:
             return None
         self._warned = True
-        shots = f" (1 / shots, of shots={self.shots})" if self.threshold * (self.shots or 0) == 1 else ""
+        shots = (
+            f" (1 / shots, of shots={self.shots})"
+            if self.threshold * (self.shots or 0) == 1
+            else ""
+        )
         message = (
             f"The gradients of layer '{self.layer}' have all but vanished: the variance of its "
             f"expectation values' derivatives is {variance:.2g}, below {self.threshold:.2g}{shots}. "

@@ -83,8 +83,6 @@ def install(model: Any, rows: int) -> Tap | None:
     return tap
 
 
-
-
 def of(model: Any) -> Tap | None:
     """Returns the model's tap, or None."""
     return _taps.get(model)

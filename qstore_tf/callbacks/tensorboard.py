@@ -99,7 +99,9 @@ class QuantumTensorBoard(keras.callbacks.TensorBoard):  # type: ignore[misc]
 
         So it is unless Keras's own part writes something for each step.
         """
-        return self.update_freq == "epoch" and not (self._should_trace or self.write_steps_per_second)
+        return self.update_freq == "epoch" and not (
+            self._should_trace or self.write_steps_per_second
+        )
 
     def _implements_train_batch_hooks(self) -> bool:
         """Whether tf_keras has to call when steps begin."""

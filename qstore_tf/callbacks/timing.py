@@ -115,9 +115,7 @@ def _step(program: Any, observables: Any, means: Any, has_initial: bool) -> Any:
         with tf.GradientTape() as tape:
             tape.watch([inputs, theta])
             seeds = Seeds(tf.constant([0, 0], tf.int64)) if means.is_random else None
-            values = carried.expectation(
-                program, observables, means, inputs, theta, initial, seeds
-            )
+            values = carried.expectation(program, observables, means, inputs, theta, initial, seeds)
         gradients = tape.gradient(values, [theta])
         return [values, *(g for g in gradients if g is not None)]
 

@@ -53,6 +53,7 @@ class Watch:
         self._seconds: dict[str, float] = {}
         self._structure: dict[str, Any] = {}
         self._probed = 0
+        self._step: int | None = None  # of the last look
         self._next = options.every or 0
         self._flushed = 0.0
         self._paged = self._compared = False
@@ -87,7 +88,10 @@ class Watch:
 
     def end(self) -> None:
         """Looks for the last time."""
-        self._look()
+        if local.steps_taken(self._model) != self._step:
+            self._look()
+        with self._writer.as_default():
+            self._write_events(local.steps_taken(self._model))
         if not self._compared:
             self._compare(validated=False)
         self._fallbacks.detach()
@@ -100,7 +104,7 @@ class Watch:
 
     def _look(self) -> None:
         begun = time.perf_counter()
-        step = local.steps_taken(self._model)
+        step = self._step = local.steps_taken(self._model)
         self._next = self._clock.steps + (self._options.every or 0)
         with self._writer.as_default(step):
             self._write_structure(step)

@@ -13,7 +13,9 @@ from qstore_tf.callbacks.statistics import (
     single_qubit_purities,
 )
 
-GRADIENTS = arrays(np.float64, st.tuples(st.integers(1, 9), st.integers(1, 5)), elements=st.floats(-1e3, 1e3))
+GRADIENTS = arrays(
+    np.float64, st.tuples(st.integers(1, 9), st.integers(1, 5)), elements=st.floats(-1e3, 1e3)
+)
 
 
 @given(GRADIENTS, st.integers(1, 6))

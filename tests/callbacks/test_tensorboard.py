@@ -46,7 +46,11 @@ def test_every_chart_of_a_quantum_layer_is_there(run: Path) -> None:
 
 
 def test_the_numbers_stand_in_their_ranges(run: Path) -> None:
-    found = {k: [float(v) for _, v in vs] for k, vs in read(run / "train").items() if k.partition("/")[2] in SCALARS}
+    found = {
+        k: [float(v) for _, v in vs]
+        for k, vs in read(run / "train").items()
+        if k.partition("/")[2] in SCALARS
+    }
     purity, entanglement = (found[f"circuit/{n}"] for n in ("single_qubit_purity", "entanglement"))
     np.testing.assert_allclose(entanglement, 2 * (1 - np.array(purity)), atol=1e-6)
     assert min(found["circuit/expectation_min"]) >= -1 - 1e-6
@@ -112,12 +116,12 @@ def test_hyperparameters_are_those_of_layer_optimizer_and_user(run: Path) -> Non
 def test_training_ends_at_the_same_weights_with_and_without(tmp_path: Path) -> None:
     def trained(*callbacks: Any) -> list[np.ndarray]:
         keras.utils.set_random_seed(5)
-        model = small_model(shots=20, seed=4)
+        model = small_model(shots=20, seed=4, gradient="spsa", depth=1)
         model.fit(X, Y, batch_size=8, epochs=2, verbose=0, callbacks=list(callbacks))
         return model.get_weights()
 
     alone = trained()
-    watched = trained(qs.callbacks.QuantumTensorBoard(tmp_path, every=3))
+    watched = trained(qs.callbacks.QuantumTensorBoard(tmp_path, every=10))
     for one, other in zip(alone, watched, strict=True):
         np.testing.assert_array_equal(one, other)
 
@@ -135,9 +139,9 @@ def test_nothing_is_written_by_who_is_not_the_chief(
     assert model.train_step == step
 
 
-@pytest.mark.parametrize("shots", [30])
-def test_a_layer_with_shots_has_no_chart_of_entanglement(tmp_path: Path, shots: int) -> None:
-    found = read(train(small_model(shots=shots, seed=1), tmp_path) / "train")
+def test_a_layer_with_shots_has_no_chart_of_entanglement(tmp_path: Path) -> None:
+    model = small_model(shots=30, seed=1, depth=1, gradient="spsa")
+    found = read(train(model, tmp_path, every=8) / "train")
     assert "circuit/entanglement" not in found
     assert "circuit/single_qubit_purity" not in found
     assert {"circuit/gradient_norm", "circuit/expectation_mean", "circuit/time_share"} <= set(found)
@@ -149,9 +153,8 @@ def test_a_flat_circuit_is_warned_about_in_text_and_in_python(tmp_path: Path) ->
     model = small_model(circuit=circuit, n_qubits=None, depth=1)
     with pytest.warns(qs.callbacks.BarrenPlateauWarning) as caught:
         found = read(train(model, tmp_path) / "train")
-    assert len([w for w in caught if w.category is qs.callbacks.BarrenPlateauWarning]) == 1
-    [text] = texts(found, "quantum/barren_plateau")
-    assert text == str(caught[0].message)
+    [said] = [w for w in caught if w.category is qs.callbacks.BarrenPlateauWarning]
+    assert texts(found, "quantum/barren_plateau") == [str(said.message)]
 
 
 def test_a_fallback_is_a_text_event_and_counted(tmp_path: Path) -> None:
@@ -176,7 +179,7 @@ def test_a_look_that_fails_is_said_once_and_the_training_goes_on(
     tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
     with caplog.at_level(logging.WARNING, logger="qstore_tf"):
-        found = read(train(small_model(), tmp_path, sample=X[:, :3]) / "train")
+        found = read(train(small_model(), tmp_path, sample=np.zeros((8, 9), "float32")) / "train")
     said = [r for r in caplog.records if "could not look at the model" in r.getMessage()]
     assert len(said) == 1
     assert "could not look at the model" in texts(found, "quantum/fallbacks")[0]
