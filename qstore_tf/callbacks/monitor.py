@@ -54,14 +54,13 @@ class Monitor:
         if not variance < self.threshold:
             return None
         self._warned = True
-        shots = (
-            f" (1 / shots, of shots={self.shots})"
-            if self.threshold * (self.shots or 0) == 1
-            else ""
+        by_shots = self.shots is not None and self.threshold == 1.0 / self.shots
+        limit = f"{self.threshold:.2g}" + (
+            f" (1 / shots, of shots={self.shots})" if by_shots else ""
         )
         message = (
             f"The gradients of layer '{self.layer}' have all but vanished: the variance of its "
-            f"expectation values' derivatives is {variance:.2g}, below {self.threshold:.2g}{shots}. "
+            f"expectation values' derivatives is {variance:.2g}, below {limit}. "
             "It may be on a barren plateau (McClean et al. 2018, arXiv:1803.11173). Try fewer "
             "qubits or a smaller depth, observables on few qubits, or smaller first angles."
         )

@@ -74,9 +74,15 @@ def test_the_circuit_is_shown_once_as_picture_and_as_text(run: Path) -> None:
 def test_settings_say_what_is_in_use(run: Path) -> None:
     [table] = texts(read(run / "train"), "quantum/settings")
     backend = qs.backends.get("auto").name
-    for row in ("| layer | circuit |", f"| **backend** | {backend} (auto) |", "| **gradient** | adjoint (auto) |",
-                "| **shots** | exact |", "| **trained angles** | 8 |"):  # fmt: skip
-        assert row in table
+    rows = {
+        "layer": "circuit",
+        "**backend**": f"{backend} (auto)",
+        "**gradient**": "adjoint (auto)",
+        "**shots**": "exact",
+        "**trained angles**": "8",
+    }
+    for name, value in rows.items():
+        assert f"| {name} | {value} |" in table
 
 
 def test_the_page_of_custom_scalars_shows_tags_that_exist(run: Path) -> None:
