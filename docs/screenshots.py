@@ -34,7 +34,7 @@ def main() -> None:
     """Trains, opens each page and writes its picture into docs/images."""
     with tempfile.TemporaryDirectory() as folder:
         train(Path(folder))
-        with browser.dashboard(Path(folder)) as url, browser.chromium(1280, 960) as driver:
+        with browser.dashboard(Path(folder)) as url, browser.chromium(1400, 1150) as driver:
             for page, text, name in PAGES:
                 browser.open_page(driver, url, page)
                 browser.wait_for(lambda text=text: text in browser.texts(driver))
@@ -69,7 +69,9 @@ def train(folder: Path) -> None:
             keras.layers.Dense(10, activation="softmax"),
         ]
     )
-    model.compile("adam", "sparse_categorical_crossentropy", metrics=["accuracy"])
+    model.compile(
+        keras.optimizers.Adam(0.02), "sparse_categorical_crossentropy", metrics=["accuracy"]
+    )
     board = qs.callbacks.QuantumTensorBoard(folder, every=25)
     features, labels = (digits.data / 16).astype("float32"), digits.target
     model.fit(features, labels, epochs=15, validation_split=0.2, callbacks=[board], verbose=0)

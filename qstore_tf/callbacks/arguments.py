@@ -12,7 +12,7 @@ from qstore_tf.errors import ConfigurationError, describe
 
 
 def _whole(value: Any) -> bool:
-    return isinstance(value, int | np.integer) and not isinstance(value, bool) and value >= 1
+    return isinstance(value, int | np.integer) and not isinstance(value, bool) and int(value) >= 1
 
 
 def _number(value: Any) -> bool:

@@ -79,7 +79,7 @@ def charts(layers: Sequence[str], metrics: Sequence[str]) -> dict[str, dict[str,
     """
     page = {"Training": {f"{name}, per epoch": [f"epoch_{name}"] for name in metrics}}
     for layer in layers:
-        page[f"Circuit of {layer}"] = {
+        page[f"Quantum layer {layer}"] = {
             title: [tag(layer, name.partition("/")[2]) for name in tags]
             for title, tags in _LAYER_CHARTS.items()
         }

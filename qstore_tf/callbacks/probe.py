@@ -8,7 +8,7 @@ expectation values, in one random combination of them.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
@@ -89,8 +89,10 @@ class Probe:
                 by_values = tape.gradient(values, thetas, output_gradients=signs)
             del tape
             found = [
-                Finding(*map(_array, numbers))
-                for numbers in zip(thetas, by_loss, by_values, strict=True)
+                Finding(theta.numpy(), _array(loss_gradient), _array(observable_gradient))
+                for theta, loss_gradient, observable_gradient in zip(
+                    map(tf.convert_to_tensor, thetas), by_loss, by_values, strict=True
+                )
             ]
             owners = [id(weight) for weight in self._weights_of(model)]
             for measurement in measured:
@@ -130,7 +132,7 @@ def purities(measurement: Measurement) -> np.ndarray | None:
     rows = max(1, _MOST_AMPLITUDES >> run.program.n_qubits)
     initial = None if run.initial is None else run.initial[:rows]
     inputs, theta = tf.stop_gradient(run.inputs[:rows]), tf.stop_gradient(run.theta)
-    states = carried.state(run.program, replace(run.means), inputs, theta, initial)
+    states = carried.state(run.program, run.means, inputs, theta, initial)
     return single_qubit_purities(states.numpy())
 
 

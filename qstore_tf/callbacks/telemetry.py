@@ -45,8 +45,10 @@ def reported(layers: Iterable[QuantumLayer]) -> dict[str, dict[str, float]]:
         backend: Any = layer._means.resolved
         while backend is not None:
             if isinstance(backend, ReportsTelemetry):
-                numbers = {name: float(value) for name, value in backend.telemetry().items()}
-                found[backend.name] = {k: v for k, v in numbers.items() if math.isfinite(v)}
+                numbers = {key: float(value) for key, value in backend.telemetry().items()}
+                found[str(getattr(backend, "name", "backend"))] = {
+                    k: v for k, v in numbers.items() if math.isfinite(v)
+                }
             inner = getattr(backend, "backend", None)  # of one that wraps another
             backend = inner if isinstance(inner, Backend) else None
     return found

@@ -22,7 +22,7 @@ from qstore_tf.layers import QuantumLayer
 
 # Above so many gates a picture is a wall of boxes that takes seconds to draw.
 _MOST_DRAWN = 600
-_DPI = 110
+_DPI = 90
 _BUCKETS = 20
 
 
@@ -166,4 +166,4 @@ def circuit(layer: QuantumLayer, drawn: UnifiedCircuit, step: int) -> None:
         tf.summary.image(tag(layer.name, "circuit"), image[tf.newaxis], step=step)
     else:
         caption += f"No picture: {n_gates} gates are more than {_MOST_DRAWN}.\n\n"
-    text(tag(layer.name, "circuit_text"), f"{caption}```\n{draw_text(drawn, 120)}\n```", step)
+    text(tag(layer.name, "circuit_text"), f"{caption}```\n{draw_text(drawn, 100)}\n```", step)

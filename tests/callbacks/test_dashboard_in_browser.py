@@ -44,7 +44,7 @@ def test_the_custom_scalars_page_has_the_layout_with_lines_drawn(board: tuple[An
     shows(
         driver,
         "Training",
-        "Circuit of circuit",
+        "Quantum layer circuit",
         "Gradient variance (barren plateaus)",
         "Entanglement (Meyer-Wallach) and single-qubit purity",
         "Circuits per second",

@@ -91,7 +91,7 @@ def test_the_page_of_custom_scalars_shows_tags_that_exist(run: Path) -> None:
     found = read(run / "train")
     [(_, content)] = found["custom_scalars__config__"]
     page = layout_pb2.Layout.FromString(content.item())
-    assert [category.title for category in page.category] == ["Training", "Circuit of circuit"]
+    assert [category.title for category in page.category] == ["Training", "Quantum layer circuit"]
     shown = [t for c in page.category for chart in c.chart for t in chart.multiline.tag]
     names = {tag.strip("^$").replace("\\", "") for tag in shown}
     assert names <= set(found)
