@@ -20,6 +20,7 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from qstore_tf import backends as backends
+    from qstore_tf import callbacks as callbacks
     from qstore_tf import circuits as circuits
     from qstore_tf import distribute as distribute
     from qstore_tf import gradients as gradients
@@ -31,6 +32,7 @@ __all__ = [
     "UnifiedCircuit",
     "__version__",
     "backends",
+    "callbacks",
     "circuits",
     "distribute",
     "gradients",
@@ -38,7 +40,15 @@ __all__ = [
     "optimizers",
 ]
 
-_MODULES = ("backends", "circuits", "distribute", "gradients", "layers", "optimizers")
+_MODULES = (
+    "backends",
+    "callbacks",
+    "circuits",
+    "distribute",
+    "gradients",
+    "layers",
+    "optimizers",
+)
 
 try:
     __version__ = version("qstore-tf")

@@ -1,4 +1,4 @@
-"""The `qstore` command: train, launch, draw, bench, info.
+"""The `qstore` command: train, dashboard, launch, draw, bench, info.
 
 TensorFlow is imported only when a command needs it and after its options have been checked, so
 that help and mistakes answer at once. Exit codes: 0 done, 1 an unexpected failure, 2 a mistake
@@ -93,6 +93,11 @@ def build_parser() -> argparse.ArgumentParser:
         epilog=launch_command.EXAMPLES,
     )
     launch_command.add_arguments(starter)
+
+    dashboard = _command(commands, "dashboard", _dashboard, "open TensorBoard on a run")
+    dashboard.add_argument("directory", metavar="RUN", help="the folder of a run, or of several")
+    _add(dashboard, "--port", int, None, "port to listen on", "the first free one from 6006")
+    _add(dashboard, "--host", str, "127.0.0.1", "address to listen on")
 
     draw = _command(commands, "draw", _draw, "draw a circuit as text, or as PNG with -o")
     draw.add_argument("file", nargs="?", help="a circuit as .json or .qasm; else from the options")
@@ -222,6 +227,20 @@ def _train(arguments: argparse.Namespace) -> None:
     from qstore_tf.training.train import train
 
     train(options, say=lambda line: print(line, flush=True))
+
+
+def _dashboard(arguments: argparse.Namespace) -> None:
+    from qstore_tf.callbacks import dashboard
+
+    dashboard.check_run(arguments.directory)
+    dashboard.check_port(arguments.port)
+    dashboard.check_tensorboard()
+    _start_tensorflow(arguments)
+
+    def say(line: str) -> None:
+        print(line, flush=True)
+
+    dashboard.serve(arguments.directory, arguments.port, arguments.host, say)
 
 
 def _draw(arguments: argparse.Namespace) -> None:

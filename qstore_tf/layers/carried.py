@@ -148,6 +148,7 @@ def expectation(
     """Runs a program and measures, starting from given amplitudes by what the backend can do."""
     execution.check_dtype(means.resolved, inputs.dtype)
     seed = None if seeds is None else seeds.next()
+    given = program, inputs, theta, initial
     theta = runs.watch(program, means, inputs, theta, initial)
     if initial is None:
         values = _expectation(program, observables, means)(inputs, theta, None, seed)
@@ -160,6 +161,7 @@ def expectation(
         prepared, inputs = amplitudes.as_gates(program, inputs, initial)
         values = _expectation(prepared, observables, means)(inputs, theta, None, seed)
     values.set_shape([inputs.shape[0], len(observables)])
+    runs.measured(given[0], observables, means, *given[1:], values)
     return values
 
 

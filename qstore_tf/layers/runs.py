@@ -5,7 +5,8 @@ angle comes from, and every run that theta gets a gradient through is noted whil
 taken, in the same step and the same graph. The optimizer takes the notes and computes the metric
 on the very tensors of the step. Nothing is noted before an optimizer has called `listen`.
 
-Gradient-free optimizers call `record`, which notes the runs of a forward pass.
+Gradient-free optimizers call `record`, which notes the runs of a forward pass; who watches a
+training calls `record_measurements`, which notes what was measured in one.
 """
 
 from __future__ import annotations
@@ -19,6 +20,7 @@ from typing import Any
 
 import tensorflow as tf
 
+from qstore_tf.circuits.observables import PauliSum
 from qstore_tf.circuits.program import Program
 from qstore_tf.layers.means import Means
 
@@ -52,12 +54,28 @@ class Run:
     parts: tuple[tf.Tensor, ...]
 
 
+@dataclass(frozen=True, eq=False)
+class Measurement:
+    """A circuit that was run and measured.
+
+    Attributes:
+        run: the circuit, with what it was run on.
+        observables: what was measured.
+        values: the expectation values, [batch, n_observables].
+    """
+
+    run: Run
+    observables: tuple[PauliSum, ...]
+    values: tf.Tensor
+
+
 class _Notes(threading.local):
     """One list of notes for each thread: the replicas of a strategy run in threads."""
 
     def __init__(self) -> None:
         self.runs: deque[Run] = deque(maxlen=_KEPT)
         self.recording: list[list[Run]] = []
+        self.measuring: list[list[Measurement]] = []
 
 
 _notes = _Notes()
@@ -112,6 +130,25 @@ def watch(
     return _noting(run) if _listening else theta
 
 
+def measured(
+    program: Program,
+    observables: tuple[PauliSum, ...],
+    means: Means,
+    inputs: tf.Tensor,
+    theta: tf.Tensor,
+    initial: tf.Tensor | None,
+    values: tf.Tensor,
+) -> None:
+    """Notes expectation values of trained circuits, where someone records them."""
+    sources = _sources(theta) if _notes.measuring else ()
+    if not sources:
+        return
+    weights, parts = zip(*sources, strict=True)
+    run = Run(program, inputs, theta, initial, means, weights, parts)
+    for notes in _notes.measuring:
+        notes.append(Measurement(run, observables, values))
+
+
 def take(weights: list[Any]) -> list[Run]:
     """Returns and forgets the runs of these weights that are noted in the current graph."""
     wanted, graphs = {id(weight) for weight in weights}, _current_graphs()
@@ -136,6 +173,18 @@ def record() -> Iterator[list[Run]]:
     finally:
         del _notes.recording[depth:]
         found[:] = _longest(found)
+
+
+@contextmanager
+def record_measurements() -> Iterator[list[Measurement]]:
+    """Notes what is measured inside, of circuits that are trained; the list fills at once."""
+    found: list[Measurement] = []
+    depth = len(_notes.measuring)
+    _notes.measuring.append(found)
+    try:
+        yield found
+    finally:
+        del _notes.measuring[depth:]
 
 
 def _longest(found: list[Run]) -> list[Run]:

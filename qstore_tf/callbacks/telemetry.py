@@ -1,0 +1,103 @@
+"""What backends report about themselves, and what fell back to something else.
+
+A backend that keeps count of something may have a method `telemetry`:
+
+    class MyBackend(Backend):
+        def telemetry(self) -> dict[str, float]:
+            return {"cache_hits": 17, "cost_usd": 0.42, "queue_seconds": 31.0}
+
+Each number becomes a chart named after it. Nothing is drawn of backends without the method.
+"""
+
+from __future__ import annotations
+
+import logging
+import math
+from collections import deque
+from collections.abc import Iterable, Mapping
+from typing import Any, Protocol, runtime_checkable
+
+from qstore_tf.backends import Backend, automatic
+from qstore_tf.callbacks import local
+from qstore_tf.layers import QuantumLayer
+
+
+@runtime_checkable
+class ReportsTelemetry(Protocol):
+    """A backend that reports numbers about itself.
+
+    The method may be called at any time in the process that trains, and must be quick: it
+    returns what is known, and asks no server.
+    """
+
+    def telemetry(self) -> Mapping[str, float]:
+        """Returns numbers by name, each since the backend was made unless the name says else.
+
+        Usual names: `cache_hits`, `cache_misses`, `cost_usd`, `queue_seconds`, `jobs`, `shots`.
+        """
+        ...
+
+
+def reported(layers: Iterable[QuantumLayer]) -> dict[str, dict[str, float]]:
+    """The finite numbers that the layers' backends report, by name of the backend."""
+    found: dict[str, dict[str, float]] = {}
+    for layer in layers:
+        backend: Any = layer._means.resolved
+        while backend is not None:
+            if isinstance(backend, ReportsTelemetry):
+                numbers = {key: float(value) for key, value in backend.telemetry().items()}
+                found[str(getattr(backend, "name", "backend"))] = {
+                    k: v for k, v in numbers.items() if math.isfinite(v)
+                }
+            inner = getattr(backend, "backend", None)  # of one that wraps another
+            backend = inner if isinstance(inner, Backend) else None
+    return found
+
+
+def standing_fallbacks(layers: Iterable[QuantumLayer]) -> list[str]:
+    """Why `backend="auto"` is not what one would expect, where that is so."""
+    if not any(layer._means.backend == "auto" for layer in layers):
+        return []
+    choice = automatic.choose(device=automatic.accelerator())
+    return [choice.reason] if choice.notable else []
+
+
+def optimizer_fallbacks(model: Any) -> int | None:
+    """How often the optimizer fell back, where it counts that (`QuantumNaturalGradient`)."""
+    optimizer = getattr(model, "optimizer", None)
+    failures = getattr(optimizer, "_failures", None)
+    return None if failures is None else int(local.value(failures).numpy())
+
+
+class Fallbacks(logging.Handler):
+    """Collects what the package logs as warnings: every fallback is logged once.
+
+    Attributes:
+        count: how many came.
+    """
+
+    def __init__(self) -> None:
+        super().__init__(logging.WARNING)
+        self.count = 0
+        self._waiting: deque[str] = deque()
+
+    def emit(self, record: logging.LogRecord) -> None:
+        """Takes a record, in whatever thread it comes."""
+        self.add(record.getMessage())
+
+    def add(self, message: str) -> None:
+        """Takes a message."""
+        self.count += 1
+        self._waiting.append(message)
+
+    def take(self) -> list[str]:
+        """Returns and forgets the messages that came since the last time."""
+        return [self._waiting.popleft() for _ in range(len(self._waiting))]
+
+    def attach(self) -> None:
+        """Listens from now on."""
+        logging.getLogger("qstore_tf").addHandler(self)
+
+    def detach(self) -> None:
+        """Listens no more."""
+        logging.getLogger("qstore_tf").removeHandler(self)
