@@ -12,6 +12,8 @@ from pathlib import Path
 from k8s.local_runner.network import RunnerError
 
 _SYSTEM = ("bin", "etc", "lib", "lib32", "lib64", "sbin", "usr")
+# Where pods find a qstore_tf that is not installed but imported from its sources.
+_SOURCES = "/opt/qstore-tf"
 
 
 @dataclass(frozen=True)
@@ -51,11 +53,11 @@ def this_python() -> Image:
     if found is None or not found.submodule_search_locations:
         raise RunnerError("This Python cannot import qstore_tf: install it first")
     package = str(Path(found.submodule_search_locations[0]).resolve())
-    env = {**_env_of_dockerfile(), "PYTHONPATH": ""}
+    env = _env_of_dockerfile()
     env["PATH"] = f"{Path(sys.prefix, 'bin')}:/usr/local/bin:/usr/bin:/bin"
     if not any(Path(package).is_relative_to(known) for known in folders):
-        folders[package] = package
-        env["PYTHONPATH"] = str(Path(package).parent)
+        folders[f"{_SOURCES}/qstore_tf"] = package
+        env["PYTHONPATH"] = _SOURCES
     return Image(folders, links, env)
 
 

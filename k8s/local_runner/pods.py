@@ -249,26 +249,26 @@ def _script(
     empty.touch()
     lines = ["set -e", f"hostname {shlex.quote(host)}", f"mount -t tmpfs -o mode=0755 pod {at}"]
 
-    def bind(source: Path | str, place: str, read_only: bool) -> None:
+    def bind(source: Path, place: str, read_only: bool) -> None:
         quoted = shlex.quote(f"{root}{place}")
-        lines.append(f"mkdir -p {quoted}" if Path(source).is_dir() else f"touch {quoted}")
+        lines.append(f"mkdir -p {quoted}" if source.is_dir() else f"touch {quoted}")
         lines.append(f"mount --rbind {shlex.quote(str(source))} {quoted}")
         if read_only:
             lines.append(f"mount -o remount,bind,ro {quoted}")
 
-    for place, source in sorted(image.folders.items()):
-        bind(source, place, read_only=True)
+    binds = [(Path(source), place, True) for place, source in image.folders.items()]
+    # Outer folders first: a volume at /tmp must not hide an interpreter that lives below /tmp.
+    for source, place, read_only in sorted([*binds, *mounts], key=lambda each: each[1].count("/")):
+        bind(source, place, read_only)
     for place, target in image.links.items():
         lines.append(f"ln -s {shlex.quote(target)} {at}{place}")
     lines.append(f"mkdir -p {at}/proc {at}/dev/shm && mount -t proc proc {at}/proc")
     for device in _DEVICES:
-        bind(f"/dev/{device}", f"/dev/{device}", read_only=False)
+        bind(Path("/dev", device), f"/dev/{device}", False)
     lines.append(f"mount -t tmpfs -o mode=1777,size=64m shm {at}/dev/shm")
     # No name server: a name that is not among the pods is refused at once.
     for source, name in ((hosts, "hosts"), (empty, "resolv.conf")):
         lines.append(f"mount --bind {shlex.quote(str(source))} {at}/etc/{name}")
-    for folder, place, read_only in mounts:
-        bind(folder, place, read_only)
     context: dict[str, Any] = {
         **template["spec"].get("securityContext", {}),
         **container.get("securityContext", {}),
