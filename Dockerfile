@@ -14,11 +14,13 @@ ENV PIP_NO_CACHE_DIR=1 PIP_DISABLE_PIP_VERSION_CHECK=1 PATH=/opt/venv/bin:$PATH
 RUN apt-get update \
     && apt-get install -y --no-install-recommends g++ \
     && rm -rf /var/lib/apt/lists/*
+# hadolint ignore=DL3013
 RUN python -m venv /opt/venv && pip install --no-cache-dir "$TENSORFLOW" "$KERAS"
 WORKDIR /src
 COPY pyproject.toml setup.cfg setup.py MANIFEST.in README.md LICENSE ./
 COPY qstore_tf qstore_tf
-# An image without the op library would be slow without saying so: here it must be built.
+# An image without the op library would be slow without saying so: here it must be built. Versions are in the arguments.
+# hadolint ignore=DL3013
 RUN QSTORE_REQUIRE_NATIVE=1 pip wheel --no-deps --wheel-dir /wheels . \
     && pip install --no-cache-dir /wheels/*.whl "$TENSORFLOW" "$KERAS" \
     && pip check
