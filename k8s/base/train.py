@@ -11,8 +11,9 @@ import os
 from pathlib import Path
 
 import numpy as np
-import qstore_tf as qs
 from sklearn.datasets import load_digits
+
+import qstore_tf as qs
 
 # First: nothing of TensorFlow's may be at work before the workers have met.
 strategy = qs.distribute.multi_worker_strategy(

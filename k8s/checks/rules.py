@@ -132,7 +132,8 @@ def service_ports(objects: Objects) -> Iterator[str]:
                 # A headless Service translates no ports.
                 number = ports.get(target, target)
                 if service["spec"].get("clusterIP") == "None" and number != port["port"]:
-                    yield f"Service {name_of(service)}: headless, but port {port['port']} != {number}"
+                    headless = f"Service {name_of(service)}, headless"
+                    yield f"{headless}: port {port['port']}, but the pods' is {number}"
 
 
 def names_of_workers(objects: Objects) -> Iterator[str]:
@@ -364,7 +365,10 @@ def environment_of(script: str) -> tuple[set[str], set[str]]:
     for node in ast.walk(ast.parse(script)):
         if isinstance(node, ast.Subscript) and ast.unparse(node.value) == "os.environ":
             required.add(ast.literal_eval(node.slice))
-        elif isinstance(node, ast.Call) and ast.unparse(node.func) in ("os.environ.get", "os.getenv"):
+        elif isinstance(node, ast.Call) and ast.unparse(node.func) in (
+            "os.environ.get",
+            "os.getenv",
+        ):
             optional.add(ast.literal_eval(node.args[0]))
     return required, optional
 
@@ -477,7 +481,9 @@ def _claim_at(template: Object, path: str) -> tuple[str, bool] | None:
         if "persistentVolumeClaim" in volume
     }
     for mount in containers(template)[0].get("volumeMounts", []):
-        below = Path(path) == Path(mount["mountPath"]) or Path(mount["mountPath"]) in Path(path).parents
+        below = (
+            Path(path) == Path(mount["mountPath"]) or Path(mount["mountPath"]) in Path(path).parents
+        )
         if below and mount["name"] in claims:
             return claims[mount["name"]], bool(mount.get("readOnly"))
     return None

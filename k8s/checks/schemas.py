@@ -63,7 +63,9 @@ def _jobset(document: Object, version: str) -> str | None:
 def _paths(value: Any, prefix: str = "") -> set[str]:
     """Dotted paths of all fields of a nested mapping."""
     if isinstance(value, dict):
-        parts = [_paths(child, f"{prefix}.{key}" if prefix else key) for key, child in value.items()]
+        parts = [
+            _paths(child, f"{prefix}.{key}" if prefix else key) for key, child in value.items()
+        ]
         return set().union(*parts) or {prefix}
     if isinstance(value, list):
         return set().union(*(_paths(child, f"{prefix}[]") for child in value)) or {prefix}

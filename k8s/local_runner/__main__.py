@@ -48,7 +48,9 @@ def main(argv: list[str] | None = None) -> int:
     # Ended from outside, it still cleans up.
     signal.signal(signal.SIGTERM, lambda number, frame: sys.exit(128 + number))
     try:
-        text = sys.stdin.read() if arguments.manifest == "-" else Path(arguments.manifest).read_text()
+        text = (
+            sys.stdin.read() if arguments.manifest == "-" else Path(arguments.manifest).read_text()
+        )
         image = images.unpacked(arguments.image) if arguments.image else images.this_python()
         with machine(load(text), image, folder, secrets) as here:
 

@@ -81,7 +81,9 @@ class Pod:
         """The number, outside, of the process that is number 1 inside."""
         for stat in Path("/proc").glob("[0-9]*/stat"):
             with suppress(OSError):
-                fields = stat.read_text(encoding="ascii", errors="replace").rpartition(")")[2].split()
+                fields = (
+                    stat.read_text(encoding="ascii", errors="replace").rpartition(")")[2].split()
+                )
                 if int(fields[1]) == self._process.pid:
                     return int(stat.parent.name)
         return None
@@ -288,7 +290,7 @@ def _script(
     inner = ["env", "-i", *(f"{k}={v}" for k, v in env.items()), *words]
     folder = container.get("workingDir", "/tmp")
     lines.append(
-        f"exec chroot {at} sh -c 'cd \"$0\" && exec \"$@\"' {shlex.quote(folder)} "
+        f'exec chroot {at} sh -c \'cd "$0" && exec "$@"\' {shlex.quote(folder)} '
         + shlex.join([*become, "--", *inner])
     )
     return "\n".join(lines)

@@ -85,7 +85,9 @@ def get(pod: Pod, url: str, timeout: float = 20.0) -> str:
     Raises:
         RunnerError: It answers with an error, or not at all.
     """
-    code = f"import urllib.request as u; print(u.urlopen({url!r}, timeout={timeout}).read().decode())"
+    code = (
+        f"import urllib.request as u; print(u.urlopen({url!r}, timeout={timeout}).read().decode())"
+    )
     command = ["ip", "netns", "exec", pod.namespace, sys.executable, "-I", "-c", code]
     done = subprocess.run(command, capture_output=True, text=True)
     if done.returncode != 0:

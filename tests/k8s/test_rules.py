@@ -5,10 +5,10 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
+
 from k8s.checks import __main__ as command
 from k8s.checks import render, rules, schemas
 from k8s.objects import ManifestError, Objects, load, training_of
-
 from qstore_tf.distribute.exit_codes import ExitCode
 
 Render = Callable[[str], Objects]
@@ -86,7 +86,10 @@ MUTATIONS: list[tuple[Callable[..., Any], str, Change]] = [
             {
                 "name": "QSTORE_SIMD",
                 "valueFrom": {
-                    "configMapKeyRef": {"name": o.of("ConfigMap")[0]["metadata"]["name"], "key": "x"}
+                    "configMapKeyRef": {
+                        "name": o.of("ConfigMap")[0]["metadata"]["name"],
+                        "key": "x",
+                    }
                 },
             }
         ),
@@ -225,8 +228,12 @@ MUTATIONS: list[tuple[Callable[..., Any], str, Change]] = [
     (
         rules.restarts,
         "overlays/jobset",
-        lambda o: o.of("JobSet")[0]["spec"]["failurePolicy"]["rules"].reverse()
-        or o.of("JobSet")[0]["spec"]["failurePolicy"]["rules"][0].pop("onJobFailureMessagePatterns"),
+        lambda o: (
+            o.of("JobSet")[0]["spec"]["failurePolicy"]["rules"].reverse()
+            or o.of("JobSet")[0]["spec"]["failurePolicy"]["rules"][0].pop(
+                "onJobFailureMessagePatterns"
+            )
+        ),
     ),
     (rules.times, "base", lambda o: job(o).pop("activeDeadlineSeconds")),
     (rules.times, "base", lambda o: spec(o).pop("terminationGracePeriodSeconds")),
