@@ -1,7 +1,9 @@
 """Good manifests pass every rule and schema; each rule notices what it is there for."""
 
 import copy
+import shutil
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -414,3 +416,18 @@ def test_names_are_unique() -> None:
     one = "apiVersion: v1\nkind: Service\nmetadata: {name: a}\n"
     with pytest.raises(ManifestError, match="Two objects"):
         load(f"{one}---\n{one}")
+
+
+def test_the_overlay_in_the_readme_is_a_good_one(rendered: Render, tmp_path: Path) -> None:
+    readme = (render.FOLDER / "README.md").read_text(encoding="utf-8")
+    block = readme[readme.index("```yaml\n") + 8 :]
+    mine = tmp_path / "overlays" / "mine"
+    mine.mkdir(parents=True)
+    shutil.copytree(render.FOLDER / "base", tmp_path / "base")
+    shutil.copy(render.FOLDER / "base" / "train.py", mine)
+    (mine / "kustomization.yaml").write_text(block[: block.index("```")], encoding="utf-8")
+    objects = load(render.render(mine))
+    assert rules.problems(objects) == []
+    assert training_of(objects).workers == 4
+    assert settings(objects)["RUN"] == "first"
+    assert container(objects)["image"] == "registry.example.com/team/qstore-tf:0.1.0"
