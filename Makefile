@@ -28,7 +28,7 @@ test: lint
 
 lint: $(INSTALLED)
 	$(BIN)/ruff check .
-	$(BIN)/mypy qstore_tf
+	$(BIN)/mypy qstore_tf k8s/objects.py k8s/checks k8s/local_runner
 
 bench: $(INSTALLED)
 	$(BIN)/python benchmarks/run.py

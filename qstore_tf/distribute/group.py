@@ -169,7 +169,8 @@ class Group:
             except OSError:
                 message = None
             if message is None:
-                if index not in self._left and not self._closed:
+                # Who has finished stays until the chief's good-bye to all.
+                if index != 0 or index not in self._left:
                     self._lose(index)
                 return
             try:
@@ -188,7 +189,7 @@ class Group:
             self._changed.notify_all()
         if self.cluster.is_chief:
             for other in self._channels:
-                if other != index and other not in self._left:
+                if other != index:
                     self.send(other, {"kind": "lost", "index": index})
         if self._on_loss is not None:
             threading.Thread(target=self._on_loss, args=(self._lost,), daemon=True).start()

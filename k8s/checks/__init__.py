@@ -1,0 +1,1 @@
+"""What can be said about the manifests without a cluster: rendering, schemas, and our rules."""

@@ -1,0 +1,433 @@
+"""Good manifests pass every rule and schema; each rule notices what it is there for."""
+
+import copy
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from k8s.checks import __main__ as command
+from k8s.checks import render, rules, schemas
+from k8s.objects import ManifestError, Objects, load, training_of
+from qstore_tf.distribute.exit_codes import ExitCode
+
+Render = Callable[[str], Objects]
+Change = Callable[[Objects], Any]
+
+
+@pytest.mark.parametrize("overlay", render.OVERLAYS)
+def test_the_manifests_break_no_rule(rendered: Render, overlay: str) -> None:
+    assert rules.problems(rendered(overlay)) == []
+
+
+@pytest.mark.parametrize("overlay", render.OVERLAYS)
+def test_every_kubernetes_release_accepts_the_manifests(rendered: Render, overlay: str) -> None:
+    objects = rendered(overlay)
+    problems = [p for version in schemas.VERSIONS for p in schemas.problems(objects, version)]
+    assert problems == []
+
+
+def test_the_schemas_are_those_of_the_releases_we_name() -> None:
+    kubernetes_validate = pytest.importorskip("kubernetes_validate")
+    good = {"apiVersion": "v1", "kind": "ServiceAccount", "metadata": {"name": "a"}}
+    for version in schemas.VERSIONS:
+        found = kubernetes_validate.validate(good, version, strict=True)
+        assert str(found).startswith(version), (found, version)
+
+
+def spec(objects: Objects) -> dict[str, Any]:
+    return training_of(objects).pod["spec"]
+
+
+def container(objects: Objects) -> dict[str, Any]:
+    return spec(objects)["containers"][0]
+
+
+def env(objects: Objects, name: str) -> dict[str, Any]:
+    return next(each for each in container(objects)["env"] if each["name"] == name)
+
+
+def job(objects: Objects) -> dict[str, Any]:
+    return training_of(objects).job
+
+
+def board(objects: Objects) -> dict[str, Any]:
+    return objects.get("Deployment", "tensorboard")["spec"]["template"]["spec"]
+
+
+def drop(objects: Objects, kind: str, name: str) -> None:
+    objects.documents.remove(objects.get(kind, name))
+
+
+def settings(objects: Objects) -> dict[str, str]:
+    return next(each["data"] for each in objects.of("ConfigMap") if "EPOCHS" in each["data"])
+
+
+def policy(objects: Objects, name: str) -> dict[str, Any]:
+    return objects.get("NetworkPolicy", name)["spec"]
+
+
+# Rule, overlay, and a change after which the rule must speak up.
+MUTATIONS: list[tuple[Callable[..., Any], str, Change]] = [
+    (rules.references, "base", lambda o: drop(o, "PersistentVolumeClaim", "train-logs")),
+    (rules.references, "base", lambda o: drop(o, "ServiceAccount", "train")),
+    (rules.references, "base", lambda o: o.documents.remove(o.of("ConfigMap")[0])),
+    (rules.references, "base", lambda o: o.documents.remove(o.of("ConfigMap")[1])),
+    (rules.references, "overlays/jobset", lambda o: o.documents.remove(o.of("ConfigMap")[1])),
+    (
+        rules.references,
+        "overlays/ionq",
+        lambda o: env(o, "IONQ_API_KEY")["valueFrom"]["secretKeyRef"].update(key="key"),
+    ),
+    (
+        rules.references,
+        "base",
+        lambda o: container(o)["env"].append(
+            {
+                "name": "QSTORE_SIMD",
+                "valueFrom": {
+                    "configMapKeyRef": {
+                        "name": o.of("ConfigMap")[0]["metadata"]["name"],
+                        "key": "x",
+                    }
+                },
+            }
+        ),
+    ),
+    (
+        rules.secrets,
+        "base",
+        lambda o: o.documents.append(
+            {"apiVersion": "v1", "kind": "Secret", "metadata": {"name": "s"}}
+        ),
+    ),
+    (rules.secrets, "base", lambda o: settings(o).update(IONQ_API_KEY="k")),
+    (rules.volumes, "base", lambda o: spec(o)["volumes"].pop()),
+    (rules.volumes, "base", lambda o: container(o)["volumeMounts"].pop()),
+    (rules.volumes, "base", lambda o: container(o)["volumeMounts"][1].update(mountPath="/logs")),
+    (
+        rules.volumes,
+        "base",
+        lambda o: spec(o)["volumes"].append(copy.deepcopy(spec(o)["volumes"][0])),
+    ),
+    (
+        rules.selectors,
+        "base",
+        lambda o: o.get("Service", "train")["spec"]["selector"].update(a="b"),
+    ),
+    (
+        rules.selectors,
+        "base",
+        lambda o: o.get("Service", "train")["spec"]["selector"].pop("app.kubernetes.io/component"),
+    ),
+    (
+        rules.selectors,
+        "base",
+        lambda o: o.get("Deployment", "tensorboard")["spec"]["selector"].update(
+            matchLabels={"a": "b"}
+        ),
+    ),
+    (rules.selectors, "base", lambda o: training_of(o).pod["metadata"].update(labels={"a": "b"})),
+    (
+        rules.selectors,
+        "base",
+        lambda o: policy(o, "train")["ingress"][0].update(
+            {"from": [{"podSelector": {"matchLabels": {"a": "b"}}}]}
+        ),
+    ),
+    (
+        rules.service_ports,
+        "base",
+        lambda o: o.get("Service", "tensorboard")["spec"]["ports"][0].update(targetPort="web"),
+    ),
+    (
+        rules.service_ports,
+        "base",
+        lambda o: o.get("Service", "train")["spec"]["ports"][0].update(port=80),
+    ),
+    (rules.names_of_workers, "base", lambda o: spec(o).update(subdomain="other")),
+    (
+        rules.names_of_workers,
+        "base",
+        lambda o: o.get("Service", "train")["spec"].update(clusterIP="10.0.0.1"),
+    ),
+    (
+        rules.names_of_workers,
+        "base",
+        lambda o: o.get("Service", "train")["spec"].pop("publishNotReadyAddresses"),
+    ),
+    (
+        rules.names_of_workers,
+        "base",
+        lambda o: env(o, "QSTORE_WORKER_ADDRESS").update(value="train-{index}:2222"),
+    ),
+    (
+        rules.names_of_workers,
+        "base",
+        lambda o: env(o, "QSTORE_WORKER_ADDRESS").update(value="train-{index}.train:2223"),
+    ),
+    (
+        rules.names_of_workers,
+        "overlays/jobset",
+        lambda o: env(o, "QSTORE_WORKER_ADDRESS").update(value="train-{index}.train:2222"),
+    ),
+    (
+        rules.names_of_workers,
+        "overlays/jobset",
+        lambda o: o.of("JobSet")[0]["spec"]["network"].pop("enableDNSHostnames"),
+    ),
+    (rules.names_of_workers, "overlays/jobset", lambda o: spec(o).update(subdomain="train")),
+    (rules.counts, "base", lambda o: job(o).update(completions=3)),
+    (rules.counts, "base", lambda o: job(o).update(parallelism=1)),
+    (rules.counts, "base", lambda o: job(o).update(completionMode="NonIndexed")),
+    (rules.counts, "base", lambda o: env(o, "QSTORE_WORKERS").update(value="4")),
+    (rules.counts, "overlays/jobset", lambda o: env(o, "QSTORE_WORKERS").update(value="4")),
+    (rules.restarts, "base", lambda o: spec(o).update(restartPolicy="OnFailure")),
+    (rules.restarts, "base", lambda o: job(o).pop("podReplacementPolicy")),
+    (rules.restarts, "base", lambda o: job(o).update(backoffLimitPerIndex=2)),
+    (rules.restarts, "base", lambda o: job(o).update(backoffLimit=5)),
+    (rules.restarts, "base", lambda o: job(o).pop("podFailurePolicy")),
+    (
+        rules.restarts,
+        "base",
+        lambda o: job(o)["podFailurePolicy"]["rules"][0]["onExitCodes"].update(values=[42]),
+    ),
+    (
+        rules.restarts,
+        "base",
+        lambda o: job(o)["podFailurePolicy"]["rules"][0]["onExitCodes"].update(values=[76, 78]),
+    ),
+    (
+        rules.restarts,
+        "base",
+        lambda o: job(o)["podFailurePolicy"]["rules"][0]["onExitCodes"].update(operator="NotIn"),
+    ),
+    (
+        rules.restarts,
+        "base",
+        lambda o: job(o)["podFailurePolicy"]["rules"][0]["onExitCodes"].update(containerName="x"),
+    ),
+    (rules.restarts, "base", lambda o: job(o)["podFailurePolicy"]["rules"].pop()),
+    (rules.restarts, "base", lambda o: job(o)["podFailurePolicy"]["rules"].pop(1)),
+    (rules.restarts, "overlays/jobset", lambda o: job(o).update(backoffLimit=2)),
+    (
+        rules.restarts,
+        "overlays/jobset",
+        lambda o: o.of("JobSet")[0]["spec"]["failurePolicy"].update(restartStrategy="Recreate"),
+    ),
+    (
+        rules.restarts,
+        "overlays/jobset",
+        lambda o: o.of("JobSet")[0]["spec"]["failurePolicy"].update(maxRestarts=0),
+    ),
+    (
+        rules.restarts,
+        "overlays/jobset",
+        lambda o: o.of("JobSet")[0]["spec"]["failurePolicy"]["rules"].pop(0),
+    ),
+    (
+        rules.restarts,
+        "overlays/jobset",
+        lambda o: (
+            o.of("JobSet")[0]["spec"]["failurePolicy"]["rules"].reverse()
+            or o.of("JobSet")[0]["spec"]["failurePolicy"]["rules"][0].pop(
+                "onJobFailureMessagePatterns"
+            )
+        ),
+    ),
+    (rules.times, "base", lambda o: job(o).pop("activeDeadlineSeconds")),
+    (rules.times, "base", lambda o: spec(o).pop("terminationGracePeriodSeconds")),
+    (rules.times, "base", lambda o: settings(o).update(START_TIMEOUT="300")),
+    (rules.pod_security, "base", lambda o: spec(o).pop("automountServiceAccountToken")),
+    (
+        rules.pod_security,
+        "base",
+        lambda o: o.of("ServiceAccount")[0].pop("automountServiceAccountToken"),
+    ),
+    (rules.pod_security, "base", lambda o: spec(o).update(hostNetwork=True)),
+    (rules.pod_security, "base", lambda o: spec(o)["securityContext"].pop("runAsNonRoot")),
+    (rules.pod_security, "base", lambda o: spec(o)["securityContext"].pop("seccompProfile")),
+    (rules.pod_security, "base", lambda o: spec(o)["securityContext"].update(runAsUser=0)),
+    (
+        rules.pod_security,
+        "base",
+        lambda o: container(o)["securityContext"].pop("allowPrivilegeEscalation"),
+    ),
+    (
+        rules.pod_security,
+        "base",
+        lambda o: container(o)["securityContext"].pop("readOnlyRootFilesystem"),
+    ),
+    (rules.pod_security, "base", lambda o: container(o)["securityContext"].pop("capabilities")),
+    (
+        rules.pod_security,
+        "base",
+        lambda o: container(o)["securityContext"].update(privileged=True),
+    ),
+    (
+        rules.pod_security,
+        "base",
+        lambda o: spec(o)["volumes"].append({"name": "h", "hostPath": {"path": "/"}}),
+    ),
+    (rules.pod_security, "base", lambda o: container(o)["ports"][0].update(hostPort=2222)),
+    (rules.pod_security, "base", lambda o: board(o)["containers"][0].pop("securityContext")),
+    (rules.resources, "base", lambda o: container(o)["resources"]["requests"].update(cpu="1")),
+    (rules.resources, "base", lambda o: container(o).pop("resources")),
+    (
+        rules.resources,
+        "base",
+        lambda o: [each.pop("memory") for each in container(o)["resources"].values()],
+    ),
+    (
+        rules.resources,
+        "overlays/gpu",
+        lambda o: container(o)["resources"]["requests"].pop("nvidia.com/gpu"),
+    ),
+    (rules.resources, "base", lambda o: spec(o)["volumes"][-1].update(emptyDir={})),
+    (rules.images, "base", lambda o: container(o).update(image="qstore-tf")),
+    (rules.images, "base", lambda o: container(o).update(image="qstore-tf:latest")),
+    (rules.images, "base", lambda o: container(o).update(image="registry:5000/qstore-tf")),
+    (rules.images, "base", lambda o: container(o).update(imagePullPolicy="Always")),
+    (rules.probes, "base", lambda o: board(o)["containers"][0].pop("readinessProbe")),
+    (
+        rules.probes,
+        "base",
+        lambda o: board(o)["containers"][0]["livenessProbe"]["httpGet"].update(port=80),
+    ),
+    (rules.environment, "base", lambda o: settings(o).update(EPOCH="3")),
+    (rules.environment, "base", lambda o: settings(o).pop("EPOCHS")),
+    (rules.environment, "base", lambda o: env(o, "QSTORE_WORKERS").update(name="QSTORE_WORKER")),
+    (
+        rules.environment,
+        "base",
+        lambda o: container(o).update(command=["python", "/app/other.py"]),
+    ),
+    (rules.tensorboard, "base", lambda o: env(o, "LOGS").update(value="/checkpoints")),
+    (
+        rules.tensorboard,
+        "base",
+        lambda o: board(o)["containers"][0].update(args=["--logdir=/tmp"]),
+    ),
+    (
+        rules.tensorboard,
+        "base",
+        lambda o: board(o)["containers"][0]["volumeMounts"][0].pop("readOnly"),
+    ),
+    (rules.tensorboard, "base", lambda o: board(o)["containers"][0]["args"].pop()),
+    (rules.tensorboard, "base", lambda o: env(o, "CHECKPOINTS").update(value="/tmp")),
+    (rules.network, "base", lambda o: drop(o, "NetworkPolicy", "train")),
+    (rules.network, "base", lambda o: drop(o, "NetworkPolicy", "tensorboard")),
+    (rules.network, "base", lambda o: policy(o, "train").update(policyTypes=["Ingress"])),
+    (rules.network, "base", lambda o: policy(o, "train")["ingress"][0].pop("from")),
+    (
+        rules.network,
+        "base",
+        lambda o: policy(o, "train")["ingress"][0]["from"].append({"podSelector": {}}),
+    ),
+    (
+        rules.network,
+        "base",
+        lambda o: policy(o, "train")["ingress"][0]["from"].append(
+            {"podSelector": {"matchLabels": {"app.kubernetes.io/name": "qstore-tf"}}}
+        ),
+    ),
+    (
+        rules.network,
+        "base",
+        lambda o: policy(o, "train")["ingress"][0]["ports"][0].update(port=2223),
+    ),
+    (rules.network, "base", lambda o: policy(o, "train")["egress"].pop(0)),
+    (rules.network, "base", lambda o: policy(o, "train")["egress"].pop(1)),
+]
+
+
+@pytest.mark.parametrize(
+    ("rule", "overlay", "change"),
+    MUTATIONS,
+    ids=[f"{number}-{rule.__name__}" for number, (rule, _, _) in enumerate(MUTATIONS)],
+)
+def test_a_rule_notices(rendered: Render, rule: rules.Rule, overlay: str, change: Change) -> None:
+    objects = rendered(overlay)
+    assert list(rule(objects)) == []
+    change(objects)
+    assert list(rule(objects)) != []
+
+
+def test_every_rule_has_something_to_notice() -> None:
+    assert {rule for rule, _, _ in MUTATIONS} == set(rules.RULES)
+
+
+SCHEMA_MUTATIONS: list[tuple[str, Change]] = [
+    ("base", lambda o: job(o).update(completion=2)),
+    ("base", lambda o: container(o).update(comand=["python"])),
+    ("base", lambda o: job(o).update(completions="2")),
+    ("base", lambda o: o.get("Service", "train")["spec"].update(ports=2222)),
+    ("overlays/jobset", lambda o: job(o).update(completion=2)),
+    ("overlays/jobset", lambda o: container(o).update(comand=["python"])),
+    ("overlays/jobset", lambda o: o.of("JobSet")[0]["spec"].update(failPolicy={"maxRestarts": 1})),
+    (
+        "overlays/jobset",
+        lambda o: o.of("JobSet")[0]["spec"]["failurePolicy"].update(maxRestarts="many"),
+    ),
+    ("overlays/jobset", lambda o: o.of("JobSet")[0].update(apiVersion="jobset.x-k8s.io/v1")),
+]
+
+
+@pytest.mark.parametrize(("overlay", "change"), SCHEMA_MUTATIONS)
+def test_schemas_notice_misspelt_fields_and_wrong_types(
+    rendered: Render, overlay: str, change: Change
+) -> None:
+    objects = rendered(overlay)
+    change(objects)
+    assert list(schemas.problems(objects, "1.34"))
+
+
+def test_the_exit_codes_are_those_of_the_package() -> None:
+    assert ExitCode.PERMANENT == rules.PERMANENT
+    assert ExitCode.STOPPED == rules.STOPPED
+    assert {ExitCode.PEER_LOST, ExitCode.START_TIMEOUT} <= rules.COUNTED
+
+
+def test_the_command_checks_folders(
+    rendered: Render, capsys: pytest.CaptureFixture[str], tmp_path: Any
+) -> None:
+    assert command.main([str(render.FOLDER / "base")]) == 0
+    assert "0 problems" in capsys.readouterr().out
+    base = render.FOLDER / "base"
+    (tmp_path / "base").symlink_to(base)
+    (tmp_path / "mine").mkdir()
+    (tmp_path / "mine" / "kustomization.yaml").write_text(
+        "resources: [../base]\npatches:\n- target: {kind: Job}\n  patch: |-\n"
+        "    - {op: replace, path: /spec/completions, value: 4}\n"
+    )
+    assert command.main([str(tmp_path / "mine")]) == 1
+    assert "counts: the number of workers is not the same everywhere" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize("text", ["", "a: [", "- 1", "kind: Job", "a: 1\n---\nb: 2"])
+def test_what_is_no_manifest_is_refused(text: str) -> None:
+    with pytest.raises(ManifestError):
+        load(text)
+
+
+def test_names_are_unique() -> None:
+    one = "apiVersion: v1\nkind: Service\nmetadata: {name: a}\n"
+    with pytest.raises(ManifestError, match="Two objects"):
+        load(f"{one}---\n{one}")
+
+
+def test_the_overlay_in_the_readme_is_a_good_one(rendered: Render, tmp_path: Path) -> None:
+    readme = (render.FOLDER / "README.md").read_text(encoding="utf-8")
+    block = readme[readme.index("```yaml\n") + 8 :]
+    mine = tmp_path / "overlays" / "mine"
+    mine.mkdir(parents=True)
+    shutil.copytree(render.FOLDER / "base", tmp_path / "base")
+    shutil.copy(render.FOLDER / "base" / "train.py", mine)
+    (mine / "kustomization.yaml").write_text(block[: block.index("```")], encoding="utf-8")
+    objects = load(render.render(mine))
+    assert rules.problems(objects) == []
+    assert training_of(objects).workers == 4
+    assert settings(objects)["RUN"] == "first"
+    assert container(objects)["image"] == "registry.example.com/team/qstore-tf:0.1.0"
