@@ -43,7 +43,19 @@ class FaultTolerance(keras.callbacks.Callback):
         CheckpointError: A worker cannot read the checkpoint that the chief has found.
 
     Example:
-        >>> model.fit(x, y, epochs=10, callbacks=[qs.distribute.FaultTolerance("checkpoints")])
+        >>> import tempfile
+        >>> import numpy as np
+        >>> x, y = np.zeros([8, 2], "float32"), np.ones([8, 1], "float32")
+        >>> model = keras.Sequential([keras.Input((2,)), keras.layers.Dense(1)])
+        >>> model.compile("sgd", "mse")
+        >>> directory = tempfile.mkdtemp()
+        >>> for epochs in (1, 3):  # as if the script were started again
+        ...     tolerant = [FaultTolerance(directory)]
+        ...     fit = model.fit(x, y, epochs=epochs, verbose=0, callbacks=tolerant)
+        ... # doctest: +ELLIPSIS
+        FaultTolerance: training of 1 step in '...' goes on from epoch 2
+        >>> fit.epoch
+        [0, 1, 2]
     """
 
     def __init__(
@@ -214,7 +226,10 @@ class FaultTolerance(keras.callbacks.Callback):
             where = "its end" if self._over else f"epoch {position.epoch + 1}"
         if self._verbose and self._workers.group.cluster.is_chief:
             directory = self._store.directory
-            print(f"FaultTolerance: training of {step} steps in '{directory}'", end="")
+            print(
+                f"FaultTolerance: training of {step} step{'s' * (step != 1)} in '{directory}'",
+                end="",
+            )
             print(f" goes on from {where}", flush=True)
         seed = self._resumed.state["seed"]
         if seed != self._workers.seed:

@@ -25,7 +25,9 @@ class StopAgreement:
     """The agreement to stop; made on every worker as soon as it has a group.
 
     Example:
-        >>> agreement = StopAgreement(group)
+        >>> from qstore_tf.distribute.cluster import Cluster
+        >>> from qstore_tf.distribute.meeting import Meeting
+        >>> agreement = StopAgreement(Group(Meeting(Cluster(("127.0.0.1:2222",), 0))))
         >>> agreement.completed(1)
         False
         >>> agreement.ask()

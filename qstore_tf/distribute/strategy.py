@@ -99,12 +99,13 @@ def multi_worker_strategy(
         StartTimeoutError: Workers did not come in time.
         WorkerLostError: One went away meanwhile.
 
-    Example:
-        >>> strategy = qs.distribute.multi_worker_strategy()
-        >>> with strategy.scope():
-        ...     model = keras.Sequential([keras.Input((4,)), qs.layers.QuantumLayer(4, 2)])
-        ...     model.compile("adam", "mse")
-        >>> model.fit(x, y, batch_size=32)
+    Example (the same script on all workers, as in `qstore launch --workers 2 -- python train.py`)::
+
+        strategy = qs.distribute.multi_worker_strategy()
+        with strategy.scope():
+            model = keras.Sequential([keras.Input((4,)), qs.layers.QuantumLayer(4, 2)])
+            model.compile("adam", "mse")
+        model.fit(x, y, batch_size=32)
     """
     global _made
     if _made is not None:
