@@ -17,6 +17,7 @@ import tensorflow as tf
 device = tf.config.list_physical_devices("CPU")[0]
 tf.config.set_logical_device_configuration(device, [tf.config.LogicalDeviceConfiguration()] * 2)
 from tensorflow import keras
+import qstore_tf as qs
 from qstore_tf.distribute import keras_fixes
 if "fixed" in sys.argv:
     keras_fixes.apply()
@@ -24,7 +25,9 @@ if "fixed" in sys.argv:
 x = np.random.default_rng(0).normal(size=(21, 2)).astype("float32")
 y = x[:, :1] - x[:, 1:]
 def model(**options):
-    built = keras.Sequential([keras.Input((2,)), keras.layers.Dense(1, kernel_initializer="ones")])
+    quantum = qs.layers.QuantumLayer(2, 1, theta_initializer="ones")
+    last = keras.layers.Dense(1, kernel_initializer="ones")
+    built = keras.Sequential([keras.Input((2,)), quantum, last])
     built.compile(keras.optimizers.SGD(0.1), "mse", **options)
     return built
 """
