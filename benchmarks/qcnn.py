@@ -155,11 +155,7 @@ def _prediction(results: dict[int, dict[str, Any]], angles: int, folder: Path) -
     if not file.exists():
         return f"Not made: there is no {file.name}; run scaling_model.py first."
     fitted = scaling_model.Network(**json.loads(file.read_text())["network"])
-    network = scaling_model.Network(
-        fitted.message,
-        scaling_model.STATED_DELAY,
-        min(fitted.bandwidth, scaling_model.STATED_BANDWIDTH),
-    )
+    network = scaling_model.stated(fitted)
     collectives = [4 * angles, *COLLECTIVES_BESIDES_GRADIENTS]
     rows = []
     for threads, result in results.items():

@@ -1,20 +1,21 @@
 """How long a training step takes on N workers: a model of five numbers, and its test.
 
-    step(N) = sharing * compute + sum over the step's collectives of all_reduce(bytes, N)
-    all_reduce(bytes, N) = 2 (N-1) * sharing * message + (2 (N-1) + 1) * delay
-                           + 2 (N-1) / N * bytes / bandwidth            (0 for N = 1)
+    step(N) = compute + sum over the step's collectives of all_reduce(bytes, N)
+    all_reduce(bytes, N) = start + 2 (N-1) * message + 2 N * delay + 2 (N-1) / N * bytes / bandwidth
 
-`compute` is the step of one worker (its own batch, measured alone). TensorFlow reduces in a ring:
-a collective is 2 (N-1) messages one after the other, of bytes / N each. `message` is what one costs
-both ends in software. A worker asks its neighbour for each part; those requests travel ahead of the
-data but for the first, hence one delay more than there are messages. `delay` is one-way.
-`sharing` is workers per core, 1 in any sensible cluster: it is there so that four workers can be
-tried on two cores. Not in the model: workers of different speed, and what a step does besides the
-collectives only because there are others (each worker picks its part of the whole batch's rows).
+and no all_reduce for N = 1. `compute` is the step of a worker without others. TensorFlow reduces in
+a ring, in two passes of N-1 messages one after the other, of bytes / N each. `start` is what a
+collective costs in software whatever the number of workers, `message` what each message does. A
+worker asks its neighbour for each part; but for the first of a pass, these requests travel ahead of
+the data: N one-way delays a pass. Not in the model: workers of different speed, messages that are
+lost, and the input of a larger batch, of which each worker picks its part.
 
-`message` and `bandwidth` are fitted to all-reduces timed by themselves between two workers,
-`compute` is timed on one; the training steps of 2 and 4 workers are then predicted, with delays
-that `tc netem` puts between network namespaces, and measured. Needs root for that.
+`start`, `message` and `bandwidth` are fitted to all-reduces timed by themselves, without delay,
+between 2 and 4 workers; `compute` is timed on workers that do not know of each other, the slower of
+two in each step, as that is what two in lockstep wait for. Training steps of 2 and 4 workers, with
+delays between network namespaces, are then predicted and measured. Four workers share two cores:
+their compute counts twice, and their messages make the fitted ones dearer than on cores of their
+own. Needs root for the namespaces.
 
     python benchmarks/scaling_model.py            # fit, check, predict
     python benchmarks/scaling_model.py --predict  # only predict, from the last fit
@@ -28,7 +29,7 @@ import os
 import statistics
 import sys
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -49,55 +50,46 @@ class Network:
     """What lies between two workers.
 
     Args:
-        message: seconds that one message costs both ends, whatever its size.
+        start: seconds that a collective costs in software, however many workers there are.
+        message: seconds that each of its messages costs, whatever its size.
         delay: seconds that it is on its way, one way.
         bandwidth: bytes per second.
     """
 
+    start: float
     message: float
     delay: float
     bandwidth: float
 
 
-# What the predictions are for: another machine room's network, with this machine's software.
 STATED_DELAY, STATED_BANDWIDTH = 50e-6, 10e9 / 8
 
 
-def all_reduce(size: float, workers: int, network: Network, sharing: float = 1.0) -> float:
+def all_reduce(size: float, workers: int, network: Network) -> float:
     """Seconds of one all-reduce of `size` bytes in a ring.
 
     Args:
         size: bytes of the tensor that every worker holds.
         workers: how many there are.
         network: between them.
-        sharing: workers per core.
     """
     if workers == 1:
         return 0.0
     messages = 2 * (workers - 1)
-    software = messages * sharing * network.message
-    return software + (messages + 1) * network.delay + messages / workers * size / network.bandwidth
+    software = network.start + messages * network.message
+    return software + 2 * workers * network.delay + messages / workers * size / network.bandwidth
 
 
-def step(
-    compute: float,
-    collectives: Sequence[float],
-    workers: int,
-    network: Network,
-    sharing: float = 1.0,
-) -> float:
+def step(compute: float, collectives: Sequence[float], workers: int, network: Network) -> float:
     """Seconds of a training step.
 
     Args:
-        compute: seconds of the step on one worker with the same samples per worker.
+        compute: seconds of the step on a worker without others, with its share of the samples.
         collectives: bytes of each collective of the step; they come one after the other.
         workers: how many there are.
         network: between them.
-        sharing: workers per core.
     """
-    return sharing * compute + sum(
-        all_reduce(size, workers, network, sharing) for size in collectives
-    )
+    return compute + sum(all_reduce(size, workers, network) for size in collectives)
 
 
 def efficiency(
@@ -107,33 +99,40 @@ def efficiency(
     return compute / step(compute, collectives, workers, network)
 
 
-def fit(samples: Sequence[tuple[float, float]]) -> Network:
-    """The network, without its delay, from all-reduces between two workers.
+def fit(samples: Sequence[tuple[float, int, float]]) -> Network:
+    """The network, without its delay, from all-reduces timed by themselves.
 
     Args:
-        samples: (bytes, seconds) of each, measured without artificial delay. What delay there is
-            counts as part of a message.
+        samples: (bytes, workers, seconds) of each, measured without artificial delay. What delay
+            there is counts as part of a message.
 
     Returns:
-        The network of the least sum of squared *relative* errors, so that small messages count.
+        The network, of numbers that are not negative, with the least sum of squared *relative*
+        errors, so that small messages count.
     """
-    # seconds = message * 2 + bytes / bandwidth, two unknowns.
-    rows = [(2 / seconds, size / seconds) for size, seconds in samples]
-    a = sum(x * x for x, _ in rows)
-    b = sum(x * y for x, y in rows)
-    d = sum(y * y for _, y in rows)
-    right = sum(x for x, _ in rows), sum(y for _, y in rows)
-    determinant = a * d - b * b
-    message = (right[0] * d - b * right[1]) / determinant
-    per_byte = (a * right[1] - b * right[0]) / determinant
-    return Network(message, 0.0, 1 / per_byte if per_byte > 0 else float("inf"))
+    import numpy as np
+    from scipy.optimize import nnls
+
+    rows = [
+        (1 / seconds, 2 * (workers - 1) / seconds, 2 * (workers - 1) / workers * size / seconds)
+        for size, workers, seconds in samples
+    ]
+    scale = np.max(rows, axis=0)
+    (start, message, per_byte), _ = nnls(np.array(rows) / scale, np.ones(len(rows)))
+    slope = per_byte / scale[2]
+    return Network(
+        float(start / scale[0]),
+        float(message / scale[1]),
+        0.0,
+        float(1 / slope) if slope > 0 else float("inf"),
+    )
 
 
 def main() -> int:
     """Prints the three tables; returns 1 where namespaces cannot be made."""
     parser = argparse.ArgumentParser(description="Fit, check and use the model of a step.")
     parser.add_argument("--predict", action="store_true", help="only predict, from the last fit")
-    parser.add_argument("--rounds", type=int, default=3)
+    parser.add_argument("--rounds", type=int, default=2)
     parser.add_argument("--out", type=Path, default=RESULTS)
     arguments = parser.parse_args()
     file = arguments.out / "scaling_model.json"
@@ -148,14 +147,15 @@ def main() -> int:
         return 1
     described = machine.describe()
     measured = measure(arguments.rounds)
-    network = fit([(row["size"], row["seconds"]) for row in measured["reduces"] if _plain(row)])
+    plain = [row for row in measured["reduces"] if _plain(row)]
+    network = fit([(row["size"], row["workers"], row["seconds"]) for row in plain])
     computes = measured["computes"]
     lines = ["# A model of the training step", ""]
     lines += [f"- {key}: {value}" for key, value in described.items()]
     lines += ["- versions: " + ", ".join(f"{k} {v}" for k, v in measured["versions"].items())]
     lines += [f"- collectives of a step, in bytes: {measured['collectives']}"]
     lines += [
-        f"- fitted: {network.message * 1e6:.0f} us a message, {network.bandwidth * 1e-6:.0f} MB/s",
+        f"- fitted: {_words(network)}",
         f"- medians of {arguments.rounds} rounds",
         "",
         "## All-reduces by themselves",
@@ -185,7 +185,8 @@ def measure(rounds: int) -> dict[str, Any]:
     from benchmarks.scaling_group import Group
 
     cores = sorted(os.sched_getaffinity(0))[:2]
-    found: dict[str, dict[Any, list[float]]] = {"computes": {}, "reduces": {}, "steps": {}}
+    kinds = ("computes", "slower", "reduces", "steps")
+    found: dict[str, dict[Any, list[float]]] = {kind: {} for kind in kinds}
 
     def note(kind: str, key: Any, seconds: float) -> None:
         found[kind].setdefault(key, []).append(seconds)
@@ -199,14 +200,19 @@ def measure(rounds: int) -> dict[str, Any]:
         with (
             Hosts(workers) as hosts,
             Group(cores[:1]) as alone,
+            Group(cores[1:]) as beside,
             Group(shared, hosts.addresses, hosts.prefixes) as group,
         ):
             facts = group.facts
-            for one in (alone, group):
+            for one in (alone, beside, group):
                 one.ask("fit", batch=BATCHES[0], steps=2)
             for _ in range(rounds):
                 for batch in BATCHES:
                     note("computes", batch, fits(alone, batch))
+                    for one in (alone, beside):
+                        one.begin("fit", batch=batch, steps=STEPS)
+                    series = [one.answers()[0]["steps"] for one in (alone, beside)]
+                    note("slower", batch, statistics.mean(map(max, *series)))
                 for delay in DELAYS:
                     hosts.delay(delay)
                     for size in SIZES:
@@ -221,7 +227,10 @@ def measure(rounds: int) -> dict[str, Any]:
     return {
         "versions": facts["versions"],
         "collectives": collectives,
-        "computes": {str(batch): seconds for batch, seconds in middle["computes"].items()},
+        **{
+            kind: {str(batch): seconds for batch, seconds in middle[kind].items()}
+            for kind in ("computes", "slower")
+        },
         **{
             kind: [
                 dict(zip(columns, key, strict=True)) | {"seconds": seconds}
@@ -234,15 +243,18 @@ def measure(rounds: int) -> dict[str, Any]:
 
 def _plain(row: dict[str, Any]) -> bool:
     """Whether an all-reduce is one of those that the fit may see."""
-    return row["workers"] == 2 and row["delay"] == 0.0
+    return bool(row["delay"] == 0.0)
 
 
 def _with_delay(network: Network, delay: float) -> Network:
-    return Network(network.message, delay, network.bandwidth)
+    return replace(network, delay=delay)
 
 
-def _sharing(workers: int) -> float:
-    return max(1.0, workers / 2)
+def _words(network: Network) -> str:
+    return (
+        f"{network.start * 1e6:.0f} us to start a collective, {network.message * 1e6:.0f} us a "
+        f"message, {network.bandwidth * 1e-6:.0f} MB/s"
+    )
 
 
 def _reduces(network: Network, rows: Sequence[dict[str, Any]]) -> str:
@@ -250,7 +262,7 @@ def _reduces(network: Network, rows: Sequence[dict[str, Any]]) -> str:
     cells = []
     for row in rows:
         there = _with_delay(network, row["delay"])
-        model = all_reduce(row["size"], row["workers"], there, _sharing(row["workers"]))
+        model = all_reduce(row["size"], row["workers"], there)
         words = [str(row["workers"]), f"{row['delay'] * 1e3:g}", str(row["size"])]
         cells.append(words + _compared(row["seconds"], model) + ["fit" if _plain(row) else ""])
     return tables.text(header, cells)
@@ -258,15 +270,17 @@ def _reduces(network: Network, rows: Sequence[dict[str, Any]]) -> str:
 
 def _steps(network: Network, measured: dict[str, Any]) -> str:
     header = ("workers", "delay (ms)", "samples", "measured (ms)", "model (ms)", "error")
-    computes, collectives = measured["computes"], measured["collectives"]
+    collectives = measured["collectives"]
     cells = [
-        ["1", "-", batch, f"{seconds * 1e3:.2f}", "(its compute)", ""]
-        for batch, seconds in computes.items()
+        [words, "-", batch, f"{seconds * 1e3:.2f}", "(compute)", ""]
+        for words, kind in (("1", "computes"), ("2 apart, the slower", "slower"))
+        for batch, seconds in measured[kind].items()
     ]
     for row in measured["steps"]:
         there, workers = _with_delay(network, row["delay"]), row["workers"]
-        compute = computes[str(row["batch"])]
-        model = step(compute, collectives, workers, there, _sharing(workers))
+        # More workers than cores take turns.
+        compute = measured["slower"][str(row["batch"])] * max(1.0, workers / 2)
+        model = step(compute, collectives, workers, there)
         words = [str(workers), f"{row['delay'] * 1e3:g}", str(row["batch"])]
         cells.append(words + _compared(row["seconds"], model))
     return tables.text(header, cells)
@@ -278,7 +292,7 @@ def _compared(measured: float, model: float) -> list[str]:
 
 def predictions(network: Network, computes: dict[str, float], collectives: Sequence[int]) -> str:
     """Step and efficiency on the stated network, one worker per core of this machine's kind."""
-    there = Network(network.message, STATED_DELAY, min(network.bandwidth, STATED_BANDWIDTH))
+    there = stated(network)
     times = [*computes.values(), 0.2, 1.0]
     header = ("workers", *(f"step of {seconds * 1e3:.0f} ms alone" for seconds in times))
     cells = []
@@ -289,11 +303,13 @@ def predictions(network: Network, computes: dict[str, float], collectives: Seque
             share = efficiency(compute, collectives, workers, there)
             row.append(f"{seconds * 1e3:.0f} ms, efficiency {share:.2f}")
         cells.append(row)
-    stated = (
-        f"Network: {there.delay * 1e6:.0f} us one way, {there.bandwidth * 1e-6:.0f} MB/s, "
-        f"{there.message * 1e6:.0f} us a message as fitted."
-    )
-    return stated + "\n\n" + tables.text(header, cells)
+    words = f"Network: {there.delay * 1e6:.0f} us one way; software as fitted: {_words(there)}."
+    return words + "\n\n" + tables.text(header, cells)
+
+
+def stated(network: Network) -> Network:
+    """The network that predictions are for: 50 us and 10 Gbit/s, with this machine's software."""
+    return replace(network, delay=STATED_DELAY, bandwidth=min(network.bandwidth, STATED_BANDWIDTH))
 
 
 if __name__ == "__main__":
