@@ -10,12 +10,13 @@ INSTALLED := $(VENV)/.installed
 BUILD_INPUTS := $(wildcard pyproject.toml setup.cfg setup.py MANIFEST.in) \
 	$(shell find qstore_tf/cc -type f)
 
-.PHONY: help demo test bench lint wheel clean
+.PHONY: help demo test bench bench-distributed lint wheel clean
 
 help:
 	@echo "make demo   train a hybrid quantum-classical model on images of digits"
 	@echo "make test   style, types, and all tests with coverage"
 	@echo "make bench  measure speed beside other frameworks (builds their environments)"
+	@echo "make bench-distributed  measure two workers on two cores against one"
 	@echo "make lint   style and types only"
 	@echo "make wheel  build the wheel and the source distribution into dist/"
 	@echo "make clean  delete the environment and everything built"
@@ -32,6 +33,9 @@ lint: $(INSTALLED)
 
 bench: $(INSTALLED)
 	$(BIN)/python benchmarks/run.py
+
+bench-distributed: $(INSTALLED)
+	$(BIN)/python benchmarks/distributed.py
 
 wheel: $(INSTALLED)
 	rm -rf dist

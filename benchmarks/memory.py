@@ -54,7 +54,7 @@ def main() -> int:
 def gradient_peak(n_qubits: int, depth: int) -> int:
     """Bytes by which one gradient raises this process's peak above its resident memory."""
     _gradient(4, depth)
-    before = _resident()
+    before = resident()
     _gradient(n_qubits, depth)
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
     return peak * (1 if sys.platform == "darwin" else 1024) - before
@@ -74,7 +74,7 @@ def _gradient(n_qubits: int, depth: int) -> None:
         gradient.numpy()
 
 
-def _resident() -> int:
+def resident() -> int:
     try:
         pages = int(Path("/proc/self/statm").read_text().split()[1])
     except OSError:

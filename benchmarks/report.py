@@ -6,6 +6,7 @@ import statistics
 from collections.abc import Sequence
 from typing import Any
 
+from benchmarks import tables
 from benchmarks.workload import Workload
 
 Result = dict[str, Any]
@@ -133,12 +134,7 @@ def missed(results: Sequence[Result]) -> list[str]:
 
 def text(rows: Sequence[Sequence[str]]) -> str:
     """The table with padded columns: readable on a terminal and valid Markdown."""
-    widths = [max(len(row[column]) for row in [HEADER, *rows]) for column in range(len(HEADER))]
-    lines = [HEADER, ["-" * width for width in widths], *rows]
-    padded = [
-        [cell.ljust(width) for cell, width in zip(line, widths, strict=True)] for line in lines
-    ]
-    return "\n".join("| " + " | ".join(line) + " |" for line in padded)
+    return tables.text(HEADER, rows)
 
 
 def markdown(results: Sequence[Result], machine: dict[str, str]) -> str:
