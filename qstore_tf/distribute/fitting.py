@@ -7,6 +7,7 @@ an earlier process stopped.
 
 from __future__ import annotations
 
+import collections
 import itertools
 import weakref
 from collections.abc import Callable, Iterator
@@ -15,6 +16,7 @@ from typing import Any
 import tensorflow as tf
 from tensorflow import keras
 
+from qstore_tf.distribute import even_batches
 from qstore_tf.distribute.keras_fixes import LEGACY, local_spec, replace
 
 Check = Callable[[dict[str, Any]], None]
@@ -23,6 +25,10 @@ _watching = False
 _check: Check | None = None
 _callbacks: Any = None
 _data: Any = None
+
+# TensorFlow may crash when an iterator goes that still fetches (seen in 2.21): those of past
+# epochs stay a little longer.
+_parked: collections.deque[Any] = collections.deque(maxlen=4)
 
 
 def watch(check: Check | None = None) -> None:
@@ -42,6 +48,7 @@ def watch(check: Check | None = None) -> None:
     else:
         from keras.src.backend.tensorflow.trainer import TFEpochIterator as Data
         from keras.src.callbacks import CallbackList
+    even_batches.apply()
     replace(Data, "__init__", _made_data)
     replace(CallbackList, "on_train_begin", _begins)
 
@@ -81,8 +88,11 @@ def replay(epochs: int, executions: int) -> None:
 
 def _made_data(original: Callable[..., None], self: Any, *args: Any, **kwargs: Any) -> None:
     global _data
-    original(self, *args, **kwargs)
+    with even_batches.under(kwargs.get("distribute_strategy")):
+        original(self, *args, **kwargs)
     _data = weakref.ref(self)
+    if not LEGACY:
+        even_batches.ask_nobody(self)
     if _check is not None:
         _check(_facts(self, kwargs.get("steps_per_epoch")))
 
@@ -124,6 +134,8 @@ def _replay(data: Any, epochs: int, executions: int) -> None:
     for _ in range(epochs):
         with data.catch_stop_iteration():
             for number, (_, _, iterator) in enumerate(data):
+                if number == 0:
+                    _parked.append(iterator)
                 if draw_all and not _draw(iterator, data.steps_per_execution):
                     raise StopIteration  # as the train function does
                 if number == 0 and not draw_all:
@@ -148,7 +160,8 @@ def _replay_legacy(data: Any, epochs: int, executions: int) -> None:
     anew = data._adapter.should_recreate_iterator()
     if anew:
         for _ in range(epochs):
-            _draw(iter(data._dataset), 1)
+            _parked.append(iter(data._dataset))
+            _draw(_parked[-1], 1)
     over = epochs * (data._inferred_steps or 0)
     enumerate_epochs = data.enumerate_epochs
 

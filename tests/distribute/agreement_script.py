@@ -87,6 +87,9 @@ weights = drawn.uniform(0, 2, 53).astype("float32")
 elements = tf.data.Dataset.from_tensor_slices((x, y, weights)).take(49).shuffle(49, seed=1)
 trained("states, sample weights", functional, {"x": elements.batch(16)})
 
+divides = {"x": x[:48], "y": y[:48], "batch_size": 16}
+trained("arrays that divide evenly", lambda: sequential("auto"), divides)
+
 even = tf.data.Dataset.from_tensor_slices((x, y)).batch(16, drop_remainder=True)
 trained("subclassed, without remainder", Subclassed, {"x": even})
 
