@@ -97,6 +97,8 @@ class Worker:
         clock = _clock(self.keras)
         total = batch * self.strategy.num_replicas_in_sync
         inputs, labels = self._arrays(total * (steps + WARM_STEPS))
+        # Traced for one size of batch, as in a script that trains with one.
+        self.model.make_train_function(force=True)
         self.model.fit(
             inputs, labels, batch_size=total, shuffle=False, verbose=0, callbacks=[clock]
         )
