@@ -66,7 +66,7 @@ class QuantumTensorBoard(keras.callbacks.TensorBoard):  # type: ignore[misc]
         sample: Any = None,
         rows: int = 8,
         every: int | None = None,
-        overhead: float = 0.03,
+        overhead: float = 0.02,
         window: int = 20,
         barren_threshold: float = 1e-5,
         hparams: Mapping[str, Any] | None = None,
