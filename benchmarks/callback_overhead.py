@@ -4,8 +4,8 @@ Goal: with `QuantumTensorBoard` at its defaults a step takes at most 1.05 times 
 any callback. The same model is fitted without a callback, with Keras's `TensorBoard` and with
 `QuantumTensorBoard` in turn, many times. What is compared is the processor time of the process, all
 its threads: on machines shared with others, the time by the clock varies by more than the goal.
-Steps are timed from the second epoch on; what is set up once (the picture of the circuit, the first look) is
-printed by itself.
+Steps are timed from the second epoch on; what is set up once (the picture of the circuit, the
+first look) is printed by itself.
 
     python benchmarks/callback_overhead.py
 """
