@@ -1,4 +1,4 @@
-"""The tutorials run from top to bottom, and the README's example runs as pasted."""
+"""The tutorials run from top to bottom, and the README's examples run as pasted."""
 
 import re
 import subprocess
@@ -43,18 +43,29 @@ def test_a_tutorial_runs_from_top_to_bottom(path: Path, tmp_path: Path) -> None:
         assert counts == ["1", "33", "17"]
         trained = re.findall(r"^\w+ +(?:200|exact) +(\S+) +(\S+) +\S+$", text, re.M)
         assert len(trained) == 6 and all(float(accuracy) > 0.9 for _, accuracy in trained)
+    if path.stem == "03_workers":
+        text = text_of(notebook)
+        assert text.count("exit code 0\n") == 2
+        assert "worker 1 failed: killed by SIGKILL." in text
+        assert "goes on from step" in text
+        assert "same bits: True" in text
 
 
 def test_there_is_a_tutorial_and_each_is_stored_small() -> None:
-    assert [path.stem for path in TUTORIALS][:2] == ["01_digits", "02_gradients"]
+    assert [path.stem for path in TUTORIALS] == ["01_digits", "02_gradients", "03_workers"]
     for path in TUTORIALS:
         assert path.stat().st_size < 500_000
         assert "/home/" not in path.read_text() and "/tmp/" not in path.read_text()
 
 
-def test_the_example_in_the_readme_runs_as_pasted(tmp_path: Path) -> None:
+def examples_of_the_readme() -> tuple[str, str]:
     readme = (ROOT / "README.md").read_text(encoding="utf-8")
-    (example,) = re.findall(r"```python\n(.*?)```", readme, flags=re.DOTALL)
+    first, workers = re.findall(r"```python\n(.*?)```", readme, flags=re.DOTALL)
+    return first, workers
+
+
+def test_the_example_in_the_readme_runs_as_pasted(tmp_path: Path) -> None:
+    example, _ = examples_of_the_readme()
     assert len(example.splitlines()) <= 18
     done = subprocess.run(
         [sys.executable, "-c", example], capture_output=True, text=True, cwd=tmp_path, check=False
@@ -63,6 +74,23 @@ def test_the_example_in_the_readme_runs_as_pasted(tmp_path: Path) -> None:
     final = re.findall(r"val_accuracy: (\d\.\d+)", done.stdout)[-1]
     assert float(final) > 0.7
     assert (tmp_path / "digits.keras").stat().st_size > 1000
+
+
+def test_the_readmes_training_on_workers_runs_as_pasted(tmp_path: Path) -> None:
+    _, script = examples_of_the_readme()
+    (tmp_path / "train.py").write_text(script)
+    launch = [sys.executable, "-m", "qstore_tf", "launch", "--workers", "2", "--"]
+    done = subprocess.run(
+        [*launch, sys.executable, "train.py"],
+        capture_output=True,
+        text=True,
+        cwd=tmp_path,
+        check=False,
+    )
+    assert done.returncode == 0, done.stdout
+    accuracies = re.findall(r"\[worker \d\].* val_accuracy: (\d\.\d+)", done.stdout)
+    assert len(accuracies) == 20 and min(map(float, accuracies[-2:])) > 0.7
+    assert len(list((tmp_path / "checkpoints").glob("step-*"))) == 3
 
 
 def test_files_that_the_readme_links_to_are_there() -> None:
