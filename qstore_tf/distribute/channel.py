@@ -10,6 +10,7 @@ import contextlib
 import json
 import socket
 import threading
+import time
 from typing import Any
 
 # The greeting of this protocol; what answers with anything else is no worker that waits for us.
@@ -17,7 +18,12 @@ GREETING = "qstore-workers-1"
 LONGEST = 1 << 16
 
 # A peer whose machine vanished without a word is given up after about 30 s.
-_KEEPALIVE = (("TCP_KEEPIDLE", 10), ("TCP_KEEPINTVL", 5), ("TCP_KEEPCNT", 4))
+_KEEPALIVE = (
+    ("TCP_KEEPIDLE", 10),
+    ("TCP_KEEPINTVL", 5),
+    ("TCP_KEEPCNT", 4),
+    ("TCP_USER_TIMEOUT", 30_000),
+)
 
 Message = dict[str, Any]
 
@@ -52,17 +58,19 @@ class Channel:
         """Waits for the next message.
 
         Args:
-            timeout: Seconds without a byte after which it gives up; None waits for ever.
+            timeout: Seconds after which it gives up; None waits for ever.
 
         Returns:
             The message, or None where the peer closed the connection or speaks another language.
 
         Raises:
             OSError: The connection broke.
-            TimeoutError: Nothing came in time.
+            TimeoutError: No whole message came in time.
         """
-        self._socket.settimeout(timeout)
+        deadline = None if timeout is None else time.monotonic() + timeout
         while b"\n" not in self._received:
+            left = None if deadline is None else max(deadline - time.monotonic(), 0.001)
+            self._socket.settimeout(left)
             if len(self._received) > LONGEST:
                 return None
             got = self._socket.recv(4096)

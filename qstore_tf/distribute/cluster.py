@@ -17,7 +17,8 @@ INDEX = "JOB_COMPLETION_INDEX"
 _TF_CONFIG_FORM = (
     '{"cluster": {"worker": ["host0:2222", "host1:2222"]}, "task": {"type": "worker", "index": 0}}'
 )
-_MOST_WORKERS = 4096
+# The list of all addresses goes in one message.
+_MOST_WORKERS = 512
 
 
 @dataclass(frozen=True)

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import logging
 import os
 import sys
 import threading
 import time
 from types import TracebackType
-from typing import NoReturn
+from typing import Any, NoReturn
 
 import tensorflow as tf
 from tensorflow.python.eager import context  # to end collectives that wait for a lost worker
@@ -15,6 +16,7 @@ from tensorflow.python.eager import context  # to end collectives that wait for 
 from qstore_tf.distribute.exit_codes import ExitCode
 from qstore_tf.distribute.group import Group
 from qstore_tf.errors import (
+    CheckpointError,
     ConfigurationError,
     InputError,
     StartTimeoutError,
@@ -31,11 +33,13 @@ _CODES: tuple[tuple[type[BaseException], ExitCode], ...] = (
     (WorkerLostError, ExitCode.PEER_LOST),
     (StartTimeoutError, ExitCode.START_TIMEOUT),
     (ConfigurationError, ExitCode.PERMANENT),
+    (CheckpointError, ExitCode.PERMANENT),
     (InputError, ExitCode.PERMANENT),
 )
 
 _group: Group | None = None
 _in_charge = False
+_hooks: list[Any] = []
 
 
 def take_charge() -> None:
@@ -43,6 +47,7 @@ def take_charge() -> None:
     global _in_charge
     if not _in_charge:
         _in_charge = True
+        _hooks.append(sys.excepthook)
         sys.excepthook = _uncaught
 
 
@@ -62,6 +67,12 @@ def finish() -> None:
             _group.finish()
     except WorkerLostError as error:
         leave_at_once(error)
+
+
+def abandon() -> None:
+    """Leaves the others without a word: to them, this worker is lost."""
+    if _group is not None:
+        _group.abandon()
 
 
 def interrupt(error: WorkerLostError) -> None:
@@ -114,7 +125,7 @@ def _uncaught(kind: type[BaseException], error: BaseException, trace: TracebackT
         # Where TensorFlow was when it happened tells nothing.
         _say(group.lost)
     else:
-        sys.__excepthook__(kind, error, trace)
+        _hooks[0](kind, error, trace)
     if group is not None:
         group.abandon()
     if group is not None or code != 1:
@@ -131,6 +142,7 @@ def _say(error: BaseException) -> None:
 
 def _exit(code: int) -> NoReturn:
     """Ends the process without TensorFlow's own end, which waits for the workers that are lost."""
+    logging.shutdown()
     sys.stdout.flush()
     sys.stderr.flush()
     os._exit(int(code))

@@ -81,27 +81,28 @@ class FaultTolerance(keras.callbacks.Callback):
         self._every_steps = every_steps
         self._verbose = verbose
         self._workers = workers_or_alone()
-        self._asked = threading.Event()
         self._handler: Any = None
         self._resumed: Checkpoint | None = None
         self._position = training_state.START
         self._over = self._due = self._stops = False
+        self._first: int | None = None
 
     def on_train_begin(self, logs: Any = None) -> None:
         """Goes on from the newest checkpoint, if there is one."""
         self._workers = current() or self._workers
         self._require_writable()
         training_state.require_built(self.model)
-        self._resumed = self._agreed()
+        self._resumed, self._first = self._agreed(), None
         self._position = training_state.START
         self._over = self._due = self._stops = False
         if self._resumed is not None:
             self._position, self._over = training_state.restore(self.model, self._resumed)
+            self._first = self._resumed.state["first"]
             self._tell()
             if self._position.executions:
                 fitting.build_metrics(self.model)
         training_state.begin_at(self.model, self._position, over=self._over)
-        fitting.replay(self._position.epoch, self._position.executions)
+        fitting.replay(self._position.epoch - (self._first or 0), self._position.executions)
         self._listen()
 
     def on_train_begun(self) -> None:
@@ -111,11 +112,13 @@ class FaultTolerance(keras.callbacks.Callback):
 
     def on_epoch_begin(self, epoch: int, logs: Any = None) -> None:
         """Saves what the epoch before came to; or gives the metrics of a torn epoch back."""
-        if self._resumed is not None:
+        if self._resumed is not None and epoch == self._position.epoch:
             # Only here: Keras clears the metrics before each epoch.
             training_state.restore_metrics(self.model, self._resumed)
-            self._resumed = None
             return
+        self._resumed = None  # an epoch of which only the validation was left
+        if self._first is None:
+            self._first = epoch
         # Not when the epoch before ends: callbacks after this one have yet to see its end.
         self._due = self._due or epoch != self._position.epoch
         self._position = training_state.Position(epoch, 0, 0)
@@ -123,8 +126,28 @@ class FaultTolerance(keras.callbacks.Callback):
 
     def on_train_batch_begin(self, batch: int, logs: Any = None) -> None:
         """Saves where it is time to, and stops where that was agreed."""
+        if self._resumed is not None:
+            # Once more: schedules of the learning rate have acted on this epoch a second time.
+            if self._position.executions:
+                training_state.restore(self.model, self._resumed)
+            self._resumed = None
         # Not when the step before ends: it might be the last one of the epoch.
         self._save_or_stop()
+
+    def on_test_begin(self, logs: Any = None) -> None:
+        """Saves before a validation, which may take longer than SIGTERM leaves time for."""
+        if self._validates():
+            self._due = True
+            self._save_or_stop()
+
+    def on_test_batch_end(self, batch: int, logs: Any = None) -> None:
+        """Stops within a validation, of which nothing is kept."""
+        if self._validates():
+            self._workers.completed += 1
+            self._stops = self._workers.stopping.completed(self._workers.completed)
+            if self._stops:
+                self._due = False
+                self._save_or_stop()
 
     def on_train_batch_end(self, batch: int, logs: Any = None) -> None:
         """Counts, and finds out whether to save or to stop."""
@@ -134,6 +157,7 @@ class FaultTolerance(keras.callbacks.Callback):
         self._due = every is not None and (batch + 1) // every > before.steps // every
         workers.completed += 1
         self._stops = workers.stopping.completed(workers.completed)
+        self._due = self._due or self._stops
 
     def on_train_end(self, logs: Any = None) -> None:
         """Saves, and leaves signals as they were."""
@@ -146,8 +170,11 @@ class FaultTolerance(keras.callbacks.Callback):
             signal.signal(signal.SIGTERM, self._handler)
             self._handler = None
 
+    def _validates(self) -> bool:
+        return fitting.is_running() and self._resumed is None and self._position.executions > 0
+
     def _save_or_stop(self) -> None:
-        if self._due or self._stops:
+        if self._due:
             self._save()
         self._due = False
         if self._stops:
@@ -158,8 +185,9 @@ class FaultTolerance(keras.callbacks.Callback):
     def _save(self) -> None:
         # Metrics are summed over the workers as they are read: all of them read.
         step, arrays, state = training_state.collect(
-            self.model, self._position, self._over, fitting.callbacks(), self._workers.seed
+            self.model, self._position, self._over, fitting.callbacks()
         )
+        state |= {"seed": self._workers.seed, "first": self._first or 0}
         if not self._workers.group.cluster.is_chief:
             return
         try:
@@ -208,14 +236,18 @@ class FaultTolerance(keras.callbacks.Callback):
         """Has SIGTERM ask all workers to stop."""
         if threading.current_thread() is not threading.main_thread():
             return
-        self._asked.clear()
-        # A handler must not wait for locks; the thread may.
-        threading.Thread(target=self._ask, name="qstore-sigterm", daemon=True).start()
-        self._handler = signal.signal(signal.SIGTERM, lambda number, frame: self._asked.set())
+        before = signal.getsignal(signal.SIGTERM)
 
-    def _ask(self) -> None:
-        self._asked.wait()
-        self._workers.stopping.ask()
+        def handle(number: int, frame: Any) -> None:
+            if fitting.is_running():
+                # A handler must not wait for locks; the thread may.
+                threading.Thread(target=self._workers.stopping.ask, daemon=True).start()
+            else:  # `fit` was left by an exception
+                signal.signal(signal.SIGTERM, before or signal.SIG_DFL)
+                signal.raise_signal(signal.SIGTERM)
+
+        self._handler = before
+        signal.signal(signal.SIGTERM, handle)
 
     def _tell(self) -> None:
         assert self._resumed is not None
@@ -231,6 +263,12 @@ class FaultTolerance(keras.callbacks.Callback):
                 end="",
             )
             print(f" goes on from {where}", flush=True)
+        if self._over or position.epoch >= self.params.get("epochs", position.epoch + 1):
+            _log.warning(
+                "Nothing is left to train: the training in '%s' is complete. Ask for more epochs, "
+                "or begin a new training in a new directory.",
+                self._store.directory,
+            )
         seed = self._resumed.state["seed"]
         if seed != self._workers.seed:
             _log.warning(

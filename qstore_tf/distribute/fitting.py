@@ -1,8 +1,8 @@
 """What a running `fit` works on, its data and its callbacks, which Keras shows to no callback.
 
 Keras makes them in `fit` before `on_train_begin`. Both Keras 3 and tf_keras are looked at where
-they make them; nothing of what they do changes, but for `replay`, which has the data begin where
-an earlier process stopped.
+they make them. What changes: `replay` has the data begin where an earlier process stopped; of
+several workers, only the chief keeps Keras's callbacks that write files.
 """
 
 from __future__ import annotations
@@ -11,18 +11,38 @@ import collections
 import itertools
 import weakref
 from collections.abc import Callable, Iterator
+from dataclasses import dataclass
 from typing import Any
 
 import tensorflow as tf
 from tensorflow import keras
 
 from qstore_tf.distribute import even_batches
-from qstore_tf.distribute.keras_fixes import LEGACY, local_spec, replace
+from qstore_tf.distribute.keras_fixes import LEGACY, local_spec, replace, spans_workers
+from qstore_tf.errors import ConfigurationError, describe
 
-Check = Callable[[dict[str, Any]], None]
+# Callbacks of Keras that write files; several workers would write the same ones.
+_WRITERS = ("ModelCheckpoint", "CSVLogger", "TensorBoard")
+
+
+@dataclass(frozen=True)
+class Several:
+    """What is done for a run of several workers.
+
+    Args:
+        compare: Called with what can be told of the data whenever it was made for all workers.
+        is_chief: Whether this worker is the one that writes.
+        abandon: Called when `fit` is left by `sys.exit`.
+    """
+
+    compare: Callable[[dict[str, Any]], None]
+    is_chief: bool
+    abandon: Callable[[], None]
+
 
 _watching = False
-_check: Check | None = None
+_several: Several | None = None
+_running = 0
 _callbacks: Any = None
 _data: Any = None
 
@@ -31,23 +51,24 @@ _data: Any = None
 _parked: collections.deque[Any] = collections.deque(maxlen=4)
 
 
-def watch(check: Check | None = None) -> None:
-    """Begins to look; later calls only set the check.
-
-    Args:
-        check: Called with what can be told of the data whenever `fit` or `evaluate` has made it.
-    """
-    global _watching, _check
-    _check = check or _check
+def watch(several: Several | None = None) -> None:
+    """Begins to look; later calls only say what several workers need."""
+    global _watching, _several
+    _several = several or _several
     if _watching:
         return
     _watching = True
     if LEGACY:
         from tf_keras.src.callbacks import CallbackList
         from tf_keras.src.engine.data_adapter import DataHandler as Data
+
+        trainer: Any = keras.Model
     else:
-        from keras.src.backend.tensorflow.trainer import TFEpochIterator as Data
+        from keras.src.backend.tensorflow import trainer as module
         from keras.src.callbacks import CallbackList
+
+        Data, trainer = module.TFEpochIterator, module.TensorFlowTrainer
+    replace(trainer, "fit", _fit)
     even_batches.apply()
     replace(Data, "__init__", _made_data)
     replace(CallbackList, "on_train_begin", _begins)
@@ -57,6 +78,11 @@ def callbacks() -> list[keras.callbacks.Callback]:
     """The callbacks of the `fit` that began last, those that Keras adds too."""
     found = None if _callbacks is None else _callbacks()
     return [] if found is None else list(found.callbacks)
+
+
+def is_running() -> bool:
+    """Whether a `fit` is under way in this process."""
+    return _running > 0
 
 
 def build_metrics(model: keras.Model) -> None:
@@ -93,17 +119,56 @@ def _made_data(original: Callable[..., None], self: Any, *args: Any, **kwargs: A
     _data = weakref.ref(self)
     if not LEGACY:
         even_batches.ask_nobody(self)
-    if _check is not None:
-        _check(_facts(self, kwargs.get("steps_per_epoch")))
+    strategy = tf.distribute.get_strategy() if LEGACY else kwargs.get("distribute_strategy")
+    if _several is not None and strategy is not None and spans_workers(strategy):
+        _several.compare(_facts(self, kwargs.get("steps_per_epoch")))
 
 
 def _begins(original: Callable[..., None], self: Any, *args: Any, **kwargs: Any) -> None:
     global _callbacks
     _callbacks = weakref.ref(self)
+    # It saves what others change when an epoch begins, so it must come before them.
+    self.callbacks.sort(key=lambda callback: not hasattr(callback, "on_train_begun"))
+    if _several is not None and spans_workers(self.model.distribute_strategy):
+        _require_one_model(self.model)
+        if not _several.is_chief:
+            self.callbacks = [callback for callback in self.callbacks if not _writes(callback)]
     original(self, *args, **kwargs)
     for callback in self.callbacks:
         if hasattr(callback, "on_train_begun"):
             callback.on_train_begun()
+
+
+def _fit(original: Callable[..., Any], self: Any, *args: Any, **kwargs: Any) -> Any:
+    global _running
+    _running += 1
+    try:
+        return original(self, *args, **kwargs)
+    except SystemExit:
+        # The others wait in the next step for a worker that will not come.
+        if _several is not None:
+            _several.abandon()
+        raise
+    finally:
+        _running -= 1
+
+
+def _writes(callback: Any) -> bool:
+    return any(kind.__name__ in _WRITERS for kind in type(callback).__mro__)
+
+
+def _require_one_model(model: Any) -> None:
+    """Refuses layers whose state would differ among the workers."""
+    for layer in () if LEGACY else model._flatten_layers():
+        if getattr(layer, "synchronized", True) is False:
+            raise ConfigurationError(
+                describe(
+                    f"Layer '{layer.name}' normalizes each worker's share of a batch by itself",
+                    expected="batch statistics of the whole batch, on all workers",
+                    received="synchronized=False",
+                    hint="Use keras.layers.BatchNormalization(synchronized=True)",
+                )
+            )
 
 
 def _facts(data: Any, steps_per_epoch: int | None) -> dict[str, Any]:

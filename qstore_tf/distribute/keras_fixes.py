@@ -1,6 +1,6 @@
 """What Keras 3 gets wrong under a multi-worker strategy, put right from outside.
 
-Keras 3 (seen in 3.3 to 3.16, https://github.com/keras-team/keras/issues/20585) cannot run `fit` on
+Keras 3 (seen in 3.15, https://github.com/keras-team/keras/issues/20585) cannot run `fit` on
 several workers: it reduces a whole tuple of distributed values at once to find out the shapes of
 the first batch, and it reduces the logs, scalars, along an axis 0 that they do not have. With
 `steps_per_execution` above 1 it fails under every strategy with more than one replica. Further,
@@ -13,14 +13,18 @@ single process. `apply` replaces those places; on one worker they are left alone
 from __future__ import annotations
 
 import contextlib
+import functools
 import threading
 from collections.abc import Callable, Iterator
+from importlib.metadata import version
 from typing import Any
 
 import tensorflow as tf
 from tensorflow import keras
 from tensorflow.python.distribute import collective_all_reduce_strategy
 from tensorflow.python.eager import context
+
+from qstore_tf.errors import ConfigurationError, describe
 
 # Whether `tensorflow.keras` is tf_keras.
 LEGACY = keras.Model.__module__.startswith("tf_keras")
@@ -87,12 +91,20 @@ def spans_workers(strategy: tf.distribute.Strategy) -> bool:
 
 def replace(owner: Any, name: str, replacement: Callable[..., Any]) -> None:
     """Puts a function in the place of another, which it gets as its first argument."""
-    original = getattr(owner, name)
+    original = getattr(owner, name, None)
+    if original is None:
+        raise ConfigurationError(
+            describe(
+                f"This release of Keras has no {owner.__name__}.{name}, which several workers need",
+                expected="Keras 3.15 or tf_keras 2.18 to 2.21, with which this was tested",
+                received=version("tf_keras" if LEGACY else "keras"),
+            )
+        )
 
+    @functools.wraps(original)
     def replaced(*args: Any, **kwargs: Any) -> Any:
         return replacement(original, *args, **kwargs)
 
-    replaced.__name__, replaced.__doc__ = name, original.__doc__
     setattr(owner, name, replaced)
 
 

@@ -144,7 +144,7 @@ class _Arrivals:
     def __init__(self, cluster: Cluster) -> None:
         self._cluster = cluster
         self._changed = threading.Condition()
-        self._over = False
+        self.over = False
         self.channels: dict[int, Channel] = {}
         self.facts: dict[int, dict[str, Any]] = {}
 
@@ -153,7 +153,7 @@ class _Arrivals:
         everyone = set(range(1, len(self._cluster.workers)))
         with self._changed:
             self._changed.wait_for(lambda: everyone == set(self.channels), timeout)
-            self._over = True
+            self.over = True
             return sorted(everyone - set(self.channels))
 
     def receive(self, connection: socket.socket) -> None:
@@ -174,37 +174,36 @@ class _Arrivals:
             channel.close()
             return
         with self._changed:
-            taken = self._over or index in self.channels
+            taken = self.over or index in self.channels
+            try:
+                channel.send({"taken": True} if taken else {"greeting": GREETING})
+            except OSError:  # gone already
+                channel.close()
+                return
             if not taken:
                 self.channels[index] = channel
                 self.facts[index] = facts
-                channel.send({"greeting": GREETING})
                 self._changed.notify_all()
         if taken:
-            channel.send({"taken": True})
             channel.close()
             return
         self._watch(index, connection)
 
     def _watch(self, index: int, connection: socket.socket) -> None:
         """Forgets a worker that dies while the others are waited for."""
-        while not self._over:
+        while not self.over:
             # Not by the socket's own timeout: once all have come, it belongs to another thread.
             ready = select.poll()
             ready.register(connection, select.POLLIN)
             if not ready.poll(1000 * _PAUSE):
                 continue
             with self._changed:
-                if self._over:
+                if self.over:
                     return
-                try:
-                    gone = not connection.recv(1, socket.MSG_PEEK | socket.MSG_DONTWAIT)
-                except OSError:
-                    gone = True
-                if gone:
-                    self.channels.pop(index).close()
-                    self.facts.pop(index)
-                    return
+                # Closed, broken, or it speaks where a worker would wait: no worker any more.
+                self.channels.pop(index).close()
+                self.facts.pop(index)
+                return
 
     def close(self) -> None:
         with self._changed:
@@ -274,11 +273,12 @@ def _listening(address: str) -> socket.socket:
 
 
 def _accept(listener: socket.socket, arrivals: _Arrivals) -> None:
-    while True:
+    while not arrivals.over:
         try:
             connection, _ = listener.accept()
-        except OSError:
-            return  # shut down: the meeting is over
+        except OSError:  # shut down, or for now there are too many open files
+            time.sleep(_PAUSE)
+            continue
         threading.Thread(target=arrivals.receive, args=(connection,), daemon=True).start()
 
 

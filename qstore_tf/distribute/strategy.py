@@ -128,13 +128,16 @@ def multi_worker_strategy(
     group = Group(meeting, on_loss=guard.lost)
     ending.belongs_to(group)
     atexit.register(ending.finish)
-    strategy = _strategy(cluster)
-    guard.started()
+    on_sigterm = signal.getsignal(signal.SIGTERM)
+    try:
+        strategy = _strategy(cluster)
+    finally:
+        guard.started()
     # TensorFlow's own handler keeps SIGTERM to itself.
-    signal.signal(signal.SIGTERM, signal.SIG_DFL)
+    signal.signal(signal.SIGTERM, on_sigterm or signal.SIG_DFL)
     _made = Workers(group, number)
     keras.utils.set_random_seed(number)
-    fitting.watch(_made.compare)
+    fitting.watch(fitting.Several(_made.compare, cluster.is_chief, ending.abandon))
     return strategy
 
 

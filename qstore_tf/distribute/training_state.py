@@ -72,7 +72,6 @@ def collect(
     position: Position,
     over: bool,
     callbacks: Iterable[keras.callbacks.Callback],
-    seed: int,
 ) -> tuple[int, dict[str, np.ndarray], dict[str, Any]]:
     """Reads the state of a training; all workers must call it at the same step.
 
@@ -90,7 +89,6 @@ def collect(
     state = {
         "position": asdict(position),
         "over": over,
-        "seed": seed,
         "callbacks": remembered,
         "best_weights": best,
     }

@@ -66,6 +66,8 @@ def train(
     callbacks: Any = (),
     epochs: int = EPOCHS,
     tolerant: bool = True,
+    validated: bool = False,
+    initial: int = 0,
 ) -> tuple[list[np.ndarray], dict[str, list[float]]]:
     """Builds everything anew, as a process that is started again does."""
     keras.backend.clear_session()
@@ -79,6 +81,8 @@ def train(
     model.fit(
         **data(kind),
         epochs=epochs,
+        initial_epoch=initial,
+        validation_data=(X, Y) if validated else None,
         verbose=0,
         callbacks=[*mine, *callbacks, Breaks(breaks)],
     )
@@ -218,6 +222,64 @@ def test_a_directory_that_is_a_file(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
     with pytest.raises(ConfigurationError, match="cannot be written"):
         train(tmp_path / "file")
+
+
+def decayed(epoch: int, rate: float) -> float:
+    return rate * 0.7
+
+
+@pytest.mark.parametrize("every", [None, 2])
+def test_a_schedule_of_the_learning_rate_acts_once(every: int | None, tmp_path: Path) -> None:
+    def schedule() -> list[keras.callbacks.Callback]:
+        return [keras.callbacks.LearningRateScheduler(decayed)]
+
+    expected = train(tmp_path / "whole", callbacks=schedule(), tolerant=False)
+    with pytest.raises(KeyboardInterrupt):
+        train(tmp_path / "broken", callbacks=schedule(), every=every, breaks=13)
+    same(train(tmp_path / "broken", callbacks=schedule(), every=every), expected)
+
+
+def test_a_crash_in_a_validation_loses_no_step(tmp_path: Path) -> None:
+    class Breaks(keras.callbacks.Callback):
+        def on_test_batch_end(self, batch: int, logs: Any = None) -> None:
+            raise KeyboardInterrupt
+
+    expected = train(tmp_path / "whole", tolerant=False)
+    with pytest.raises(KeyboardInterrupt):
+        train(tmp_path / "broken", every=None, callbacks=[Breaks()], validated=True)
+    assert CheckpointStore(tmp_path / "broken").steps() == [5]
+    again = train(tmp_path / "broken", every=None)
+    # Of the epoch whose validation broke off, there are no logs of the training.
+    same((again[0], expected[1]), expected)
+
+
+def test_a_shuffle_goes_on_from_a_later_first_epoch(tmp_path: Path) -> None:
+    options: Any = {"kind": "dataset", "initial": 2, "epochs": 6}
+    expected = train(tmp_path / "whole", tolerant=False, **options)
+    with pytest.raises(KeyboardInterrupt):
+        train(tmp_path / "broken", breaks=12, **options)
+    same(train(tmp_path / "broken", **options), expected)
+
+
+def test_a_training_that_is_complete_is_told(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    train(tmp_path, epochs=1)
+    assert not caplog.records
+    train(tmp_path, epochs=1)
+    assert any("Nothing is left to train" in record.message for record in caplog.records)
+
+
+def test_a_fit_that_fails_leaves_sigterm_to_who_had_it(tmp_path: Path) -> None:
+    heard: list[int] = []
+    before = signal.signal(signal.SIGTERM, lambda number, frame: heard.append(number))
+    try:
+        with pytest.raises(KeyboardInterrupt):
+            train(tmp_path, breaks=1)
+        signal.raise_signal(signal.SIGTERM)
+        assert heard == [signal.SIGTERM]
+    finally:
+        signal.signal(signal.SIGTERM, before)
 
 
 def test_sigterm_saves_and_exits_with_its_own_code(tmp_path: Path) -> None:

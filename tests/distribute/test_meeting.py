@@ -2,6 +2,7 @@
 
 import json
 import socket
+import struct
 import threading
 import time
 from typing import Any
@@ -173,6 +174,29 @@ def test_a_second_process_of_the_same_index_waits_and_is_told_why() -> None:
         finally:
             thread.join()
     assert "another process came as worker 1" in str(errors[0])
+
+
+def test_a_worker_that_breaks_off_at_once_may_come_again() -> None:
+    chief, one = clusters(2)
+
+    def breaks_off_and_comes_again() -> Any:
+        for _ in range(5):
+            connection = greeted(chief, 1)
+            # The peer gets a reset, as from a process that was killed.
+            connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+            connection.close()
+            time.sleep(0.3)
+        return attend(one)
+
+    third = Cluster((*chief.workers, "127.0.0.1:9"), 0)
+    with pytest.raises(StartTimeoutError, match="worker 2"):
+        met = in_threads(
+            [
+                lambda: attend(third, timeout=4.0),
+                lambda: breaks_off_and_comes_again(),
+            ]
+        )
+        met[0].result()
 
 
 def test_a_worker_waits_out_a_server_that_is_not_the_chief_yet() -> None:

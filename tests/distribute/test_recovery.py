@@ -53,7 +53,7 @@ def test_after_kill_9_training_ends_with_the_same_bits(
         began = time.monotonic()
         other = 1 - killed
         assert started[other].ends() == 76, started[other].text()
-        assert time.monotonic() - began < 15
+        assert time.monotonic() - began < 60
         assert f"Worker {killed} (" in started[other].text()
         assert "was lost" in started[other].text()
     goes_on(script, expected)
@@ -115,7 +115,7 @@ def test_who_has_finished_comes_back_with_a_chief_that_dies_after_it(
 
 
 def test_a_worker_alone_gives_up_and_says_whom_it_waited_for(script: Path) -> None:
-    timeout = {"START_TIMEOUT": "1"}
+    timeout = {"START_TIMEOUT": "20"}
     with workers(3, script, str(script.parent), only=[0, 2], env=timeout) as started:
         assert started[0].ends() == 77
         assert started[2].ends() == 77
