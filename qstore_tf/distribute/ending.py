@@ -69,10 +69,11 @@ def finish() -> None:
         leave_at_once(error)
 
 
-def abandon() -> None:
-    """Leaves the others without a word: to them, this worker is lost."""
+def abandon(error: SystemExit) -> None:
+    """Leaves the others without a word, so that to them this worker is lost; ends soon."""
     if _group is not None:
         _group.abandon()
+        _end_within_grace(error.code if isinstance(error.code, int) else int(bool(error.code)))
 
 
 def interrupt(error: WorkerLostError) -> None:
@@ -96,10 +97,14 @@ def stop_here(code: ExitCode) -> NoReturn:
 
     TensorFlow waits for all workers when a process ends; one that was killed never comes.
     """
+    _end_within_grace(code)
+    raise SystemExit(int(code))
+
+
+def _end_within_grace(code: int) -> None:
     timer = threading.Timer(_GRACE, _exit, args=(code,))
     timer.daemon = True
     timer.start()
-    raise SystemExit(int(code))
 
 
 def never_connected() -> StartTimeoutError:

@@ -37,7 +37,7 @@ class Several:
 
     compare: Callable[[dict[str, Any]], None]
     is_chief: bool
-    abandon: Callable[[], None]
+    abandon: Callable[[SystemExit], None]
 
 
 _watching = False
@@ -144,10 +144,10 @@ def _fit(original: Callable[..., Any], self: Any, *args: Any, **kwargs: Any) -> 
     _running += 1
     try:
         return original(self, *args, **kwargs)
-    except SystemExit:
+    except SystemExit as error:
         # The others wait in the next step for a worker that will not come.
         if _several is not None:
-            _several.abandon()
+            _several.abandon(error)
         raise
     finally:
         _running -= 1

@@ -79,6 +79,12 @@ def test_workers_killed_all_at_once_while_they_start_or_train(
     goes_on(script, expected)
 
 
+def test_sys_exit_in_the_middle_ends_the_others_too(script: Path) -> None:
+    with workers(2, script, str(script.parent), env={"EXIT": "1,4"}) as started:
+        assert started[1].ends(60) == 3
+        assert started[0].ends(60) == 76
+
+
 def ends_alike(started: dict[int, Worker], code: int, *words: str) -> None:
     finish(started, code)
     for worker in started.values():
