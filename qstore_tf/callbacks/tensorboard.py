@@ -6,6 +6,7 @@ import os
 from collections.abc import Mapping
 from typing import Any
 
+import tensorflow as tf
 from tensorflow import keras
 
 from qstore_tf.callbacks import local, tap, writing
@@ -152,7 +153,9 @@ class QuantumTensorBoard(keras.callbacks.TensorBoard):  # type: ignore[misc]
         """Writes the metrics of the epoch, and what is looked at once an epoch."""
         if self._watch is None:
             return
-        super().on_epoch_end(epoch, logs)
+        # With update_freq=n, Keras records at every n-th step only, the end of an epoch too.
+        with tf.summary.record_if(True):
+            super().on_epoch_end(epoch, logs)
         self._watch.epoch_ends(logs or {})
 
     def on_train_end(self, logs: Any = None) -> None:

@@ -7,6 +7,8 @@ import time
 from collections.abc import Mapping
 from typing import Any
 
+import tensorflow as tf
+
 from qstore_tf.callbacks import local, settings, tap, telemetry, timing, writing
 from qstore_tf.callbacks.layout import metric_names, tag
 from qstore_tf.callbacks.monitor import Monitor
@@ -63,7 +65,7 @@ class Watch:
         self._fallbacks.attach()
         for message in telemetry.standing_fallbacks(quantum_layers(self._model)):
             self._fallbacks.add(message)
-        with self._writer.as_default():
+        with self._writer.as_default(), tf.summary.record_if(True):
             self._write_structure(local.steps_taken(self._model))
         self._writer.flush()
 
@@ -90,7 +92,7 @@ class Watch:
         """Looks for the last time."""
         if local.steps_taken(self._model) != self._step:
             self._look()
-        with self._writer.as_default():
+        with self._writer.as_default(), tf.summary.record_if(True):
             self._write_events(local.steps_taken(self._model))
         if not self._compared:
             self._compare(validated=False)
@@ -106,7 +108,7 @@ class Watch:
         begun = time.perf_counter()
         step = self._step = local.steps_taken(self._model)
         self._next = self._clock.steps + (self._options.every or 0)
-        with self._writer.as_default(step):
+        with self._writer.as_default(step), tf.summary.record_if(True):
             self._write_structure(step)
             self._write_events(step)
             findings = self._find()

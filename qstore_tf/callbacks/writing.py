@@ -130,7 +130,7 @@ def hyperparameters(
     ]
     plain = {name: _plain(value) for name, value in values.items()}
     writer = tf.summary.create_file_writer(log_dir)
-    with writer.as_default():
+    with writer.as_default(), tf.summary.record_if(True):
         hp.hparams_config(hparams=[hp.HParam(name) for name in plain], metrics=shown)
         hp.hparams(plain)
     writer.close()
