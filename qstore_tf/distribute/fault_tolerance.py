@@ -14,8 +14,9 @@ from tensorflow import keras
 from qstore_tf.distribute import ending, fitting, keras_fixes, training_state
 from qstore_tf.distribute.checkpoints import Checkpoint, CheckpointStore
 from qstore_tf.distribute.exit_codes import ExitCode
+from qstore_tf.distribute.meeting import difference
 from qstore_tf.distribute.strategy import current, workers_or_alone
-from qstore_tf.errors import CheckpointError, ConfigurationError, describe
+from qstore_tf.errors import CheckpointError, ConfigurationError, WorkerMismatchError, describe
 
 _log = logging.getLogger("qstore_tf")
 
@@ -90,7 +91,7 @@ class FaultTolerance(keras.callbacks.Callback):
     def on_train_begin(self, logs: Any = None) -> None:
         """Goes on from the newest checkpoint, if there is one."""
         self._workers = current() or self._workers
-        self._require_writable()
+        self._require_alike()
         training_state.require_built(self.model)
         self._resumed, self._first = self._agreed(), None
         self._position = training_state.START
@@ -221,16 +222,20 @@ class FaultTolerance(keras.callbacks.Callback):
                 )
         return found
 
-    def _require_writable(self) -> None:
+    def _require_alike(self) -> None:
         group, problem = self._workers.group, None
         if group.cluster.is_chief:
             try:
                 self._store.require_writable()
             except CheckpointError as error:
                 problem = str(error)
-        problem = group.exchange("directory", problem)[0]
-        if problem is not None:
-            raise ConfigurationError(problem)
+        everyone = group.exchange("checkpoints", {"problem": problem, "every": self._every_steps})
+        if everyone[0]["problem"] is not None:
+            raise ConfigurationError(everyone[0]["problem"])
+        every = {index: {"every_steps": of_one["every"]} for index, of_one in enumerate(everyone)}
+        different = difference(group.cluster, every)
+        if different:
+            raise WorkerMismatchError(different)
 
     def _listen(self) -> None:
         """Has SIGTERM ask all workers to stop."""

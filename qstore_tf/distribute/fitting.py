@@ -8,6 +8,7 @@ several workers, only the chief keeps Keras's callbacks that write files.
 from __future__ import annotations
 
 import collections
+import inspect
 import itertools
 import weakref
 from collections.abc import Callable, Iterator
@@ -141,6 +142,14 @@ def _begins(original: Callable[..., None], self: Any, *args: Any, **kwargs: Any)
 
 def _fit(original: Callable[..., Any], self: Any, *args: Any, **kwargs: Any) -> Any:
     global _running
+    if _several is not None and spans_workers(self.distribute_strategy):
+        given = inspect.signature(original).bind(self, *args, **kwargs)
+        given.apply_defaults()
+        asked = {
+            name: None if given.arguments[name] is None else int(given.arguments[name])
+            for name in ("epochs", "initial_epoch", "batch_size")
+        }
+        _several.compare({"the call": "fit", **asked})
     _running += 1
     try:
         return original(self, *args, **kwargs)
@@ -185,6 +194,7 @@ def _facts(data: Any, steps_per_epoch: int | None) -> dict[str, Any]:
     elif isinstance(dataset, tf.distribute.DistributedDataset):
         batches = None
     return {
+        "the call": "fit, evaluate or predict with its data",
         "the number of samples": None if samples is None else int(samples),
         "the number of batches": None if batches is None else int(batches),
         "steps_per_epoch": None if steps_per_epoch is None else int(steps_per_epoch),

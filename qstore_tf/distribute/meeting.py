@@ -284,7 +284,7 @@ def _accept(listener: socket.socket, arrivals: _Arrivals) -> None:
 
 def difference(cluster: Cluster, facts: Mapping[int, Mapping[str, Any]]) -> str | None:
     """Says in what the workers' facts (by index, then name) differ from the chief's, or None."""
-    for name in sorted({name for of_one in facts.values() for name in of_one}):
+    for name in dict.fromkeys(name for of_one in facts.values() for name in of_one):
         expected = facts[0].get(name)
         others = [index for index in facts if facts[index].get(name) != expected]
         if others:

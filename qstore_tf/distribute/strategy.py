@@ -50,8 +50,7 @@ class Workers:
         everyone = self.group.exchange("data", facts)
         problem = difference(self.group.cluster, dict(enumerate(everyone)))
         if problem:
-            also = " Or one of them calls fit where another calls evaluate or predict."
-            raise WorkerMismatchError(problem + also)
+            raise WorkerMismatchError(problem)
 
 
 def current() -> Workers | None:

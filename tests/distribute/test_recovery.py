@@ -98,6 +98,11 @@ def test_different_seeds_are_an_error_on_every_worker(script: Path) -> None:
         ends_alike(started, 78, "the seed differs", "worker 1", "3", "4")
 
 
+def test_different_epochs_are_an_error_on_every_worker(script: Path) -> None:
+    with workers(2, script, str(script.parent), each={1: {"EPOCHS": "5"}}) as started:
+        ends_alike(started, 78, "epochs differs", "4", "5")
+
+
 def test_different_data_are_an_error_on_every_worker(script: Path) -> None:
     each = {0: {"SAMPLES": "70"}, 1: {"SAMPLES": "69"}}
     with workers(2, script, str(script.parent), each=each) as started:
@@ -107,7 +112,7 @@ def test_different_data_are_an_error_on_every_worker(script: Path) -> None:
 def test_what_only_the_chief_does_is_an_error_and_no_hang(script: Path) -> None:
     each = {0: {"ONLY_CHIEF": "evaluate"}}
     with workers(2, script, str(script.parent), each=each) as started:
-        ends_alike(started, 78, "calls fit where another calls evaluate")
+        ends_alike(started, 78, "the call differs")
 
 
 def test_who_has_finished_comes_back_with_a_chief_that_dies_after_it(

@@ -1,7 +1,7 @@
 """What workers run in test_recovery.py: one training, with faults that the environment asks for.
 
 Arguments: the directory of results and checkpoints. Environment: `KILL` ("worker,step,signal"),
-`SEED`, `SAMPLES`, `ONLY_CHIEF` (what the chief does alone), `START_TIMEOUT`.
+`SEED`, `SAMPLES`, `EPOCHS`, `ONLY_CHIEF` (what the chief does alone), `START_TIMEOUT`.
 """
 
 import os
@@ -63,7 +63,7 @@ model.fit(
     x,
     y,
     batch_size=16,
-    epochs=4,
+    epochs=int(os.environ.get("EPOCHS", "4")),
     verbose=0,
     callbacks=[qs.distribute.FaultTolerance(directory / "checkpoints", every_steps=2), Fault()],
 )
