@@ -111,10 +111,11 @@ def test_it_ends_as_it_would_have(kind: str, steps: int, every: int | None, tmp_
     executions = EPOCHS * (-(-(7 if kind == "stream" else 5) // steps))
     drawn = random.Random(f"{kind} {steps} {every}")
     directory = tmp_path / "broken"
-    for _ in range(2):
+    times = 2 if kind == "arrays" else 1
+    for _ in range(times):
         with pytest.raises(KeyboardInterrupt):
             train(directory, breaks=drawn.randint(1, executions // 2 - 1), **options)
-    for _ in range(2):  # the second time, there is nothing left to do
+    for _ in range(times):  # the second time, there is nothing left to do
         again = train(directory, **options)
         if kind == "unknown" and steps > 1 and every:
             # Where the number of batches is found out by the end of the first epoch, a checkpoint
@@ -141,7 +142,7 @@ def patient() -> list[keras.callbacks.Callback]:
     ]
 
 
-@pytest.mark.parametrize("breaks", [7, 13, 21])
+@pytest.mark.parametrize("breaks", [7, 21])
 def test_callbacks_go_on_too(breaks: int, tmp_path: Path) -> None:
     expected = train(tmp_path / "whole", callbacks=patient(), epochs=12, tolerant=False)
     assert 5 <= len(expected[1]["loss"]) < 12

@@ -126,7 +126,7 @@ def test_who_has_finished_comes_back_with_a_chief_that_dies_after_it(
 
 
 def test_a_worker_alone_gives_up_and_says_whom_it_waited_for(script: Path) -> None:
-    timeout = {"START_TIMEOUT": "20"}
+    timeout = {"START_TIMEOUT": "12"}
     with workers(3, script, str(script.parent), only=[0, 2], env=timeout) as started:
         assert started[0].ends() == 77
         assert started[2].ends() == 77
