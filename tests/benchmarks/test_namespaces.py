@@ -1,5 +1,6 @@
 """Namespaces with a delay: held back as told, gone afterwards, also after a failure."""
 
+import os
 import statistics
 import subprocess
 import sys
@@ -8,7 +9,11 @@ import pytest
 
 from benchmarks import namespaces
 
-pytestmark = pytest.mark.skipif(not namespaces.possible(), reason="needs root, ip and /dev/net/tun")
+# Where CI has promised that they can run, they fail instead.
+pytestmark = pytest.mark.skipif(
+    not namespaces.possible() and os.environ.get("QSTORE_REQUIRE_NAMESPACES", "0") in ("", "0"),
+    reason="needs root, ip and /dev/net/tun",
+)
 
 ECHO = """
 import socket

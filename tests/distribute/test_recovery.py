@@ -115,6 +115,12 @@ def test_what_only_the_chief_does_is_an_error_and_no_hang(script: Path) -> None:
         ends_alike(started, 78, "the call differs")
 
 
+def test_the_chief_alone_keeps_the_model_and_may_use_it(script: Path) -> None:
+    with workers(2, script, str(script.parent), env={"ONLY_CHIEF": "predict"}) as started:
+        finish(started)
+        assert "predicted (70, 1)" in started[0].text()
+
+
 def test_who_has_finished_comes_back_with_a_chief_that_dies_after_it(
     script: Path, expected: list[np.ndarray]
 ) -> None:
