@@ -2,7 +2,7 @@
 
 Keras makes them in `fit` before `on_train_begin`. Both Keras 3 and tf_keras are looked at where
 they make them. What changes: `replay` has the data begin where an earlier process stopped; of
-several workers, only the chief keeps Keras's callbacks that write files.
+several workers, only the chief keeps Keras 3's callbacks that write files.
 """
 
 from __future__ import annotations
@@ -132,7 +132,8 @@ def _begins(original: Callable[..., None], self: Any, *args: Any, **kwargs: Any)
     self.callbacks.sort(key=lambda callback: not hasattr(callback, "on_train_begun"))
     if _several is not None and spans_workers(self.model.distribute_strategy):
         _require_one_model(self.model)
-        if not _several.is_chief:
+        # In tf_keras these take care themselves; saving needs all workers there.
+        if not _several.is_chief and not LEGACY:
             self.callbacks = [callback for callback in self.callbacks if not _writes(callback)]
     original(self, *args, **kwargs)
     for callback in self.callbacks:

@@ -115,8 +115,10 @@ def test_what_only_the_chief_does_is_an_error_and_no_hang(script: Path) -> None:
         ends_alike(started, 78, "the call differs")
 
 
-def test_the_chief_alone_keeps_the_model_and_may_use_it(script: Path) -> None:
-    with workers(2, script, str(script.parent), env={"ONLY_CHIEF": "predict"}) as started:
+@pytest.mark.parametrize("legacy", ["0", "1"], ids=["keras", "tf_keras"])
+def test_the_model_is_kept_and_the_chief_alone_may_use_it(legacy: str, script: Path) -> None:
+    env = {"ONLY_CHIEF": "predict", "TF_USE_LEGACY_KERAS": legacy}
+    with workers(2, script, str(script.parent), env=env) as started:
         finish(started)
         assert "predicted (70, 1)" in started[0].text()
 

@@ -67,14 +67,14 @@ model.fit(
     verbose=0,
     callbacks=[
         qs.distribute.FaultTolerance(directory / "checkpoints", every_steps=2),
-        keras.callbacks.ModelCheckpoint(directory / "kept.keras"),
+        keras.callbacks.ModelCheckpoint(str(directory / "kept.keras")),
         Fault(),
     ],
 )
 weights = [np.asarray(weight) for weight in model.get_weights()]
 np.savez(directory / f"{index}.npz", *weights)
 if os.environ.get("ONLY_CHIEF") == "predict" and index == 0:
-    loaded = keras.models.load_model(directory / "kept.keras")
+    loaded = keras.models.load_model(str(directory / "kept.keras"))
     print("predicted", loaded.predict(x, verbose=0).shape, flush=True)
 print("all done", flush=True)
 if "DIES_LAST" in os.environ:
