@@ -1,0 +1,34 @@
+"""The seed of random tests: new cases every day, the same ones all day long."""
+
+from __future__ import annotations
+
+import os
+import time
+
+VARIABLE = "QSTORE_TEST_SEED"
+
+
+def daily_seed() -> int:
+    """The seed that random tests start from: `QSTORE_TEST_SEED`, else today's number.
+
+    Tests print it at the start of each run, so that a failure can be repeated on another day.
+
+    Returns:
+        The value of the variable, or the days since 1970-01-01 (UTC).
+
+    Raises:
+        ValueError: The variable is set, but is not an integer of at least 0.
+
+    Example:
+        >>> import numpy as np
+        >>> rng = np.random.default_rng([daily_seed(), 7])
+    """
+    text = os.environ.get(VARIABLE, "")
+    if not text:
+        return int(time.time() // 86400)
+    if not text.isdecimal():
+        raise ValueError(
+            f"{VARIABLE} must be an integer of at least 0. Received: {text!r}. "
+            "Use the number that the failing run printed, or unset it."
+        )
+    return int(text)
