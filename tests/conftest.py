@@ -1,4 +1,4 @@
-"""One seed for a whole run, printed at its start."""
+"""One seed for a whole run, printed at its end."""
 
 import os
 
@@ -10,5 +10,5 @@ def pytest_configure():
     os.environ[VARIABLE] = str(daily_seed())
 
 
-def pytest_report_header():
-    return f"random cases of {VARIABLE}={os.environ[VARIABLE]}"
+def pytest_terminal_summary(terminalreporter):
+    terminalreporter.write_line(f"The random cases were those of {VARIABLE}={daily_seed()}")

@@ -11,7 +11,7 @@ VARIABLE = "QSTORE_TEST_SEED"
 def daily_seed() -> int:
     """The seed that random tests start from: `QSTORE_TEST_SEED`, else today's number.
 
-    Tests print it at the start of each run, so that a failure can be repeated on another day.
+    Test runs print it at their end, so that a failure can be repeated on another day.
 
     Returns:
         The value of the variable, or the days since 1970-01-01 (UTC).
