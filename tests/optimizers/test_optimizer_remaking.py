@@ -16,9 +16,10 @@ from qstore_tf.testing.daily import daily_seed
 from qstore_tf.testing.layer_test import random_input
 
 X = random_input((4, 2), "float32", daily_seed())
-PUBLIC = [getattr(optimizers, name) for name in sorted(vars(optimizers))]
 CLASSES = [
-    item for item in PUBLIC if isinstance(item, type) and issubclass(item, keras.optimizers.Optimizer)
+    item
+    for _, item in sorted(vars(optimizers).items())
+    if isinstance(item, type) and issubclass(item, keras.optimizers.Optimizer)
 ]
 WAYS: dict[str, Callable[[Any], Any]] = {
     "copy.deepcopy": copy.deepcopy,
