@@ -6,7 +6,8 @@
 2
 
 Importing the package registers its layers with Keras, so that `keras.models.load_model` finds
-them. Without TensorFlow the circuits still work.
+them, and its ops with TensorFlow, so that `tf.saved_model.load` does. Without TensorFlow the
+circuits still work.
 """
 
 from __future__ import annotations
@@ -78,6 +79,8 @@ def _is_command() -> bool:
     )
 
 
-# Keras looks what was saved up among the registered classes and imports nothing by itself.
+# Keras and TensorFlow look what was saved up among the classes and ops that are registered, and
+# import nothing by themselves.
 if find_spec("tensorflow") is not None and not _is_command():
     importlib.import_module(f"{__name__}.optimizers")
+    importlib.import_module(f"{__name__}.ops.library").available()

@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 
 from qstore_tf.circuits.observables import PauliSum
+from qstore_tf.errors import InputError, describe
 
 Array = np.ndarray[Any, Any]
 
@@ -88,8 +89,21 @@ def measuring(observables: tuple[PauliSum, ...], n_qubits: int) -> Measuring:
 
 
 def draw(state: Array, shots: int, seed: int) -> Array:
-    """Draws basis-state indices [shots] from a state [2^n], which need not be normalized."""
+    """Draws basis-state indices [shots] from a state [2^n], which need not be normalized.
+
+    Raises:
+        InputError: The state has length zero, or one that is not finite.
+    """
     below = np.cumsum(state.real.astype(np.float64) ** 2 + state.imag.astype(np.float64) ** 2)
+    if not 0 < below[-1] < np.inf:
+        raise InputError(
+            describe(
+                "Cannot draw from this state",
+                expected="a state whose length is positive and finite",
+                received=f"squared length {below[-1]}",
+                hint="Are there zeros, NaNs or infinities in the initial state?",
+            )
+        )
     draws = np.random.default_rng(seed).random(shots) * below[-1]
     return np.minimum(np.searchsorted(below, draws, side="right"), len(below) - 1)
 

@@ -115,7 +115,13 @@ class Qsim(Backend):
         def row(options: dict[str, Any], start: Any) -> Array:
             return np.real(run(options, sums, 0 if start is None else start))
 
-        return self._run(program, row, given, tf.float32, len(observables))
+        values = self._run(program, row, given, tf.float32, len(observables))
+        identities = [sum(t.coefficient for t in o.terms if not t.paulis) for o in observables]
+        if given[2] is not None and any(identities):
+            # qsim adds the identity as it is, whatever the length of the state.
+            squared_length = tf.reduce_sum(plain.squared_magnitude(given[2]), axis=1, keepdims=True)
+            values += (squared_length - 1.0) * tf.constant(identities, tf.float32)
+        return values
 
     def state_vector(
         self, program: Program, inputs: Any, theta: Any, initial_state: Any = None

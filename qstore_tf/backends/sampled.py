@@ -17,6 +17,7 @@ from qstore_tf.circuits.grouping import Measurement, Readout
 from qstore_tf.circuits.observables import PauliSum
 from qstore_tf.circuits.program import Program
 from qstore_tf.errors import ConfigurationError, describe
+from qstore_tf.ops import plain
 from qstore_tf.ops.inputs import check_observables, check_sampling, prepare
 from qstore_tf.ops.seeds import another
 
@@ -39,9 +40,9 @@ class Sampled(Backend):
     A batch whose shots would take more than 256 MiB, or more than the `memory_limit` of the
     backend, is drawn in pieces, each with a seed that follows from the given one.
 
-    States are normalized where they are drawn from, so an initial state that is not of length 1
-    gives the expectations of one that is. Where inputs, theta or an initial state are not
-    finite, the expectations are NaN.
+    Draws know the direction of a state and not its length, so estimates from an initial state are
+    multiplied by its squared length, as exact expectations are. Where inputs, theta or an initial
+    state are not finite, the expectations are NaN.
 
     Args:
         backend: Where the samples are drawn.
@@ -165,6 +166,7 @@ class Sampled(Backend):
         dtype = inputs.dtype
         seed = check_sampling(self.shots, seed)
         inputs, theta, initial, finite = _only_finite(inputs, theta, initial)
+        initial, squared_length = _drawable(initial)
 
         def run(numbered: tf.Tensor, theta: tf.Tensor, initial: tf.Tensor | None) -> tf.Tensor:
             mean = tf.zeros([tf.shape(numbered)[0], len(observables)], tf.float64) + plan.constants
@@ -190,6 +192,7 @@ class Sampled(Backend):
             variance *= np.where(measured, scale, 0.0)
         results = []
         for values in (mean, tf.sqrt(variance)):
+            values = values * squared_length
             values = tf.where(finite[:, None], values, tf.constant(np.nan, tf.float64))
             values = tf.cast(values, dtype)
             values.set_shape([inputs.shape[0], len(observables)])
@@ -269,6 +272,15 @@ def _only_finite(
         initial = tf.where(rows[:, None], initial, tf.ones_like(initial))
         finite &= rows
     return inputs, theta, initial, finite
+
+
+def _drawable(initial: tf.Tensor | None) -> tuple[tf.Tensor | None, Any]:
+    """The initial states, others for those of length zero, and their squared lengths [B, 1]."""
+    if initial is None:
+        return None, 1.0
+    squares = tf.cast(plain.squared_magnitude(initial), tf.float64)
+    squared_length = tf.reduce_sum(squares, axis=1, keepdims=True)
+    return tf.where(squared_length > 0, initial, tf.ones_like(initial)), squared_length
 
 
 def _moments(

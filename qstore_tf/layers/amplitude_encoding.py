@@ -37,8 +37,10 @@ class AmplitudeEncoding(QuantumBase):
 
     Args:
         n_qubits: number of qubits.
-        normalize: whether rows are scaled to length 1. With False the rows must have length 1
-            already; where one has not, expectation values come out times its squared length.
+        normalize: whether rows are scaled to length 1. With False they are taken as they are:
+            states keep their length, probabilities add up to its square, and expectation values
+            come out times its square, on every backend, exact or from shots. What `Sample`
+            draws depends on the direction alone.
         **kwargs: `name`, `dtype`.
 
     Input shape:

@@ -10,6 +10,7 @@ import tensorflow as tf
 from qstore_tf.circuits import encodings
 from qstore_tf.circuits.arrays import ArrayFunctions
 from qstore_tf.circuits.program import Program, compile_circuit
+from qstore_tf.ops import plain
 
 _TENSORFLOW = ArrayFunctions.of(tf)
 
@@ -24,6 +25,11 @@ def padded(features: tf.Tensor, n_qubits: int) -> tf.Tensor:
     return tf.pad(features, [[0, 0], [0, 2**n_qubits - int(features.shape[1])]])
 
 
+def squared_length(rows: tf.Tensor) -> tf.Tensor:
+    """The squared length of each row, real [batch, 1]."""
+    return tf.reduce_sum(plain.squared_magnitude(rows), axis=1, keepdims=True)
+
+
 def angles(rows: tf.Tensor) -> tf.Tensor:
     """The inputs of the circuit `circuits.amplitude_encoding` that prepares these rows."""
     return encodings.amplitude_angles(rows, _TENSORFLOW)
@@ -31,6 +37,9 @@ def angles(rows: tf.Tensor) -> tf.Tensor:
 
 def as_gates(program: Program, inputs: tf.Tensor, initial: tf.Tensor) -> tuple[Program, tf.Tensor]:
     """A program that starts from amplitudes, as one whose first gates prepare them.
+
+    Gates prepare states of length 1: only the direction of a row is kept. A row of zeros
+    becomes |0...0>.
 
     Args:
         program: what to run.

@@ -97,7 +97,8 @@ class Carried:
         inputs, theta, initial, program = self.inputs, self.theta, self.initial, self.program
         execution.check_dtype(means.resolved, inputs.dtype)
         if initial is not None and means.has_states:
-            initial = amplitudes.as_complex(initial)
+            # Draws do not depend on the length, but a row of zeros must be as on hardware.
+            initial = amplitudes.as_complex(amplitudes.normalized(initial, program.n_qubits))
         elif initial is not None:
             program, inputs = amplitudes.as_gates(program, inputs, initial)
             initial = None
@@ -160,6 +161,7 @@ def expectation(
     else:
         prepared, inputs = amplitudes.as_gates(program, inputs, initial)
         values = _expectation(prepared, observables, means)(inputs, theta, None, seed)
+        values *= amplitudes.squared_length(initial)
     values.set_shape([inputs.shape[0], len(observables)])
     runs.measured(given[0], observables, means, *given[1:], values)
     return values
@@ -179,9 +181,11 @@ def _drawn(
     A simulator needs no gates to prepare them. Gradients by the amplitudes are estimated as on
     hardware, from circuits that do prepare them. These are many, so they are behind a function of
     their own, whose value is zero: where no gradient by the amplitudes is asked for, none is run.
+    What is drawn knows the direction of the amplitudes; their length is multiplied in.
     """
     found = _runs(program, observables, means, initial.dtype.is_complex)
-    vectors = tf.stop_gradient(amplitudes.as_complex(initial))
+    unit = amplitudes.normalized(initial, program.n_qubits)
+    vectors = tf.stop_gradient(amplitudes.as_complex(unit))
     angles = amplitudes.angles(initial)
     n_angles = int(angles.shape[1])
 
@@ -199,7 +203,8 @@ def _drawn(
 
         return tf.zeros([tf.shape(angles)[0], len(observables)], angles.dtype), gradient
 
-    return measured(inputs, theta) + nothing(angles)
+    estimated = measured(inputs, theta) + nothing(angles)
+    return estimated * amplitudes.squared_length(initial)
 
 
 def state(

@@ -315,9 +315,13 @@ class QuantumLayer(QuantumBase):
         shape = self._output_shape(batch, width, state)
         return symbolic(shape, self.complex_dtype if state else self.compute_dtype)
 
-    def get_build_config(self) -> dict[str, Any]:
-        """Returns what `build` cannot see in a shape: whether it was for features or states."""
-        return {**(super().get_build_config() or {}), "fed_state": self._fed_state}
+    def get_build_config(self) -> dict[str, Any] | None:
+        """Returns what `build` cannot see in a shape: whether it was for features or states.
+
+        None before the layer is built: Keras marks as built what comes with anything here.
+        """
+        config = super().get_build_config()
+        return {**config, "fed_state": self._fed_state} if config else None
 
     def build_from_config(self, config: dict[str, Any]) -> None:
         """Builds the layer as it was built when it was saved."""

@@ -6,7 +6,7 @@ import sys
 from pathlib import Path
 
 CODE = """
-import sys, pathlib, numpy as np, cirq
+import copy, sys, pathlib, numpy as np, cirq
 import qstore_tf as qs
 import tensorflow as tf
 from tensorflow import keras
@@ -78,6 +78,47 @@ model.save_weights(folder / "model.weights.h5")
 clone = keras.models.clone_model(model)
 clone.load_weights(folder / "model.weights.h5")
 np.testing.assert_allclose(clone.predict(x, verbose=0), expected, atol=1e-5)
+
+# A layer is made again, built or not: every public one, and what wraps one.
+pairs = x[:, :2].astype("float32")
+state = AngleEncoding(2)(pairs)
+cases = {
+    "AmplitudeEncoding": ({"n_qubits": 2}, pairs), "AngleEncoding": ({"n_qubits": 2}, pairs),
+    "ExpectationValue": ({}, state), "Probabilities": ({}, state), "QuantumLayer": ({}, pairs),
+    "Sample": ({"shots": 3}, state), "StateVector": ({}, state), "Unitary": ({}, state),
+}
+assert set(cases) == set(qs.layers.__all__)
+
+
+def check_made_again(make, way, data):
+    for built in (False, True):
+        made = make()
+        if built:
+            made(data)
+        again = way(made)
+        again(data), made(data)
+        again.set_weights(made.get_weights())
+        np.testing.assert_allclose(again(data), made(data), atol=1e-6)
+
+
+def from_serialized(layer):
+    return keras.layers.deserialize(keras.layers.serialize(layer))
+
+
+def from_config(model):
+    # tf_keras reads the layer of a wrapper in its old format, without what is registered.
+    return keras.Sequential.from_config(model.get_config(), {"QuantumLayer": QuantumLayer})
+
+
+for name, (options, data) in cases.items():
+    for way in (copy.deepcopy, from_serialized):
+        check_made_again(lambda: getattr(qs.layers, name)(**options), way, data)
+check_made_again(lambda: keras.Sequential([QuantumLayer()]), from_config, pairs)
+check_made_again(
+    lambda: keras.Sequential([keras.layers.TimeDistributed(QuantumLayer())]),
+    from_config,
+    np.stack([pairs, pairs], axis=1),
+)
 
 layer = QuantumLayer(2, 1, "amplitude")
 distributed = keras.Sequential([keras.Input((3, 4)), keras.layers.TimeDistributed(layer)])

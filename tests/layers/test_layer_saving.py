@@ -86,6 +86,11 @@ from tensorflow import keras
 
 folder = pathlib.Path(sys.argv[1])
 data = np.load(folder / "data.npz")
+# First of all: nothing but the import may be needed for the ops to be there.
+saved_model = tf.saved_model.load(str(folder / "saved_model"))
+np.testing.assert_allclose(saved_model.serve(data["x"]), data["y"], atol=1e-5)
+served = keras.layers.TFSMLayer(str(folder / "saved_model"), call_endpoint="serve")
+np.testing.assert_allclose(served(data["x"]), data["y"], atol=1e-5)
 loaded = {
     "keras": keras.models.load_model(folder / "model.keras"),
     "h5": keras.models.load_model(folder / "model.h5", compile=False),
@@ -94,8 +99,6 @@ loaded = {
 loaded["json"].load_weights(folder / "model.weights.h5")
 for name, model in loaded.items():
     np.testing.assert_allclose(model.predict(data["x"], verbose=0), data["y"], atol=1e-5)
-saved_model = tf.saved_model.load(str(folder / "saved_model"))
-np.testing.assert_allclose(saved_model.serve(data["x"]), data["y"], atol=1e-5)
 loaded["keras"].fit(data["x"], data["y"], verbose=0)
 print("reloaded", sorted(loaded))
 """

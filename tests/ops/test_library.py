@@ -1,5 +1,6 @@
 """The op library: loaded once, and a clear reason where it is not."""
 
+import importlib
 import os
 import subprocess
 import sys
@@ -7,6 +8,7 @@ import sys
 import numpy as np
 import pytest
 
+import qstore_tf
 from qstore_tf import backends
 from qstore_tf.circuits import compile_circuit, parse_observables
 from qstore_tf.circuits.circuit import UnifiedCircuit
@@ -52,6 +54,17 @@ def test_a_file_that_does_not_load_gives_the_reason(fresh, tmp_path):
     fresh.setattr(library, "PATH", bad)
     status = library.status()
     assert not status.loaded and "does not load in TensorFlow" in (status.reason or "")
+
+
+def test_importing_the_package_loads_it_and_bears_one_that_does_not_load(fresh, tmp_path):
+    importlib.reload(qstore_tf)
+    assert library._module is not None
+    bad = tmp_path / "bad.so"
+    bad.write_bytes(b"not a library")
+    fresh.setattr(library, "_module", None)
+    fresh.setattr(library, "PATH", bad)
+    importlib.reload(qstore_tf)
+    assert library._module is None and "bad.so" in library._failure
 
 
 def test_auto_falls_back_and_says_so_once(monkeypatch, caplog):
