@@ -97,7 +97,8 @@ class Tfq(Backend):
         batch = tf.shape(given[0])[0]
         sums = tf.constant([_serialized_sum(observable) for observable in observables])
         values = self._expectation(*given, tf.repeat(sums[None], batch, axis=0))
-        return with_tensor_gradient(values)
+        values = with_tensor_gradient(values)
+        return plain.with_all_gradients(values, program, *prepare(program, inputs, theta)[:2])
 
     def state_vector(
         self, program: Program, inputs: Any, theta: Any, initial_state: Any = None

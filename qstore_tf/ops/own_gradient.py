@@ -65,6 +65,18 @@ def with_tensor_gradient(value: tf.Tensor) -> tf.Tensor:
     return own_gradient(lambda value: (tf.identity(value), lambda upstream: upstream))(value)
 
 
+def connected(value: tf.Tensor, *sources: tf.Tensor) -> tf.Tensor:
+    """Returns the value; sources that it does not depend on get the gradient zero, not None."""
+
+    def function(value: tf.Tensor, *sources: tf.Tensor) -> Any:
+        def gradient(upstream: tf.Tensor) -> Any:
+            return (upstream, *map(tf.zeros_like, sources))
+
+        return tf.identity(value), gradient
+
+    return own_gradient(function)(value, *sources) if sources else value
+
+
 def as_tensor(upstream: Any) -> Any:
     """Returns a gradient as a tensor, None as None."""
     if not isinstance(upstream, tf.IndexedSlices):
