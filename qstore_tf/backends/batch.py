@@ -38,7 +38,7 @@ def run_batch(
 ) -> tf.Tensor:
     """Runs `function` on a whole batch in one `tf.numpy_function` call.
 
-    The result has no gradient of its own: wrap the call in `tf.custom_gradient` where the
+    The result has no gradient of its own: wrap the call in `own_gradient` where the
     simulator can differentiate, else leave it to a gradient method that shifts. As with every
     `tf.numpy_function`, a graph with it runs in the process that traced it: XLA does not compile
     it, and an exported SavedModel does not hold it. `.keras` files do not mind.

@@ -14,6 +14,7 @@ from qstore_tf.circuits.program import Program
 from qstore_tf.errors import ConfigurationError, MemoryLimitError, describe
 from qstore_tf.ops import memory, plain
 from qstore_tf.ops.inputs import check_sampling, prepare
+from qstore_tf.ops.own_gradient import own_gradient
 
 Run = Callable[[tf.Tensor, tf.Tensor, tf.Tensor | None], tf.Tensor]
 
@@ -249,7 +250,7 @@ def draw_in_chunks(
 def _pieces(run: Run, rows: int, out_dtype: tf.DType) -> Callable[..., tf.Tensor]:
     """Returns a function of (inputs, theta, [initial]) for batches larger than `rows`."""
 
-    @tf.custom_gradient
+    @own_gradient
     def function(inputs: tf.Tensor, theta: tf.Tensor, *starts: tf.Tensor) -> Any:
         batch = tf.shape(inputs)[0]
         count = (batch + rows - 1) // rows

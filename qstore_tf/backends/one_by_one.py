@@ -25,6 +25,7 @@ from qstore_tf.circuits.observables import PauliSum
 from qstore_tf.circuits.program import Program
 from qstore_tf.ops import memory, plain
 from qstore_tf.ops.inputs import check_observables, check_sampling, complex_dtype, prepare
+from qstore_tf.ops.own_gradient import own_gradient
 from qstore_tf.ops.second_order import second_gradient
 
 Array = np.ndarray[Any, Any]
@@ -252,11 +253,11 @@ class OneByOne(Backend):
     ) -> tf.Tensor:
         """Returns `run(*given)` with a gradient by `job`, and that with one by `reference`."""
 
-        @tf.custom_gradient
+        @own_gradient
         def value(*tensors: tf.Tensor) -> Any:
             return run(*tensors), lambda upstream: pulled(*tensors, upstream)
 
-        @tf.custom_gradient
+        @own_gradient
         def pulled(*tensors: tf.Tensor) -> Any:
             *sources, upstream = tensors
 

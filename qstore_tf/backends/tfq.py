@@ -23,6 +23,7 @@ from qstore_tf.circuits.program import Angle, CompiledPrimitive, Flip, Phase, Pr
 from qstore_tf.errors import ConfigurationError, describe
 from qstore_tf.ops import plain
 from qstore_tf.ops.inputs import check_observables, check_sampling, prepare
+from qstore_tf.ops.own_gradient import own_gradient, with_tensor_gradient
 from qstore_tf.ops.plain_angles import affine
 
 _POWERS: dict[str, Any] = {
@@ -95,7 +96,9 @@ class Tfq(Backend):
         check_observables(observables, program.n_qubits)
         batch = tf.shape(given[0])[0]
         sums = tf.constant([_serialized_sum(observable) for observable in observables])
-        return self._expectation(*given, tf.repeat(sums[None], batch, axis=0))
+        values = self._expectation(*given, tf.repeat(sums[None], batch, axis=0))
+        values = with_tensor_gradient(values)
+        return plain.with_all_gradients(values, program, *prepare(program, inputs, theta)[:2])
 
     def state_vector(
         self, program: Program, inputs: Any, theta: Any, initial_state: Any = None
@@ -106,7 +109,7 @@ class Tfq(Backend):
         ops = require("tensorflow_quantum.core.ops.tfq_simulate_ops", self.name, extra="tfq")
         size = 2**program.n_qubits
 
-        @tf.custom_gradient
+        @own_gradient
         def states(values: tf.Tensor) -> Any:
             found = ops.tfq_simulate_state(programs, names, values)
             found = tf.reshape(found, [tf.shape(values)[0], size])

@@ -15,6 +15,7 @@ from qstore_tf.errors import ConfigurationError, describe
 from qstore_tf.gradients.base import Function, GradientMethod, Pullback, fold, read_seed
 from qstore_tf.gradients.unrolled import Unrolled
 from qstore_tf.ops.inputs import prepare
+from qstore_tf.ops.own_gradient import own_gradient
 
 # Purposes of the seeds that follow from the one of a call.
 BACKWARD = 1
@@ -88,14 +89,14 @@ def join(
         return backend.expectation(program, observables, inputs, theta, initial, seed=seed)
 
     def function(inputs: tf.Tensor, theta: tf.Tensor, initial: Any, seed: Any) -> tf.Tensor:
-        @tf.custom_gradient
+        @own_gradient
         def free(inputs: tf.Tensor, theta: tf.Tensor) -> Any:
             def gradient(upstream: tf.Tensor) -> Any:
                 return pullback(inputs, theta, None, upstream, seed)
 
             return run(inputs, theta, None, seed), gradient
 
-        @tf.custom_gradient
+        @own_gradient
         def started(inputs: tf.Tensor, theta: tf.Tensor, initial: tf.Tensor) -> Any:
             def gradient(upstream: tf.Tensor) -> Any:
                 with tf.GradientTape() as tape:

@@ -30,6 +30,7 @@ from qstore_tf.layers import amplitudes, runs
 from qstore_tf.layers.means import Means
 from qstore_tf.layers.seeds import Seeds
 from qstore_tf.ops.inputs import complex_dtype
+from qstore_tf.ops.own_gradient import own_gradient
 from qstore_tf.ops.seeds import another
 
 _ATTRIBUTE = "_qstore_carried"
@@ -189,12 +190,12 @@ def _drawn(
     angles = amplitudes.angles(initial)
     n_angles = int(angles.shape[1])
 
-    @tf.custom_gradient
+    @own_gradient
     def measured(inputs: tf.Tensor, theta: tf.Tensor) -> Any:
         values = found.backend.expectation(program, observables, inputs, theta, vectors, seed=seed)
         return values, lambda upstream: found.pull(inputs, theta, vectors, upstream, seed)
 
-    @tf.custom_gradient
+    @own_gradient
     def nothing(angles: tf.Tensor) -> Any:
         def gradient(upstream: tf.Tensor) -> tf.Tensor:
             columns = tf.concat([angles, inputs], axis=1)
@@ -239,7 +240,7 @@ def state(
 
 
 def _without_gradient(state: tf.Tensor, numbers: list[tf.Tensor | None], backend: str) -> tf.Tensor:
-    @tf.custom_gradient
+    @own_gradient
     def guarded(*numbers: tf.Tensor) -> Any:
         def gradient(*upstream: tf.Tensor) -> Any:
             raise ConfigurationError(

@@ -23,6 +23,7 @@ import tensorflow as tf
 from qstore_tf.circuits.observables import PauliSum
 from qstore_tf.circuits.program import Program
 from qstore_tf.layers.means import Means
+from qstore_tf.ops.own_gradient import own_gradient
 
 _SOURCES = "_qstore_sources"
 _MARK = "_qstore_angles"
@@ -203,7 +204,7 @@ def _longest(found: list[Run]) -> list[Run]:
 
 
 def _noting(run: Run) -> tf.Tensor:
-    @tf.custom_gradient
+    @own_gradient
     def noted(theta: tf.Tensor) -> Any:
         def gradient(upstream: tf.Tensor) -> tf.Tensor:
             if run not in _notes.runs:

@@ -15,6 +15,7 @@ from qstore_tf.circuits.observables import PauliSum, observables_text
 from qstore_tf.circuits.program import Program
 from qstore_tf.ops import library, plain
 from qstore_tf.ops.inputs import check_observables, check_sampling, prepare_for_op
+from qstore_tf.ops.own_gradient import gradient_of
 from qstore_tf.ops.program_text import parse_observables_text, parse_program
 from qstore_tf.ops.second_order import second_gradient
 
@@ -136,7 +137,7 @@ def _text(op: tf.Operation, name: str) -> str:
     return value.decode() if isinstance(value, bytes) else value
 
 
-@tf.RegisterGradient("QstoreExpectation")
+@gradient_of("QstoreExpectation")
 def _expectation_gradient(op: tf.Operation, grad: tf.Tensor) -> list[tf.Tensor]:
     return list(
         library.load().qstore_expectation_grad(
@@ -149,7 +150,7 @@ def _expectation_gradient(op: tf.Operation, grad: tf.Tensor) -> list[tf.Tensor]:
     )
 
 
-@tf.RegisterGradient("QstoreState")
+@gradient_of("QstoreState")
 def _state_gradient(op: tf.Operation, grad: tf.Tensor) -> list[tf.Tensor]:
     return list(
         library.load().qstore_state_grad(
@@ -161,7 +162,7 @@ def _state_gradient(op: tf.Operation, grad: tf.Tensor) -> list[tf.Tensor]:
     )
 
 
-@tf.RegisterGradient("QstoreExpectationGrad")
+@gradient_of("QstoreExpectationGrad")
 def _expectation_second_gradient(op: tf.Operation, *grads: tf.Tensor) -> list[tf.Tensor]:
     program = parse_program(_text(op, "program"))
     observables = parse_observables_text(_text(op, "observables"))
@@ -170,7 +171,7 @@ def _expectation_second_gradient(op: tf.Operation, *grads: tf.Tensor) -> list[tf
     )
 
 
-@tf.RegisterGradient("QstoreStateGrad")
+@gradient_of("QstoreStateGrad")
 def _state_second_gradient(op: tf.Operation, *grads: tf.Tensor) -> list[tf.Tensor]:
     program = parse_program(_text(op, "program"))
     return _second_gradient(op, grads, program, lambda *given: plain.state_vector(program, *given))

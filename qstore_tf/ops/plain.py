@@ -8,14 +8,16 @@ dL/dRe(z) + i dL/dIm(z).
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import lru_cache
 from typing import Any
 
 import numpy as np
 import tensorflow as tf
 
 from qstore_tf.circuits.observables import PauliSum
-from qstore_tf.circuits.program import Program
+from qstore_tf.circuits.program import Phase, Program, Rot
 from qstore_tf.ops.inputs import check_observables, check_sampling, prepare
+from qstore_tf.ops.own_gradient import connected
 from qstore_tf.ops.plain_state import WIDEST_CONSTANT, evolve, flip_bits, signs
 from qstore_tf.ops.schedule import mask
 
@@ -57,7 +59,10 @@ def expectation(
     check_observables(observables, program.n_qubits)
     state = evolve(program, inputs, theta, initial)
     values = tf.transpose(_measure(state, observables, program.n_qubits))
-    return _for_each_sample(values, inputs)
+    values = _for_each_sample(values, inputs)
+    if any(observable.terms for observable in observables):
+        return with_all_gradients(values, program, inputs, theta)
+    return connected(values, inputs, theta, *([] if initial is None else [initial]))
 
 
 @tf.autograph.experimental.do_not_convert
@@ -76,7 +81,8 @@ def state_vector(program: Program, inputs: Any, theta: Any, initial_state: Any =
     """
     inputs, theta, initial = prepare(program, inputs, theta, initial_state)
     state = evolve(program, inputs, theta, initial)
-    return _for_each_sample(tf.transpose(state), inputs)
+    state = _for_each_sample(tf.transpose(state), inputs)
+    return with_all_gradients(state, program, inputs, theta)
 
 
 @tf.autograph.experimental.do_not_convert
@@ -186,6 +192,21 @@ def _weighted(
         sign = signs(z, 0, n, values.dtype)[None, :]
         rows[k] = rows[k] + coef * tf.matmul(sign, values)[0]
     return tf.stack(rows)
+
+
+def with_all_gradients(
+    values: tf.Tensor, program: Program, inputs: tf.Tensor, theta: tf.Tensor
+) -> tf.Tensor:
+    """Returns the values of a program; inputs or theta that no gate reads get zeros, not None."""
+    read = _kinds_read(program)
+    return connected(values, *(x for kind, x in (("i", inputs), ("t", theta)) if kind not in read))
+
+
+@lru_cache(maxsize=256)
+def _kinds_read(program: Program) -> frozenset[str]:
+    """Returns what the angles of a program read: "i" for inputs, "t" for theta."""
+    moving = (gate for gate in program.gates if isinstance(gate, (Rot, Phase)))
+    return frozenset(kind for gate in moving for kind, _, _ in gate.angle.terms)
 
 
 def _for_each_sample(values: tf.Tensor, inputs: tf.Tensor) -> tf.Tensor:
