@@ -484,7 +484,8 @@ class UnifiedCircuit:
 
         Args:
             tape: A `QuantumScript`, a `QNode` or a quantum function.
-            wire_order: Which wire becomes qubit 0, 1, ...; by default the order of `tape.wires`.
+            wire_order: Which wire becomes qubit 0, 1, ...; by default the device's wires of a
+                QNode, else wires labelled 0, 1, ..., n - 1 by label, others by first use.
             trainable: Prefix of the symbols that the trainable parameters become; None binds
                 all parameters to their numbers.
             args: What a QNode or a quantum function is called with.

@@ -1,7 +1,7 @@
 """Circuits from PennyLane tapes, unitary for unitary, global phase included.
 
-Wires become qubits in the order of `tape.wires`, which is that of their first use, or in a given
-order. PennyLane's parameters are numbers without names: they are bound, or the trainable ones
+Wires become qubits in the order that PennyLane itself gives them, which `wires_of` tells, or in a
+given order. PennyLane's parameters are numbers without names: they are bound, or the trainable ones
 become symbols of a chosen prefix. Symbols pass through PennyLane's decompositions as SymPy
 expressions; a decomposition that is not affine in them, or computes with numbers only, is an
 error.
@@ -102,7 +102,7 @@ def from_pennylane(
         tape: a `pennylane.tape.QuantumScript`, or a `QNode` or quantum function, which is
             called with `args` to get its tape.
         wire_order: which wire becomes qubit 0, 1, ...; it may name wires that the tape does not
-            use. By default the order of `tape.wires`, which is that of first use.
+            use, as in `wire_order=device.wires`. By default the order of `wires_of`.
         trainable: prefix of the symbols that `tape.trainable_params` become: the k-th of them
             is `{trainable}_{k}`, its entries, if it is an array, `{trainable}_{k}_{i}_{j}`.
             By default all parameters are bound to their numbers.
@@ -117,8 +117,8 @@ def from_pennylane(
             measurements midway, batches of parameters, symbols that a decomposition does not
             keep affine); the message names it and where it stands.
     """
-    tape = _tape_of(tape, args)
-    wires = list(tape.wires) if wire_order is None else list(wire_order)
+    source, tape = tape, _tape_of(tape, args)
+    wires = _order_of(source, tape) if wire_order is None else list(wire_order)
     left_out = [wire for wire in tape.wires if wire not in wires]
     if left_out or not wires or len(set(wires)) != len(wires):
         raise ConversionError(
@@ -151,6 +151,37 @@ def from_pennylane(
         where = f"The measurement {type(measurement).__name__} of the PennyLane tape"
         add(result, _markers(measurement, index, result), where)
     return result
+
+
+def wires_of(source: Any, args: Sequence[Any] = ()) -> list[Any]:
+    """The wires of a PennyLane circuit in the order of its qubits, as `qml.state` orders them.
+
+    These are the wires of a QNode's device, all of them, where it was made with wires. Without:
+    wires that are labelled 0, 1, ..., n - 1 stand in that order, however they are used; others
+    in the order of their first use, those that are only measured last.
+
+    Args:
+        source: a tape, a QNode or a quantum function.
+        args: what a QNode or a quantum function is called with.
+
+    Raises:
+        ConversionError: it is none of these.
+    """
+    return _order_of(source, _tape_of(source, args))
+
+
+def _order_of(source: Any, tape: Any) -> list[Any]:
+    device = getattr(source, "device", None)
+    if device is not None and device.wires is not None:
+        return list(device.wires)
+    used = [wire for operation in tape.operations for wire in operation.wires]
+    used = list(dict.fromkeys(used))
+    measured = [wire for measurement in tape.measurements for wire in measurement.wires]
+    wires = list(dict.fromkeys([*used, *measured]))
+    # PennyLane keeps the labels only if those of the operations come before the others.
+    if set(used) == set(range(len(used))) and set(wires) == set(range(len(wires))):
+        return list(range(len(wires)))
+    return wires
 
 
 def _tape_of(source: Any, args: Sequence[Any]) -> Any:

@@ -10,9 +10,10 @@ import pytest
 from qstore_tf.circuits import pennylane_reading
 from qstore_tf.circuits.circuit import UnifiedCircuit
 from qstore_tf.circuits.conversion import Budget
-from qstore_tf.circuits.pennylane_reading import from_pennylane
+from qstore_tf.circuits.pennylane_reading import from_pennylane, wires_of
 from qstore_tf.circuits.symbols import Affine
 from qstore_tf.errors import ConversionError
+from qstore_tf.testing.daily import daily_seed
 from qstore_tf.testing.random_circuits import random_unitary
 
 if os.environ.get("QSTORE_REQUIRE_EXTRAS") == "1":
@@ -202,9 +203,75 @@ def test_the_time_of_an_evolution_can_be_a_symbol():
     np.testing.assert_allclose(circuit.unitary({"t_0": 0.4}), expected, atol=1e-9)
 
 
-def test_wires_are_numbered_by_first_use_or_as_told():
+LABELS = {
+    "numbers from 0": lambda rng, n: list(range(n)),
+    "numbers with gaps": lambda rng, n: [int(k) for k in rng.choice(9, n, replace=False)],
+    "words": lambda rng, n: list("abcd")[:n],
+    "mixed": lambda rng, n: [2, "a", 0, "b"][:n],
+}
+
+
+def random_tape(rng, wires):
+    """Gates on all of the wires, first used in a random order, and one wire only measured."""
+    used, only_measured = list(wires[:-1]), wires[-1]
+    operations = [qml.RY(float(rng.normal()), wire) for wire in used]
+    rng.shuffle(operations)
+    for _ in range(6):
+        a, b = (used[k] for k in rng.choice(len(used), 2, replace=False))
+        operations += [qml.CNOT([a, b]), qml.RX(float(rng.normal()), b)]
+    return Tape(operations, [qml.state(), qml.expval(qml.Z(only_measured))])
+
+
+@pytest.mark.parametrize("labels", LABELS)
+def test_wires_become_qubits_in_the_order_of_the_state(labels):
+    rng = np.random.default_rng(daily_seed())
+    for n_wires in (3, 4, 4):
+        wires = LABELS[labels](rng, n_wires)
+        tape = random_tape(rng, wires)
+        circuit = from_pennylane(tape)
+        state, _ = qml.device("default.qubit").execute(tape)
+        np.testing.assert_allclose(circuit.unitary()[:, 0], state, atol=1e-9)
+        assert wires_of(tape) == pennylane_order(tape)
+        expected = qml.matrix(tape, wire_order=wires_of(tape))
+        np.testing.assert_allclose(circuit.unitary(), expected, atol=1e-9)
+        if labels == "numbers from 0":
+            assert wires_of(tape) == wires
+
+
+def pennylane_order(tape):
+    """The wires in the order of the numbers that PennyLane gives them before it simulates."""
+    numbered = tape.map_to_standard_wires()
+    numbers = {}
+    for old, new in zip(
+        [*tape.operations, *tape.measurements],
+        [*numbered.operations, *numbered.measurements],
+        strict=True,
+    ):
+        numbers.update(zip(new.wires, old.wires, strict=True))
+    return [numbers[q] for q in sorted(numbers)]
+
+
+@pytest.mark.parametrize("labels", LABELS)
+def test_a_qnode_has_all_wires_of_its_device_in_their_order(labels):
+    rng = np.random.default_rng(daily_seed())
+    wires = LABELS[labels](rng, 4)
+    tape = random_tape(rng, wires)
+    on_device = [wires[k] for k in rng.permutation(4)] + ["idle"]
+
+    @qml.qnode(qml.device("default.qubit", wires=on_device))
+    def node():
+        for operation in tape.operations:
+            qml.apply(operation)
+        return qml.state()
+
+    circuit = from_pennylane(node)
+    assert wires_of(node) == on_device
+    np.testing.assert_allclose(circuit.unitary(), qml.matrix(node)(), atol=1e-9)
+    np.testing.assert_allclose(circuit.unitary()[:, 0], node(), atol=1e-9)
+
+
+def test_wires_are_numbered_as_told():
     tape = Tape([qml.CNOT(["b", "a"]), qml.RX(0.3, "c")])
-    assert [op.qubits for op in from_pennylane(tape).operations] == [(0, 1), (2,)]
     told = from_pennylane(tape, wire_order=["a", "b", "spare", "c"])
     assert told.n_qubits == 4
     assert [op.qubits for op in told.operations] == [(1, 0), (3,)]
@@ -226,7 +293,7 @@ def test_a_qnode_and_a_function_are_called_for_their_tape():
     for source in (function, node):
         circuit = UnifiedCircuit.from_pennylane(source, trainable="x", args=(0.3, [1, 0]))
         assert circuit.parameters == ("x_0",)
-        assert [op.qubits for op in circuit.operations] == [(0,), (0, 1)]
+        assert [op.qubits for op in circuit.operations] == [(1,), (1, 0)]
 
 
 def test_samples_become_markers_and_expectations_do_not():
