@@ -76,6 +76,7 @@ def test_the_example_in_the_readme_runs_as_pasted(tmp_path: Path) -> None:
     assert (tmp_path / "digits.keras").stat().st_size > 1000
 
 
+@pytest.mark.slow
 def test_the_readmes_training_on_workers_runs_as_pasted(tmp_path: Path) -> None:
     _, script = examples_of_the_readme()
     (tmp_path / "train.py").write_text(script)
