@@ -7,11 +7,15 @@ supported TensorFlow version. Without a compiler the package is installed withou
 
 Environment: CXX, CXXFLAGS, LDFLAGS; QSTORE_BUILD_JOBS (default 2); QSTORE_REQUIRE_NATIVE=1 turns
 a library that cannot be built into an error; QSTORE_SKIP_NATIVE=1 leaves it out.
+QSTORE_PLATFORM=manylinux_2_27_aarch64 (or another glibc, or x86_64) cross-compiles a wheel that
+installs wherever glibc is at least that new, with the Clang and the libc++ of the package ziglang
+or of the command QSTORE_ZIG.
 """
 
 from __future__ import annotations
 
 import hashlib
+import importlib.util
 import os
 import platform
 import re
@@ -22,6 +26,7 @@ import sys
 from collections.abc import Iterable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from typing import NamedTuple
 
 from setuptools import Extension, setup
 from setuptools.command.build_ext import build_ext
@@ -48,14 +53,46 @@ ISA_FLAGS = {
     ),
 }
 
+# Products of complex numbers in place. A call into the compiler's runtime would bring all of that
+# into the library, and with it slower copies of sincos, memcpy and others that glibc has.
+CROSS_FLAG = "-fcx-limited-range"
+
 
 class BuildError(Exception):
     """The library cannot be built; the message says why."""
 
 
+class Platform(NamedTuple):
+    """What to cross-compile for."""
+
+    glibc: str
+    machine: str
+
+    @property
+    def tag(self) -> str:
+        """The wheel's platform tag."""
+        return f"manylinux_{self.glibc.replace('.', '_')}_{self.machine}"
+
+
+def cross_platform() -> Platform | None:
+    """What QSTORE_PLATFORM asks for; None for a build for this machine."""
+    text = os.environ.get("QSTORE_PLATFORM", "")
+    if not text:
+        return None
+    match = re.fullmatch(r"manylinux_(\d+)_(\d+)_(x86_64|aarch64)", text)
+    if match is None:
+        raise BuildError(
+            "QSTORE_PLATFORM must be a tag such as 'manylinux_2_27_x86_64' or "
+            f"'manylinux_2_27_aarch64', received {text!r}"
+        )
+    return Platform(f"{match[1]}.{match[2]}", match[3])
+
+
 def is_x86() -> bool:
     """Whether the target understands the x86 flags."""
-    return platform.machine().lower() in ("x86_64", "amd64")
+    cross = cross_platform()
+    machine = cross.machine if cross else platform.machine()
+    return machine.lower() in ("x86_64", "amd64")
 
 
 def sources(*folders: str) -> list[Path]:
@@ -74,11 +111,20 @@ def flags_for(source: Path, version: str) -> list[str]:
     for suffix, extra in ISA_FLAGS.items():
         if source.name.endswith(suffix):
             flags += extra
+    if cross_platform():
+        flags.append(CROSS_FLAG)
     return flags + shlex.split(os.environ.get("CXXFLAGS", ""))
 
 
 def find_compiler() -> list[str]:
     """The C++ compiler's command."""
+    cross = cross_platform()
+    if cross:
+        zig = shlex.split(os.environ.get("QSTORE_ZIG", ""))
+        if not zig and importlib.util.find_spec("ziglang") is None:
+            raise BuildError(f"QSTORE_PLATFORM={cross.tag} needs the package: pip install ziglang")
+        target = f"{cross.machine}-linux-gnu.{cross.glibc}"
+        return [*(zig or [sys.executable, "-m", "ziglang"]), "c++", "-target", target]
     if os.environ.get("CXX"):
         command = shlex.split(os.environ["CXX"])
         if shutil.which(command[0]) is None:
@@ -157,7 +203,7 @@ def make_stub(compiler: list[str], folder: Path) -> Path:
     """An empty stand-in for TensorFlow's library: its name and the functions that we call."""
     header = ROOT / SOURCE / "tf" / "c_api.h"
     names = sorted(set(re.findall(r"\b(TF_\w+)\(", header.read_text())))
-    text = "".join(f'extern "C" void {name}(void) {{}}\n' for name in names)
+    text = "".join(f'extern "C" void* {name}(void) {{ return nullptr; }}\n' for name in names)
     folder.mkdir(parents=True, exist_ok=True)
     source = folder / "stub.cc"
     if not source.exists() or source.read_text() != text:
@@ -220,7 +266,7 @@ class BuildNative(build_ext):
     def build_extension(self, ext: Extension) -> None:
         """Builds the library, or says why not."""
         target = Path(self.get_ext_fullpath(ext.name)).resolve()
-        folder = Path(self.build_temp).resolve()
+        folder = Path(self.build_temp, os.environ.get("QSTORE_PLATFORM", "")).resolve()
         try:
             built = build_library(folder, self.distribution.get_version())
             target.parent.mkdir(parents=True, exist_ok=True)
@@ -245,8 +291,10 @@ class NativeWheel(bdist_wheel):
 
     def get_tag(self) -> tuple[str, str, str]:
         """py3-none-<platform>, or py3-none-any where the library could not be built."""
-        built = list(Path(self.bdist_dir or ".").rglob("_qstore_ops.so"))
-        return "py3", "none", super().get_tag()[2] if built else "any"
+        if not list(Path(self.bdist_dir or ".").rglob("_qstore_ops.so")):
+            return "py3", "none", "any"
+        cross = cross_platform()
+        return "py3", "none", cross.tag if cross else super().get_tag()[2]
 
 
 if __name__ == "__main__":

@@ -32,20 +32,26 @@ def compiler() -> list[str]:
         pytest.skip(str(error))
 
 
-def build_program(name: str, *folders: str) -> Path:
-    """The test program of the library and `folders` under AddressSanitizer and UBSan.
+def link_program(
+    name: str, command: list[str], flags: dict[Path, list[str]], folder: Path, *link: str
+) -> Path:
+    """Compiles the files of `flags` with these, and links them.
 
-    Objects are kept in build/, so that only what changed is compiled again.
+    Objects are kept in `folder`, so that only what changed is compiled again.
     """
     build = build_script()
-    command = compiler()
-    folder = ROOT / "build" / "sanitized"
+    objects = build.compile_all(command, flags, folder)
+    target = folder / name
+    names = [str(path) for path in objects]
+    build.make(target, objects, [*command, "-pthread", *link, *names, "-o", str(target)])
+    return target
+
+
+def build_program(name: str, *folders: str) -> Path:
+    """The test program of the library and `folders` under AddressSanitizer and UBSan."""
+    build = build_script()
     flags = {
         path: [*build.flags_for(path, "test"), "-O1", "-g", "-UNDEBUG", *SANITIZE]
         for path in build.sources("lib", "lib/fast", *folders)
     }
-    objects = build.compile_all(command, flags, folder)
-    target = folder / name
-    names = [str(path) for path in objects]
-    build.make(target, objects, [*command, "-pthread", *SANITIZE, *names, "-o", str(target)])
-    return target
+    return link_program(name, compiler(), flags, ROOT / "build" / "sanitized", *SANITIZE)

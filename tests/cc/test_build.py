@@ -97,3 +97,31 @@ def test_tests_and_fuzzers_are_no_part_of_the_library() -> None:
     folders = {path.parent.name for path in build_script().sources()}
     assert {"lib", "fast", "ops", "kernels"} <= folders
     assert not folders & {"tests", "fuzz"}
+
+
+@pytest.mark.parametrize(
+    ("text", "target", "x86"),
+    [
+        ("manylinux_2_27_x86_64", "x86_64-linux-gnu.2.27", True),
+        ("manylinux_2_28_aarch64", "aarch64-linux-gnu.2.28", False),
+    ],
+)
+def test_a_platform_names_the_target_the_tag_and_the_files(
+    monkeypatch: pytest.MonkeyPatch, text: str, target: str, x86: bool
+) -> None:
+    build = build_script()
+    monkeypatch.setenv("QSTORE_ZIG", "zig")
+    monkeypatch.setenv("QSTORE_PLATFORM", text)
+    monkeypatch.setenv("CXX", "g++")  # for this machine
+    assert build.find_compiler() == ["zig", "c++", "-target", target]
+    assert build.cross_platform().tag == text
+    assert any(path.name == "engine_avx2.cc" for path in build.sources()) == x86
+
+
+@pytest.mark.parametrize("text", ["manylinux2014_x86_64", "linux_aarch64", "manylinux_2_27_mips"])
+def test_a_platform_that_cannot_be_built_for_is_refused(
+    monkeypatch: pytest.MonkeyPatch, text: str
+) -> None:
+    monkeypatch.setenv("QSTORE_PLATFORM", text)
+    with pytest.raises(build_script().BuildError, match=f"manylinux_2_27_x86_64.*{text}"):
+        build_script().find_compiler()

@@ -2,6 +2,12 @@
 // QSTORE_KERNELS (the function's name), is compiled with the set's flags and includes this file.
 #include <stdint.h>
 
+#if defined(__clang__) && defined(__x86_64__)
+#include <immintrin.h>
+#elif defined(__clang__) && defined(__aarch64__)
+#include <arm_neon.h>
+#endif
+
 #include "ops.h"
 
 namespace qstore {

@@ -320,7 +320,9 @@ template <class T, bool kAdjoint>
 QSTORE_INLINE LaneMixer<T, kAdjoint> MakeLaneMixer(const Tile<T>& tile, const Op* op) {
   LaneMixer<T, kAdjoint> mixer;
   mixer.n = op == nullptr ? 0 : op->n_items;
-  for (int j = 0; j < mixer.n; ++j) {
+#pragma GCC unroll 4
+  for (int j = 0; j < mixer.kMost; ++j) {
+    if (j >= mixer.n) break;
     mixer.mixers[j] = MakeMixer(tile, op->items[j], kAdjoint);
     mixer.partner[j] =
         LaneNumbers<T>() ^ static_cast<typename Simd<T>::Index>(1 << op->items[j].bit);
@@ -331,7 +333,10 @@ QSTORE_INLINE LaneMixer<T, kAdjoint> MakeLaneMixer(const Tile<T>& tile, const Op
 template <class T, bool kAdjoint>
 QSTORE_INLINE void MixLanes(const LaneMixer<T, kAdjoint>& lanes, typename Simd<T>::V* re,
                             typename Simd<T>::V* im) {
-  for (int j = 0; j < lanes.n; ++j) {
+  // Unrolled, so that the mixers are in registers.
+#pragma GCC unroll 4
+  for (int j = 0; j < lanes.kMost; ++j) {
+    if (j >= lanes.n) break;
     const Mixer<T>& mixer = lanes.mixers[j];
     const typename Simd<T>::V qr = Permute(*re, lanes.partner[j]);
     const typename Simd<T>::V qi = Permute(*im, lanes.partner[j]);

@@ -39,11 +39,62 @@ QSTORE_INLINE typename Simd<T>::I LaneNumbers() {
   return lanes;
 }
 
-// Lane l of the result is lane index[l] of v.
+// Lane l of the result is lane index[l] of v, for indices from 0 to the width - 1 that are known only
+// when the program runs. GCC has a word for that; Clang's shuffles take constants.
+#if !defined(__clang__)
+
 template <class V, class I>
 QSTORE_INLINE V Permute(V v, I index) {
   return __builtin_shuffle(v, index);
 }
+
+#elif QSTORE_VECTOR_BYTES == 64
+
+QSTORE_INLINE Simd<float>::V Permute(Simd<float>::V v, Simd<float>::I index) {
+  return (Simd<float>::V)_mm512_permutexvar_ps((__m512i)index, (__m512)v);
+}
+
+QSTORE_INLINE Simd<double>::V Permute(Simd<double>::V v, Simd<double>::I index) {
+  return (Simd<double>::V)_mm512_permutexvar_pd((__m512i)index, (__m512d)v);
+}
+
+#elif QSTORE_VECTOR_BYTES == 32
+
+QSTORE_INLINE Simd<float>::V Permute(Simd<float>::V v, Simd<float>::I index) {
+  return (Simd<float>::V)_mm256_permutevar8x32_ps((__m256)v, (__m256i)index);
+}
+
+// AVX2 moves halves of doubles: 2 k and 2 k + 1.
+QSTORE_INLINE Simd<double>::V Permute(Simd<double>::V v, Simd<double>::I index) {
+  const Simd<double>::I halves = (index * 2) | ((index * 2 + 1) << 32);
+  return (Simd<double>::V)_mm256_permutevar8x32_ps((__m256)v, (__m256i)halves);
+}
+
+#elif defined(__aarch64__)
+
+// NEON looks bytes up: byte b of element k is 4 k + b (8 k + b).
+QSTORE_INLINE Simd<float>::V Permute(Simd<float>::V v, Simd<float>::I index) {
+  const Simd<float>::I bytes = index * 0x04040404 + 0x03020100;
+  return (Simd<float>::V)vqtbl1q_u8((uint8x16_t)v, (uint8x16_t)bytes);
+}
+
+QSTORE_INLINE Simd<double>::V Permute(Simd<double>::V v, Simd<double>::I index) {
+  // In halves: NEON multiplies no 64-bit numbers.
+  const uint32x4_t within = {0x03020100, 0x07060504, 0x03020100, 0x07060504};
+  const uint32x4_t bytes = (uint32x4_t)(index | (index << 32)) * 0x08080808 + within;
+  return (Simd<double>::V)vqtbl1q_u8((uint8x16_t)v, (uint8x16_t)bytes);
+}
+
+#else
+
+template <class V, class I>
+QSTORE_INLINE V Permute(V v, I index) {
+  V out;
+  for (unsigned l = 0; l < sizeof(V) / sizeof(v[0]); ++l) out[l] = v[index[l]];
+  return out;
+}
+
+#endif
 
 // The number with a zero inserted at `bit`.
 QSTORE_INLINE uint32_t InsertZero(uint32_t i, int bit) {
