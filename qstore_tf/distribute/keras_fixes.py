@@ -3,31 +3,23 @@
 Keras 3 (seen in 3.15, https://github.com/keras-team/keras/issues/20585) cannot run `fit` on
 several workers: it reduces a whole tuple of distributed values at once to find out the shapes of
 the first batch, and it reduces the logs, scalars, along an axis 0 that they do not have. With
-`steps_per_execution` above 1 it fails under every strategy with more than one replica. Further,
-Keras 3 and tf_keras give every worker's share of a batch the same weight: where the last batch of
-an epoch does not divide evenly, its samples count unequally, and the gradient is not that of a
-single process. `apply` replaces those places; on one worker they are left alone.
+`steps_per_execution` above 1 it fails under every strategy with more than one replica. What the
+weights of a single process need beyond that is in `share_weights` and `summed_gradients`. `apply`
+replaces all those places; without a strategy they do what they did.
 `tests/distribute/test_keras_fixes.py` says when a release of Keras needs one of them no more.
 """
 
 from __future__ import annotations
 
-import contextlib
-import functools
-import threading
-from collections.abc import Callable, Iterator
-from importlib.metadata import version
+from collections.abc import Callable
 from typing import Any
 
 import tensorflow as tf
-from tensorflow import keras
 from tensorflow.python.distribute import collective_all_reduce_strategy
 from tensorflow.python.eager import context
 
-from qstore_tf.errors import ConfigurationError, describe
-
-# Whether `tensorflow.keras` is tf_keras.
-LEGACY = keras.Model.__module__.startswith("tf_keras")
+from qstore_tf.distribute import share_weights, summed_gradients
+from qstore_tf.distribute.patching import LEGACY, replace
 
 _trainer: Any = None
 if not LEGACY:
@@ -36,7 +28,6 @@ if not LEGACY:
     _trainer = trainer
 
 _applied = False
-_share = threading.local()
 
 
 def apply() -> None:
@@ -45,13 +36,13 @@ def apply() -> None:
     if _applied:
         return
     _applied = True
+    share_weights.apply()
     if _trainer is None:
-        _weigh_shares(keras.Model, keras.optimizers.Optimizer, "compute_gradients")
         return
     replace(_trainer, "reduce_per_replica", _reduce_per_replica)
     replace(_trainer.TensorFlowTrainer, "_maybe_symbolic_build", _maybe_symbolic_build)
     replace(_trainer.TensorFlowTrainer, "_make_function", _make_function)
-    _weigh_shares(_trainer.TensorFlowTrainer, keras.optimizers.Optimizer, "scale_loss")
+    summed_gradients.apply()
 
 
 def tensorflow_is_at_work() -> bool:
@@ -87,25 +78,6 @@ def spans_workers(strategy: tf.distribute.Strategy) -> bool:
     return isinstance(strategy, tf.distribute.MultiWorkerMirroredStrategy) and bool(
         strategy.extended._in_multi_worker_mode()
     )
-
-
-def replace(owner: Any, name: str, replacement: Callable[..., Any]) -> None:
-    """Puts a function in the place of another, which it gets as its first argument."""
-    original = getattr(owner, name, None)
-    if original is None:
-        raise ConfigurationError(
-            describe(
-                f"This release of Keras has no {owner.__name__}.{name}, which several workers need",
-                expected="Keras 3.15 or tf_keras 2.18 to 2.21, with which this was tested",
-                received=version("tf_keras" if LEGACY else "keras"),
-            )
-        )
-
-    @functools.wraps(original)
-    def replaced(*args: Any, **kwargs: Any) -> Any:
-        return replacement(original, *args, **kwargs)
-
-    setattr(owner, name, replaced)
 
 
 def _reduce_per_replica(
@@ -173,64 +145,3 @@ def _make_function(original: Callable[..., Any], self: Any, step_function: Any) 
         return tf.while_loop(begins, body, start)[2]
 
     return many_steps
-
-
-def _weigh_shares(model: Any, optimizer: Any, place: str) -> None:
-    """Has each worker's loss, or gradient, count by its share of the batch's samples."""
-
-    def step(original: Callable[..., Any], self: Any, data: Any) -> Any:
-        with _sharing(data):
-            return original(self, data)
-
-    def scale_loss(original: Callable[..., Any], self: Any, loss: Any) -> Any:
-        weight = getattr(_share, "weight", None)
-        return original(self, loss if weight is None else loss * tf.cast(weight, loss.dtype))
-
-    def compute_gradients(original: Callable[..., Any], self: Any, *args: Any, **kw: Any) -> Any:
-        weight = getattr(_share, "weight", None)
-        pairs = original(self, *args, **kw)
-        if weight is None:
-            return pairs
-        return [(_times(gradient, weight), variable) for gradient, variable in pairs]
-
-    replace(model, "train_step", step)
-    replace(optimizer, place, scale_loss if place == "scale_loss" else compute_gradients)
-
-
-def _times(gradient: Any, weight: tf.Tensor) -> Any:
-    if gradient is None:
-        return None
-    factor = tf.cast(weight, gradient.dtype)
-    if isinstance(gradient, tf.IndexedSlices):
-        return tf.IndexedSlices(gradient.values * factor, gradient.indices, gradient.dense_shape)
-    return gradient * factor
-
-
-@contextlib.contextmanager
-def _sharing(data: Any) -> Iterator[None]:
-    """Sets the weight of this replica's loss while its step is traced.
-
-    Keras sums the replicas' gradients of mean losses, each divided by the number of replicas. With
-    the weight, replicas x own samples / all samples, it is the gradient of the mean over all.
-    """
-    replica = tf.distribute.get_replica_context()
-    size = _batch_size(data)
-    # A batch of static size comes from a dataset without remainder: all shares are the same.
-    if replica is None or replica.num_replicas_in_sync == 1 or not tf.is_tensor(size):
-        yield
-        return
-    own = tf.cast(size, tf.float32)
-    total = replica.all_reduce(tf.distribute.ReduceOp.SUM, own)
-    _share.weight = replica.num_replicas_in_sync * own / tf.maximum(total, 1.0)
-    try:
-        yield
-    finally:
-        _share.weight = None
-
-
-def _batch_size(data: Any) -> int | tf.Tensor | None:
-    for value in tf.nest.flatten(data):
-        if tf.is_tensor(value) and value.shape.rank != 0:
-            static = value.shape[0] if value.shape.rank is not None else None
-            return static if static is not None else tf.shape(value)[0]
-    return None

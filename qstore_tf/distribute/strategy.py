@@ -19,6 +19,7 @@ from qstore_tf.distribute import ending, fitting, keras_fixes
 from qstore_tf.distribute.cluster import Cluster, cluster_from
 from qstore_tf.distribute.group import Group
 from qstore_tf.distribute.meeting import Meeting, difference, meet
+from qstore_tf.distribute.patching import LEGACY
 from qstore_tf.distribute.stopping import StopAgreement
 from qstore_tf.errors import ConfigurationError, WorkerLostError, WorkerMismatchError, describe
 
@@ -221,7 +222,7 @@ def _versions() -> dict[str, str]:
     return {
         "the version of qstore_tf": __version__,
         "the version of TensorFlow": tf.__version__,
-        "the version of Keras": version("tf_keras" if keras_fixes.LEGACY else "keras"),
+        "the version of Keras": version("tf_keras" if LEGACY else "keras"),
         "the version of NumPy": np.__version__,
         "the version of Python": ".".join(platform.python_version_tuple()[:2]),
     }

@@ -57,14 +57,23 @@ def functional() -> keras.Model:
     return keras.Model(inputs, keras.layers.Dense(2)(values))
 
 
-def trained(name: str, make: Any, data: dict[str, Any], **options: Any) -> keras.Model:
+def two_outputs() -> keras.Model:
+    inputs = keras.Input((3,))
+    values = qs.layers.QuantumLayer(3, 1)(inputs)
+    outputs = [keras.layers.Dense(1, name="one")(values), keras.layers.Dense(2, name="two")(values)]
+    return keras.Model(inputs, outputs)
+
+
+def trained(
+    name: str, make: Any, data: dict[str, Any], sgd: Any = None, **options: Any
+) -> keras.Model:
     keras.utils.set_random_seed(3)
     with scope():
         model = make()
         if not model.built:
             model.build((None, 3))
-        optimizer = keras.optimizers.SGD(0.2, momentum=0.9)
-        model.compile(optimizer, "mse", metrics=["mae"], **options)
+        optimizer = keras.optimizers.SGD(0.2, momentum=0.9, **(sgd or {}))
+        model.compile(optimizer, **{"loss": "mse", "metrics": ["mae"], **options})
     history = model.fit(**data, epochs=2, verbose=0).history
     for key, values in history.items():
         found[f"{name}/history/{key}"] = np.asarray(values)
@@ -92,6 +101,13 @@ trained("arrays that divide evenly", lambda: sequential("auto"), divides)
 
 even = tf.data.Dataset.from_tensor_slices((x, y)).batch(16, drop_remainder=True)
 trained("subclassed, without remainder", Subclassed, {"x": even})
+
+sgd = {"clipnorm": 0.3, "use_ema": True, "ema_overwrite_frequency": 3}
+if not keras.Model.__module__.startswith("tf_keras"):
+    sgd["gradient_accumulation_steps"] = 2
+outputs = {"x": x, "y": [y[:, :1], y], "batch_size": 16, "validation_data": (x, [y[:, :1], y])}
+losses = {"loss": ["mse", "mae"], "loss_weights": [0.3, 2.0], "metrics": [["mae"], ["mse"]]}
+trained("two outputs, clipped", two_outputs, outputs, sgd, **losses)
 
 path = results / f"model-{index}{'-plain' if plain else ''}.keras"
 model.save(path)

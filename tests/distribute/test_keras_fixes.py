@@ -1,104 +1,67 @@
 """What the fixes do; and that Keras still needs each of them, or this fails and they can go."""
 
+import json
 import os
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import pytest
 
-# Each case runs Keras as it is, in a process of its own with two replicas, and must fail; then
-# with the fixes, and must not. When the first half no longer fails under the newest Keras, the
-# fix can go for that release and later ones.
-PREPARE = """
-import sys
-import numpy as np
-import tensorflow as tf
-device = tf.config.list_physical_devices("CPU")[0]
-tf.config.set_logical_device_configuration(device, [tf.config.LogicalDeviceConfiguration()] * 2)
-from tensorflow import keras
-import qstore_tf as qs
-from qstore_tf.distribute import keras_fixes
-if "fixed" in sys.argv:
-    keras_fixes.apply()
-    keras_fixes.apply()  # a second time changes nothing
-x = np.random.default_rng(0).normal(size=(21, 2)).astype("float32")
-y = x[:, :1] - x[:, 1:]
-def model(**options):
-    quantum = qs.layers.QuantumLayer(2, 1, theta_initializer="ones")
-    last = keras.layers.Dense(1, kernel_initializer="ones")
-    built = keras.Sequential([keras.Input((2,)), quantum, last])
-    built.compile(keras.optimizers.SGD(0.1), "mse", **options)
-    return built
-"""
-TWO = 'strategy = tf.distribute.MirroredStrategy(["CPU:0", "CPU:1"])\n'
+from qstore_tf.testing.daily import VARIABLE, daily_seed
 
-CASES = {
-    "uneven shares": """
-expected = model()
-expected.fit(x, y, batch_size=8, epochs=2, shuffle=False, verbose=0)
-with strategy.scope():
-    found = model()
-found.fit(x, y, batch_size=8, epochs=2, shuffle=False, verbose=0)
-np.testing.assert_allclose(found.get_weights()[0], expected.get_weights()[0], rtol=1e-5)
-""",
-    "steps per execution": """
-with strategy.scope():
-    found = model(steps_per_execution=2)
-found.fit(x, y, batch_size=8, epochs=2, verbose=0)
-""",
-    "the first batch is drawn and reduced": """
-def data():
-    return tf.data.Dataset.from_tensor_slices((x, y)).shuffle(21, seed=4).batch(3)
-keras.utils.set_random_seed(1)
-expected = model()
-expected.fit(data(), epochs=1, verbose=0)
-keras.utils.set_random_seed(1)
-with strategy.scope():
-    found = model()
-found.fit(data(), epochs=1, verbose=0)
-np.testing.assert_allclose(found.get_weights()[0], expected.get_weights()[0], rtol=1e-4)
-""",
+SCRIPT = Path(__file__).with_name("keras_fixes_script.py")
+NEEDED = {
+    "keras": [
+        "uneven shares",
+        "steps per execution",
+        "the first batch is drawn and reduced",
+        "logs of several workers",
+        "losses of outputs",
+        "means by sample weights",
+        "masks",
+        "clipping",
+        "accumulation",
+        "averaged weights",
+        "overflow",
+    ],
+    "tf_keras": ["uneven shares", "uneven shares, legacy optimizer"],
 }
-
-MULTI = """
-import contextlib
-from unittest import mock
-from tensorflow.python.distribute import collective_all_reduce_strategy as module
-
-# One process stands for several workers: the code that Keras takes for them is what fails.
-strategy = tf.distribute.MultiWorkerMirroredStrategy()
-with mock.patch.object(
-    module.CollectiveAllReduceExtended, "_in_multi_worker_mode", lambda self: True
-):
-    with strategy.scope():
-        found = model(metrics=["mae"])
-    found.fit(x, y, batch_size=8, verbose=0)
-"""
+CASES = [(kind, name) for kind, names in NEEDED.items() for name in names]
 
 
-def run(code: str, fixed: bool, legacy: bool = False) -> subprocess.CompletedProcess[str]:
-    return subprocess.run(
-        [sys.executable, "-c", code + "print('it works')", *(["fixed"] if fixed else [])],
+@pytest.fixture(scope="module")
+def results(request: pytest.FixtureRequest) -> dict[str, Any]:
+    """What the script found with Keras 3 or tf_keras, in one process for all cases."""
+    done = subprocess.run(
+        [sys.executable, str(SCRIPT)],
         capture_output=True,
         text=True,
-        timeout=300,
-        cwd=Path(__file__).parents[2],
-        env={**os.environ, "TF_USE_LEGACY_KERAS": str(int(legacy)), "TF_CPP_MIN_LOG_LEVEL": "3"},
+        timeout=1800,
+        cwd=SCRIPT.parents[2],
+        env={
+            **os.environ,
+            "PYTHONPATH": str(SCRIPT.parents[2]),
+            "TF_USE_LEGACY_KERAS": "1" if request.param == "tf_keras" else "0",
+            "TF_CPP_MIN_LOG_LEVEL": "3",
+            VARIABLE: str(daily_seed()),
+        },
     )
+    assert done.returncode == 0, done.stderr[-3000:]
+    found: dict[str, Any] = json.loads(done.stdout.splitlines()[-1])
+    return found
 
 
-@pytest.mark.parametrize("name", [*CASES, "logs of several workers"])
-def test_keras_needs_it_and_it_helps(name: str) -> None:
-    code = PREPARE + (TWO + CASES[name] if name in CASES else MULTI)
-    without = run(code, fixed=False)
-    assert "it works" not in without.stdout, "Keras no longer needs this fix"
-    fixed = run(code, fixed=True)
-    assert "it works" in fixed.stdout, fixed.stderr[-3000:]
+@pytest.mark.parametrize(("results", "name"), CASES, indirect=["results"])
+def test_keras_needs_it_and_it_helps(results: dict[str, Any], name: str) -> None:
+    # When Keras as it is no longer fails, the fix can go for that release and later ones.
+    assert results["without"][name] is not None, "Keras no longer needs this fix"
+    assert results["fixed"][name] is None, results["fixed"][name]
 
 
-def test_tf_keras_weighs_uneven_shares_too() -> None:
-    code = PREPARE + TWO + CASES["uneven shares"]
-    assert "it works" not in run(code, fixed=False, legacy=True).stdout
-    fixed = run(code, fixed=True, legacy=True)
-    assert "it works" in fixed.stdout, fixed.stderr[-3000:]
+@pytest.mark.parametrize("results", ["keras", "tf_keras"], indirect=True)
+def test_two_replicas_come_to_what_one_process_does(results: dict[str, Any]) -> None:
+    assert len(results["random"]) == 2
+    for name, problem in {**results["fixed"], **results["random"]}.items():
+        assert problem is None, f"{name}:\n{problem}"
