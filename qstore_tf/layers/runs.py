@@ -11,6 +11,7 @@ training calls `record_measurements`, which notes what was measured in one.
 
 from __future__ import annotations
 
+import re
 import threading
 from collections import deque
 from collections.abc import Iterator
@@ -22,14 +23,18 @@ import tensorflow as tf
 
 from qstore_tf.circuits.observables import PauliSum
 from qstore_tf.circuits.program import Program
+from qstore_tf.errors import ConfigurationError, describe
 from qstore_tf.layers.means import Means
 from qstore_tf.ops.own_gradient import own_gradient
 
 _SOURCES = "_qstore_sources"
 _MARK = "_qstore_angles"
 
-# Runs of gradients that no optimizer asked about, in eager code, are forgotten after so many.
-_KEPT = 64
+# Runs of gradients that no optimizer asked about are forgotten after so many.
+_KEPT = 1024
+
+# `tf.vectorized_map` traces its function in here, and then makes ops of the batch of it.
+_VECTORIZED = re.compile(r"(^|/)loop_body(_\d+)?/")
 
 
 @dataclass(frozen=True, eq=False)
@@ -74,7 +79,8 @@ class _Notes(threading.local):
     """One list of notes for each thread: the replicas of a strategy run in threads."""
 
     def __init__(self) -> None:
-        self.runs: deque[Run] = deque(maxlen=_KEPT)
+        self.runs: deque[Run] = deque()
+        self.forgotten: set[int] = set()
         self.recording: list[list[Run]] = []
         self.measuring: list[list[Measurement]] = []
 
@@ -151,16 +157,41 @@ def measured(
 
 
 def take(weights: list[Any]) -> list[Run]:
-    """Returns and forgets the runs of these weights that are noted in the current graph."""
+    """Returns and forgets the runs of these weights that are noted in the current graph.
+
+    Those of the graphs inside it are among them: see `is_inner`.
+
+    Raises:
+        ConfigurationError: there were more of them than are noted.
+    """
     wanted, graphs = {id(weight) for weight in weights}, _current_graphs()
-    found = [
-        run
-        for run in _notes.runs
-        if _graph_of(run.theta) in graphs and wanted & {id(source) for source in run.sources}
-    ]
-    for run in found:
-        _notes.runs.remove(run)
+    found, others = [], []
+    for run in _notes.runs:
+        around = _graphs_around(_graph_of(run.theta))
+        here = around[0] in graphs or (graphs[0] is not None and graphs[0] in around)
+        mine = here and wanted & {id(source) for source in run.sources}
+        (found if mine else others).append(run)
+    _notes.runs = deque(others)
+    forgotten = wanted & _notes.forgotten
+    _notes.forgotten -= wanted
+    if forgotten:
+        raise ConfigurationError(
+            describe(
+                "More circuits have had their gradients taken since the last step of the "
+                "optimizer than it remembers, so that the metric would miss some",
+                expected=f"at most {_KEPT} calls of quantum layers for each step",
+                hint="Call the layer on many rows at once in place of many calls",
+            )
+        )
     return _longest(found)
+
+
+def is_inner(run: Run) -> bool:
+    """Whether a run is inside a loop, condition or function of the step, out of reach here."""
+    graph = _graph_of(run.theta)
+    if graph is None:
+        return False
+    return graph not in _current_graphs() or bool(_VECTORIZED.search(run.parts[0].op.name))
 
 
 @contextmanager
@@ -209,6 +240,8 @@ def _noting(run: Run) -> tf.Tensor:
         def gradient(upstream: tf.Tensor) -> tf.Tensor:
             if run not in _notes.runs:
                 _notes.runs.append(run)
+            while len(_notes.runs) > _KEPT:
+                _notes.forgotten |= {id(source) for source in _notes.runs.popleft().sources}
             return upstream
 
         return tf.identity(theta), gradient
@@ -232,8 +265,12 @@ def _graph_of(tensor: tf.Tensor) -> Any:
 
 def _current_graphs() -> list[Any]:
     """The graph being traced and those around it, innermost first; [None] in eager code."""
+    return _graphs_around(None if tf.executing_eagerly() else tf.compat.v1.get_default_graph())
+
+
+def _graphs_around(graph: Any) -> list[Any]:
+    """A graph and those around it; [None] for none."""
     graphs: list[Any] = []
-    graph = None if tf.executing_eagerly() else tf.compat.v1.get_default_graph()
     while graph is not None:
         graphs.append(graph)
         graph = getattr(graph, "outer_graph", None)

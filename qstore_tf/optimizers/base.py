@@ -115,7 +115,7 @@ class QuantumOptimizer(keras.optimizers.Optimizer):  # type: ignore[misc]
         """Returns the seed of this step, int64 [2]."""
         first = tf.constant([self.seed, 0], tf.int64)
         step = tf.cast(tf.convert_to_tensor(self._iterations), tf.int64)
-        return tf.random.experimental.stateless_fold_in(first, step)
+        return tf.random.experimental.stateless_fold_in(first, step, alg="philox")
 
     def get_config(self) -> dict[str, Any]:
         """Returns the configuration."""

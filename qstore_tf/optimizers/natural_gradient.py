@@ -14,7 +14,7 @@ from qstore_tf.gradients.options import at_least_zero, count
 from qstore_tf.layers import runs
 from qstore_tf.optimizers.base import QuantumOptimizer, split
 from qstore_tf.optimizers.solving import solve
-from qstore_tf.optimizers.step_metric import joined, n_angles, parted, step_metric
+from qstore_tf.optimizers.step_metric import check_reach, joined, n_angles, parted, step_metric
 
 _log = logging.getLogger("qstore_tf")
 
@@ -33,7 +33,8 @@ class QuantumNaturalGradient(QuantumOptimizer):
 
     Works in plain `compile` and `fit`, eager or traced, for any Keras 3 model. In a training
     loop of your own, take the gradient and call `apply_gradients` in one `tf.function`, or both
-    in eager code. It does not work under tf_keras.
+    in eager code. Quantum layers must be called outside of TensorFlow's loops: `RNN` takes
+    `unroll=True`. It does not work under tf_keras.
 
     Example:
 
@@ -105,7 +106,8 @@ class QuantumNaturalGradient(QuantumOptimizer):
         """Takes a step: natural for the angles, by `classical` for all other weights.
 
         Raises:
-            ConfigurationError: the gradient was not taken in the same graph.
+            ConfigurationError: the gradient was not taken in the same graph, or a circuit runs
+                inside a TensorFlow loop.
         """
         if trainable_variables is not None and not self.built:
             self.build(list(trainable_variables))
@@ -129,6 +131,7 @@ class QuantumNaturalGradient(QuantumOptimizer):
 
     def _current_metric(self, weights: list[Any]) -> tf.Tensor:
         noted = runs.take(weights)
+        check_reach(noted, self)
         seen = {id(source) for run in noted for source in run.sources}
         missing = [getattr(v, "path", v.name) for v in weights if id(v) not in seen]
         if missing:
@@ -138,7 +141,8 @@ class QuantumNaturalGradient(QuantumOptimizer):
                     expected="the gradient to be taken in the same tf.function as, and after "
                     "the optimizer was made, apply_gradients",
                     hint="Call the model, take the gradient and call apply_gradients in one "
-                    "tf.function, or all three in eager code",
+                    "tf.function, or all three in eager code; in the model, call quantum layers "
+                    "outside of tf.vectorized_map and of a tf.function of their own",
                 )
             )
         seed = self.fresh_seed()

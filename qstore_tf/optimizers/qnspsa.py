@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+import numpy as np
 import tensorflow as tf
 from tensorflow import keras
 
@@ -13,6 +14,7 @@ from qstore_tf.optimizers.gradient_free import Evaluate, assign_all
 from qstore_tf.optimizers.solving import absolute, solve
 from qstore_tf.optimizers.spsa import Perturbing
 from qstore_tf.optimizers.step_metric import (
+    check_reach,
     joined,
     n_angles,
     parted,
@@ -29,7 +31,8 @@ class QNSPSA(Perturbing):
     number of angles. The estimates of the metric are averaged over all steps, the identity being
     the first; the absolute values of its eigenvalues, and `regularization`, make it positive.
     Overlaps come from state vectors, or are counted where the layer has shots or the backend no
-    states. In models of several circuits the metric is the sum of theirs.
+    states. In models of several circuits the metric is the sum of theirs; that of a circuit which
+    is called several times is the mean over the calls.
 
     For models made with `qstore_tf.optimizers.Sequential` or `Model`; Keras 3 only.
 
@@ -91,6 +94,7 @@ class QNSPSA(Perturbing):
         start = [tf.identity(tf.convert_to_tensor(w)) for w in weights]
         with runs.record() as seen:
             gradient, result = self._estimate(evaluate, weights, start, size)
+        check_reach(seen, self)
         assign_all(weights, start)
         # One direction's two evaluations ran the same circuits on the same samples.
         once = seen[: len(seen) // (2 * self.directions)]
@@ -109,21 +113,28 @@ class QNSPSA(Perturbing):
         self, seen: list[runs.Run], angles: list[Any], values: tf.Tensor, size: tf.Tensor
     ) -> tf.Tensor:
         size = tf.cast(size, values.dtype)
+        tables = [placement(run, angles) for run in seen]
+        calls = sum(table.any(axis=1) for table in tables)
+        # The sum over runs is made a mean: of what all angles share by dividing, else by shorter
+        # moves of the angles that more runs have than others.
+        calls = np.maximum(calls, 1)
+        least = int(np.min(calls))
+        shares = tf.constant(np.sqrt(least / calls), values.dtype)
         found = tf.zeros([values.shape[0], values.shape[0]], values.dtype)
         for number in range(self.directions):
             # Numbers that the directions of the gradient do not use.
             first, second = (self._signs([values], -1 - 2 * number - k)[0] for k in range(2))
-            moves = size * tf.stack([first + second, first, second - first, -first])
-            seed = tf.random.experimental.stateless_fold_in(self.fresh_seed(), 10**6 + number)
+            moves = size * shares * tf.stack([first + second, first, second - first, -first])
+            seed = tf.random.experimental.stateless_fold_in(self.fresh_seed(), 10**6 + number, alg="philox")
             change = tf.zeros([], values.dtype)
             for k, run in enumerate(seen):
-                table = tf.constant(placement(run, angles), values.dtype)
+                table = tf.constant(tables[k], values.dtype)
                 here = self._theta_of(run, table, values)
-                mine = tf.random.experimental.stateless_fold_in(seed, k)
+                mine = tf.random.experimental.stateless_fold_in(seed, k, alg="philox")
                 overlap = step_overlaps(run, here, here + tf.matmul(moves, table), mine)
                 change += overlap[0] - overlap[1] - overlap[2] + overlap[3]
             outer = first[:, None] * second[None, :]
-            slope = -change / (4 * size**2 * self.directions)  # first g second
+            slope = -change / (4 * size**2 * self.directions * least)  # first g second
             found += slope * (outer + tf.transpose(outer)) / 2
         step = tf.cast(tf.convert_to_tensor(self._iterations), values.dtype)
         kept = tf.convert_to_tensor(self._metric)

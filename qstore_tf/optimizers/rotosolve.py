@@ -14,6 +14,7 @@ from qstore_tf.errors import ConfigurationError, describe
 from qstore_tf.gradients.rules import frequencies
 from qstore_tf.layers import runs
 from qstore_tf.optimizers.gradient_free import Evaluate, GradientFree, averaged
+from qstore_tf.optimizers.step_metric import check_reach
 
 
 @keras.utils.register_keras_serializable(package="qstore_tf")
@@ -58,6 +59,7 @@ class Rotosolve(GradientFree):
         """Sweeps over all angles once; see `GradientFree.step`."""
         with runs.record() as seen:
             first = evaluate()
+        check_reach(seen, self)  # one run there may stand for many
         loss = first[0]
         rate = tf.cast(self.learning_rate, loss.dtype)
         for weight in weights:

@@ -65,11 +65,11 @@ class Perturbing(GradientFree):
 
     def _signs(self, values: Sequence[tf.Tensor], number: int) -> list[tf.Tensor]:
         """Returns a random sign for each number in `values`; others for each `number`."""
-        seed = tf.random.experimental.stateless_fold_in(self.fresh_seed(), number)
+        seed = tf.random.experimental.stateless_fold_in(self.fresh_seed(), number, alg="philox")
         drawn = []
         for k, value in enumerate(values):
-            mine = tf.random.experimental.stateless_fold_in(seed, k)
-            bits = tf.random.stateless_uniform(value.shape, mine, 0, 2, tf.int32)
+            mine = tf.random.experimental.stateless_fold_in(seed, k, alg="philox")
+            bits = tf.random.stateless_uniform(value.shape, mine, 0, 2, tf.int32, alg="philox")
             drawn.append(tf.cast(2 * bits - 1, value.dtype))
         return drawn
 

@@ -9,11 +9,35 @@ import numpy as np
 import tensorflow as tf
 
 from qstore_tf.circuits.program import Program
+from qstore_tf.errors import ConfigurationError, describe
 from qstore_tf.gradients.metric import fubini_study
 from qstore_tf.gradients.overlaps import overlaps, read_shots
 from qstore_tf.gradients.unrolled import unroll
 from qstore_tf.layers import amplitudes
-from qstore_tf.layers.runs import Run
+from qstore_tf.layers.runs import Run, is_inner
+
+
+def check_reach(found: Sequence[Run], optimizer: Any) -> None:
+    """Raises ConfigurationError where a circuit runs in a loop inside the step.
+
+    Its tensors live in the loop, once for each pass, and nothing outside can read them.
+    """
+    for run in found:
+        if is_inner(run):
+            raise ConfigurationError(
+                describe(
+                    f"{type(optimizer).__name__} cannot follow the circuit with the angles "
+                    f"{[getattr(s, 'path', s.name) for s in run.sources]}: it runs in a TensorFlow "
+                    "loop, condition or function inside the step",
+                    expected="a model that calls its quantum layers outside of tf.while_loop, "
+                    "tf.map_fn, tf.vectorized_map, tf.cond, an inner tf.function, and "
+                    "keras.layers.RNN without unroll=True",
+                    hint="Write keras.layers.RNN(cell, unroll=True); call the layer once on all "
+                    "rows, reshaped to [rows, features], in place of tf.map_fn; give run_eagerly=True "
+                    "to compile, for loops and conditions; or train with an optimizer of Keras, "
+                    "such as 'adam'",
+                )
+            )
 
 
 def step_metric(
@@ -38,7 +62,7 @@ def step_metric(
             backend=run.means.resolved,
             approximation=approximation,
             shots=shots,
-            seed=tf.random.experimental.stateless_fold_in(seed, number),
+            seed=tf.random.experimental.stateless_fold_in(seed, number, alg="philox"),
         )
         table = placement(run, weights)
         spread = tf.constant(table, dtype)
