@@ -45,11 +45,12 @@ class Evolution:
         return self.encoding == "amplitude"
 
     def on_state(self, *, has_initial: bool) -> Program:
-        """The evolution alone.
+        """The evolution alone; raises what `check_takes_state` does."""
+        self.check_takes_state()
+        return self._initial if has_initial else self._plain
 
-        Raises:
-            InputError: the circuit also needs features, which a state does not bring.
-        """
+    def check_takes_state(self) -> None:
+        """Raises InputError if the circuit also needs features, which a state does not bring."""
         if self.inputs:
             raise InputError(
                 describe(
@@ -60,7 +61,6 @@ class Evolution:
                     hint="Feed the features, or give a circuit without inputs",
                 )
             )
-        return self._initial if has_initial else self._plain
 
     def on_features(self, width: int) -> Program:
         """Encoding and evolution of `width` features per sample.

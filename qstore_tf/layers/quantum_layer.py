@@ -207,27 +207,35 @@ class QuantumLayer(QuantumBase):
 
     def _takes_state(self, width: int) -> bool:
         """Whether an input of this width, its dtype not at hand, is a state."""
-        if self._fed_state is not None:
-            return self._fed_state
         n_qubits = self.n_qubits
-        if n_qubits is None or width != 2**n_qubits:
-            return False
-        return not self._options.may_be_features(width, n_qubits)
+        if n_qubits is None:
+            return bool(self._fed_state)
+        fits = width == 2**n_qubits and not self._options.inputs
+        if fits and self._options.may_be_features(width, n_qubits):
+            return bool(self._fed_state)
+        return fits
+
+    def _checked(self, width: int, is_state: bool) -> Evolution:
+        """The circuit for an input of this width; an error where `call` could not take it."""
+        n_qubits = self.n_qubits
+        if n_qubits is None:
+            n_qubits = qubits_for(width, "amplitude" if is_state else self._options.encoding)
+            self._check_memory(n_qubits)
+        evolution = self._options.evolution(n_qubits)
+        if is_state:
+            check_state_width(width, n_qubits, self.name)
+            evolution.check_takes_state()
+        else:
+            evolution.check_features(width)
+            self._options.observables(n_qubits)
+        return evolution
 
     def build(self, input_shape: Any) -> None:
         """Creates the trained angles."""
         _, width = read_shape(input_shape, type(self).__name__, _TAKES)
-        is_state = self._takes_state(width)
-        if self.n_qubits is None:
-            needed = qubits_for(width, "amplitude" if is_state else self._options.encoding)
-            self._check_memory(needed)
-            self._built_n_qubits = needed
-        evolution = self._evolution
-        if is_state:
-            self._check_state(width)
-        else:
-            evolution.check_features(width)
-            self._options.observables(evolution.n_qubits)
+        fed = self._fed_state
+        evolution = self._checked(width, self._takes_state(width) if fed is None else fed)
+        self._built_n_qubits = evolution.n_qubits
         self.theta = self.add_weight(
             name="theta",
             shape=(len(evolution.theta),),
@@ -244,16 +252,11 @@ class QuantumLayer(QuantumBase):
         if n_qubits is not None and self._means.has_states:
             check_memory(n_qubits, self.complex_dtype)
 
-    def _check_state(self, width: int) -> Evolution:
-        evolution = self._evolution
-        check_state_width(width, evolution.n_qubits, self.name)
-        return evolution
-
     def call(self, inputs: tf.Tensor) -> tf.Tensor:
         """Runs the circuit on features or on a state."""
         _, width = read_shape(inputs.shape, type(self).__name__, _TAKES)
         if is_complex(inputs):
-            return self._evolve(inputs, self._check_state(width))
+            return self._evolve(inputs, self._checked(width, is_state=True))
         return self._measure(inputs, width)
 
     def _measure(self, inputs: tf.Tensor, width: int) -> tf.Tensor:
@@ -290,30 +293,24 @@ class QuantumLayer(QuantumBase):
     def compute_output_shape(self, input_shape: Any) -> tuple[int | None, int]:
         """Returns the output shape, from the configuration alone.
 
-        A shape does not tell features from states. Once the layer has been called or built it
-        is what it was fed then; before, a width of `2**n_qubits` that cannot be features is
-        a state.
+        A shape does not tell features from states. Where it can be either it is what the layer
+        was fed first, before that features; so it is, too, where the number of qubits is not
+        known yet.
         """
         batch, width = read_shape(input_shape, type(self).__name__, _TAKES)
-        return self._output_shape(batch, width, self._takes_state(width))
+        return (batch, self._output_width(width, self._takes_state(width)))
 
-    def _output_shape(self, batch: int | None, width: int, state: bool) -> tuple[int | None, int]:
-        n_qubits = self.n_qubits
-        if n_qubits is None:
-            n_qubits = qubits_for(width, "amplitude" if state else self._options.encoding)
-        return (batch, 2**n_qubits if state else len(self._options.observables(n_qubits)))
+    def _output_width(self, width: int, is_state: bool) -> int:
+        n_qubits = self._checked(width, is_state).n_qubits
+        return 2**n_qubits if is_state else len(self._options.observables(n_qubits))
 
     def compute_output_spec(self, inputs: Any) -> Any:
         """Returns the symbolic output, without running anything."""
         batch, width = read_shape(inputs.shape, type(self).__name__, _TAKES)
-        state = is_complex(inputs)
-        if state:
-            self._check_state(width).on_state(has_initial=True)
-        else:
-            self._evolution.check_features(width)
+        is_state = is_complex(inputs)
+        shape = (batch, self._output_width(width, is_state))
         self._check_dtype(inputs.dtype)
-        shape = self._output_shape(batch, width, state)
-        return symbolic(shape, self.complex_dtype if state else self.compute_dtype)
+        return symbolic(shape, self.complex_dtype if is_state else self.compute_dtype)
 
     def get_build_config(self) -> dict[str, Any] | None:
         """Returns what `build` cannot see in a shape: whether it was for features or states.
