@@ -503,11 +503,16 @@ class UnifiedCircuit:
         return qasm.to_qasm(self)
 
     @classmethod
-    def from_qasm(cls, text: str) -> UnifiedCircuit:
-        """Reads OpenQASM 2."""
-        from qstore_tf.circuits import qasm
+    def from_qasm(cls, text: str, *, max_operations: int = 100_000) -> UnifiedCircuit:
+        """Reads OpenQASM 2.
 
-        return qasm.from_qasm(text)
+        Args:
+            text: The program.
+            max_operations: The most operations that it may come to; limits its length too.
+        """
+        from qstore_tf.circuits import qasm2_reading
+
+        return qasm2_reading.from_qasm(text, max_operations=max_operations)
 
     @classmethod
     def from_qasm3(cls, text: str) -> UnifiedCircuit:

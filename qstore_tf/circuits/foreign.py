@@ -18,7 +18,9 @@ TAKES = (
     "OpenQASM or JSON text"
 )
 
-_VERSION = re.compile(r"(?:\s|//[^\n]*\n|/\*(?:[^*]|\*(?!/))*\*/)*OPENQASM\s+(\d+)")
+_VERSION = re.compile(r"OPENQASM\s+(\d+)")
+_SPACE = re.compile(r"\s*")
+_LINE_END = re.compile(r"[\r\n]|\Z")
 
 # First part of the module that a circuit's class is from -> its reader.
 _READERS: Mapping[str, Callable[[Any], UnifiedCircuit]] = {
@@ -72,12 +74,13 @@ def _reader_of(value: Any) -> Callable[[Any], UnifiedCircuit] | None:
 
 
 def _read_text(text: str) -> UnifiedCircuit:
-    version = _VERSION.match(text)
+    start = _start(text)
+    version = _VERSION.match(text, start)
     if version is not None:
         if version.group(1) == "2":
             return UnifiedCircuit.from_qasm(text)
         return UnifiedCircuit.from_qasm3(text)
-    if text.lstrip().startswith("{"):
+    if text.startswith("{", start):
         return UnifiedCircuit.from_json(text)
     raise ConversionError(
         describe(
@@ -87,3 +90,22 @@ def _read_text(text: str) -> UnifiedCircuit:
             received=text[:80],
         )
     )
+
+
+def _start(text: str) -> int:
+    """Where a text starts behind a byte order mark, spaces and comments."""
+    position = 1 if text.startswith("\ufeff") else 0
+    while True:
+        position = _end_of(_SPACE.match(text, position))
+        if text.startswith("//", position):
+            position = _end_of(_LINE_END.search(text, position))
+        elif text.startswith("/*", position):
+            end = text.find("*/", position + 2)
+            position = end + 2 if end >= 0 else len(text)
+        else:
+            return position
+
+
+def _end_of(match: re.Match[str] | None) -> int:
+    assert match is not None, "both patterns match everywhere"
+    return match.end()

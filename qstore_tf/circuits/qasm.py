@@ -1,18 +1,16 @@
-"""Circuits to and from OpenQASM 2 (arXiv:1707.03429).
+"""Circuits to OpenQASM 2 (arXiv:1707.03429).
 
-Reading is done by `cirq.contrib.qasm_import`. Writing uses only gates of the `qelib1.inc` that
-every reader has, and lowers the others to them. OpenQASM 2 knows neither symbols nor global
-phases: symbols are an error, and a circuit comes back equal up to a global phase.
+Only gates of the `qelib1.inc` that every reader has are written, and the others lowered to them.
+OpenQASM 2 knows neither symbols nor global phases: symbols are an error, and a circuit comes back
+equal up to a global phase. The way back is `qasm2_reading`.
 """
 
 from __future__ import annotations
 
 import cmath
-import functools
 import math
-import re
 from collections.abc import Iterator
-from typing import Any, NoReturn
+from typing import Any
 
 import cirq
 import numpy as np
@@ -23,9 +21,6 @@ from qstore_tf.circuits.operation import Operation
 from qstore_tf.circuits.optimize import without_named_controls
 from qstore_tf.errors import ConversionError, describe
 
-MAX_CHARACTERS = 20_000_000
-MAX_QUBITS = 10_000
-MAX_EXPANDED = 100_000
 _MATRIX_ACCURACY = 1e-6
 
 # (gate without controls, number of controls) -> name in qelib1.inc. cu3 is missing on purpose:
@@ -55,9 +50,6 @@ _WRITTEN = {
     ("SWAP", 1): "cswap",
     ("X", 2): "ccx",
 }
-
-
-# --- writing
 
 
 def to_qasm(circuit: UnifiedCircuit) -> str:
@@ -241,185 +233,3 @@ def _one_qubit_circuit(matrix: Any) -> UnifiedCircuit:
             phi = cmath.phase(matrix[1, 0] / matrix[0, 0])
         lam = cmath.phase(-matrix[0, 1] / matrix[1, 0]) + phi
     return UnifiedCircuit(1).add_gate("U3", [0], [theta, phi, lam])
-
-
-# --- reading
-
-# Gates that Cirq's reader gets wrong or lacks, defined here under names of their own, up to a
-# global phase. In every version cu3 reduces theta modulo 2 pi, which under a control is not the
-# same; that of 1.5 also has a wrong phase in cu1 and no parameters for u1 to u3 in definitions.
-_WRONG = {
-    "cu3": "(a,b,c) x,y { rz((b+c)/2) x; rz((c-b)/2) y; cx x,y; rz(-(b+c)/2) y; ry(-a/2) y; "
-    "cx x,y; ry(a/2) y; rz(b) y; }",
-}
-_WRONG_IN_OLD_READERS = {
-    "p": "(a) x { rz(a) x; }",
-    "u1": "(a) x { rz(a) x; }",
-    "u2": "(b,c) x { rz(c) x; ry(pi/2) x; rz(b) x; }",
-    "u3": "(a,b,c) x { rz(c) x; ry(a) x; rz(b) x; }",
-    "u": "(a,b,c) x { rz(c) x; ry(a) x; rz(b) x; }",
-    "U": "(a,b,c) x { rz(c) x; ry(a) x; rz(b) x; }",
-    "cu1": "(a) x,y { rz(a/2) x; cx x,y; rz(-a/2) y; cx x,y; rz(a/2) y; }",
-    "cp": "(a) x,y { rz(a/2) x; cx x,y; rz(-a/2) y; cx x,y; rz(a/2) y; }",
-    "sx": " x { rx(pi/2) x; }",
-    "sxdg": " x { rx(-pi/2) x; }",
-    "csx": " x,y { h y; rz(pi/4) x; cx x,y; rz(-pi/4) y; cx x,y; rz(pi/4) y; h y; }",
-    "crx": "(a) x,y { h y; crz(a) x,y; h y; }",
-    "cry": "(a) x,y { ry(a/2) y; cx x,y; ry(-a/2) y; cx x,y; }",
-    "rzz": "(a) x,y { cx x,y; rz(a) y; cx x,y; }",
-    "rxx": "(a) x,y { h x; h y; cx x,y; rz(a) y; cx x,y; h x; h y; }",
-}
-_COMMENT = re.compile(r"//[^\n]*")
-# These two match whatever follows the keyword, so that a damaged text costs linear time too.
-_BARRIER = re.compile(r"\bbarrier\b[^;]*(?:;|\Z)")
-_DEFINITION = re.compile(r"\bgate\s+(\w+)[^{}]*(?:\{([^{}]*)(?:\}|\Z)|\}|\Z)")
-_INCLUDE = re.compile(r'include\s*"qelib1\.inc"\s*;')
-_HEADER = re.compile(r"\s*OPENQASM\s+2(?:\.0*)?\s*;")
-_REGISTER = re.compile(r"\bqreg\s+([A-Za-z_]\w*)\s*\[\s*(\d+)\s*\]")
-_CLASSICAL = re.compile(r"\bcreg\s+([A-Za-z_]\w*)\s*\[\s*(\d+)\s*\]")
-_NUMBER = re.compile(r"(?<![\w.])(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?(?![\w.]|\s*\])")
-_NAME = re.compile(r"\s*(\w+)")
-_UNSUPPORTED = re.compile(r"\b(if|reset|opaque)\b")
-
-
-def from_qasm(text: str) -> UnifiedCircuit:
-    """Reads OpenQASM 2.
-
-    Registers follow each other in the order of their declarations: the first qubit declared is
-    qubit 0. Gate definitions are expanded, barriers dropped, measurements become markers.
-
-    Args:
-        text: the program.
-
-    Returns:
-        The circuit, equal up to a global phase.
-
-    Raises:
-        ConversionError: if the program cannot be read or uses what a circuit cannot hold
-            (`if`, `reset`, `opaque`, gates after a measurement), or the reader's dependency
-            `ply` is not installed.
-
-    >>> from_qasm('OPENQASM 2.0; include "qelib1.inc"; qreg q[2]; cx q[0],q[1];').count_gates()
-    {'CX': 1}
-    """
-    program, registers = _prepared(text)
-    try:
-        from cirq.contrib.qasm_import import circuit_from_qasm
-    except ImportError as error:
-        raise ConversionError(
-            describe(
-                "Reading OpenQASM needs the package 'ply'",
-                expected="an environment with ply",
-                received=str(error),
-                hint="Install it with `pip install ply`.",
-            )
-        ) from error
-    program = _with_own_definitions(program)
-    try:
-        with np.errstate(all="ignore"):
-            circuit = circuit_from_qasm(program)
-    # The parser lets through whatever its actions run into (a division by zero, a missing key).
-    except Exception as error:
-        reason = " ".join(str(error).split()) or type(error).__name__
-        _fail(f"The OpenQASM program cannot be read: {reason}", "valid OpenQASM 2", text[:80])
-    qubits = [cirq.NamedQubit(f"{name}_{i}") for name, size in registers for i in range(size)]
-    return from_cirq(circuit, qubit_order=qubits)
-
-
-def _with_own_definitions(program: str) -> str:
-    own = _WRONG | ({} if _reads_current_gates() else _WRONG_IN_OLD_READERS)
-    names = "|".join(own)
-    used = dict.fromkeys(re.findall(rf"\b({names})\b", program))
-    include = _INCLUDE.search(program)
-    if not used or include is None:
-        return program
-    prelude = "".join(f" gate own_{name}{own[name]}" for name in used)
-    body = re.sub(rf"\b({names})\b(?=\s*[(a-z])", r"own_\1", program[include.end() :])
-    return program[: include.end()] + prelude + body
-
-
-def _prepared(text: object) -> tuple[str, list[tuple[str, int]]]:
-    """The program as the reader takes it, and its quantum registers."""
-    if not isinstance(text, str) or len(text) > MAX_CHARACTERS:
-        size = f"{len(text)} characters" if isinstance(text, str) else type(text).__name__
-        _fail("This is no OpenQASM program", f"text of at most {MAX_CHARACTERS} characters", size)
-    program = _COMMENT.sub("", text)
-    header = _HEADER.match(program)
-    if header is None:
-        _fail(
-            "The text does not start as an OpenQASM 2 program",
-            "'OPENQASM 2.0;' first (from_qasm3 reads OpenQASM 3)",
-            program.strip()[:40],
-        )
-    unsupported = _UNSUPPORTED.search(program)
-    if unsupported:
-        line = program.count("\n", 0, unsupported.start()) + 1
-        _fail(
-            f"Line {line} uses {unsupported.group(1)!r}, which a circuit cannot hold",
-            "gates, barriers and final measurements",
-            program[unsupported.start() :].split(";")[0][:80],
-        )
-    registers = [(name, _size(digits)) for name, digits in _REGISTER.findall(program)]
-    bits = sum(_size(digits) for _, digits in _CLASSICAL.findall(program))
-    total = sum(size for _, size in registers)
-    if not 1 <= total <= MAX_QUBITS or bits > MAX_QUBITS:
-        _fail(
-            "The OpenQASM program has no usable number of qubits",
-            f"registers of 1 to {MAX_QUBITS} qubits, and as many bits, in all",
-            f"{total} qubits, {bits} bits",
-        )
-    _check_expansion(program)
-    body = _BARRIER.sub(lambda found: "\n" * found.group(0).count("\n"), program[header.end() :])
-    newlines = "\n" * header.group(0).count("\n")
-    return newlines + "OPENQASM 2.0;" + _NUMBER.sub(_readable_number, body), registers
-
-
-def _check_expansion(program: str) -> None:
-    """Refuses gate definitions that call each other until a short text is a huge circuit."""
-    sizes: dict[str, int] = {}
-
-    def expanded(statements: str) -> int:
-        names = (_NAME.match(statement) for statement in statements.split(";"))
-        return sum(sizes.get(name.group(1), 1) for name in names if name)
-
-    for name, body in _DEFINITION.findall(program):
-        sizes[name] = expanded(body)
-    calls = expanded(_DEFINITION.sub("", program))
-    if sizes and calls > MAX_EXPANDED:
-        _fail(
-            "The gate definitions of the OpenQASM program expand to too many gates",
-            f"at most {MAX_EXPANDED}",
-            calls,
-        )
-
-
-def _size(digits: str) -> int:
-    return int(digits) if len(digits) < 10 else 10**9
-
-
-def _readable_number(found: re.Match[str]) -> str:
-    # Cirq's lexer does not know 12.5e-7, and would raise whole numbers to powers exactly,
-    # however large; as d.ddde-07 it reads both.
-    try:
-        value = float(found.group(0))
-    except ValueError:
-        return found.group(0)
-    return f"{value:.17e}" if math.isfinite(value) else found.group(0)
-
-
-@functools.lru_cache(maxsize=1)
-def _reads_current_gates() -> bool:
-    from cirq.contrib.qasm_import import QasmException, circuit_from_qasm
-
-    probe = 'OPENQASM 2.0; include "qelib1.inc"; qreg q[2]; rzz(0.1) q[0],q[1]; p(0.1) q[0];'
-    try:
-        circuit_from_qasm(probe)
-    except QasmException:
-        return False
-    return True
-
-
-def _fail(what: str, expected: str, received: object) -> NoReturn:
-    raise ConversionError(
-        describe(what, expected=expected, received=received, hint="Correct the program.")
-    )

@@ -1,6 +1,11 @@
 """Circuits survive OpenQASM 2 up to a global phase, and bad programs get one clear error."""
 
 import contextlib
+import math
+import random
+import re
+import time
+import tracemalloc
 
 import numpy as np
 import pytest
@@ -8,9 +13,15 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from qstore_tf.circuits.circuit import UnifiedCircuit
+from qstore_tf.circuits.foreign import read_foreign
 from qstore_tf.circuits.gates import GATES
-from qstore_tf.circuits.qasm import from_qasm, to_qasm
+from qstore_tf.circuits.qasm import to_qasm
+from qstore_tf.circuits.qasm2_gates import QELIB1
+from qstore_tf.circuits.qasm2_reading import from_qasm
+from qstore_tf.circuits.qasm2_text import MAX_OPERATIONS
+from qstore_tf.cli import _read_circuit
 from qstore_tf.errors import ConversionError, QstoreError
+from qstore_tf.testing.daily import daily_seed
 from qstore_tf.testing.random_circuits import circuits, random_unitary
 
 HEAD = 'OPENQASM 2.0;\ninclude "qelib1.inc";\n'
@@ -122,19 +133,39 @@ def test_gates_with_three_angles_are_read_for_negative_angles_and_over_a_turn(an
     [
         ("", "OPENQASM 2.0"),
         ("OPENQASM 3.0; qubit q;", "OPENQASM 2.0"),
-        (HEAD, "number of qubits"),
-        (HEAD + "qreg q[1000000000];", "number of qubits"),
+        (HEAD, "no qubits"),
+        (HEAD + "qreg q[1000000000];", "Line 3.*1000000000 qubits"),
+        (HEAD + "qreg q[0];", "0 qubits"),
+        (HEAD + "qreg q[1]; qreg q[1];", "declared twice"),
         (HEAD + "qreg q[1]; foo q[0];", "foo"),
-        (HEAD + "qreg q[2]; cx q[0],q[0];", "cannot be read"),
-        (HEAD + "qreg q[2]; cx q[0],q[7];", "7"),
+        (HEAD + "qreg q[1]; sy q[0];", "Did you mean 'y'"),
+        ("OPENQASM 2.0; qreg q[1]; x q[0];", "Add 'include"),
+        (HEAD + 'include "other.inc"; qreg q[1];', "other.inc"),
+        (HEAD + "qreg q[2]; cx q[0],q[0];", "a qubit twice"),
+        (HEAD + "qreg q[2]; cx q,q;", "a qubit twice"),
+        (HEAD + "qreg q[2]; qreg r[3]; cx q,r;", "different sizes"),
+        (HEAD + "qreg q[2]; cx q[0],q[7];", "'q.7.' is beyond"),
+        (HEAD + "qreg q[2]; x r;", "no register of qubits 'r'"),
+        (HEAD + "qreg q[2]; x q[0],q[1];", "takes 1 qubits, and 2"),
+        (HEAD + "qreg q[2]; rx q[0];", "takes 1 parameters, and 0"),
         (HEAD + "qreg q[1]; rx(1/0) q[0];", "zero"),
         (HEAD + "qreg q[1]; rx(ln(0)) q[0];", "finite"),
-        (HEAD + "qreg q[1]; rx(9^9^9^9) q[0];", "cannot be read"),
+        (HEAD + "qreg q[1]; rx(9^9^9^9) q[0];", "finite"),
+        (HEAD + "qreg q[1]; rx(1e300*1e300) q[0];", "finite"),
+        (HEAD + "gate g(a) x { rx(1/a) x; } qreg q[1];\ng(0) q[0];", "Line 4.*'g'.*finite.*zero"),
         (HEAD + "qreg q[1]; rx(alpha) q[0];", "alpha"),
-        (HEAD + "qreg q[1]; creg c[1];\nif(c==1) x q[0];", "Line 4 uses 'if'"),
-        (HEAD + "qreg q[1]; reset q[0];", "reset"),
-        (HEAD + "opaque g a; qreg q[1];", "opaque"),
+        (HEAD + "qreg q[1]; creg c[1];\nif(c==1) x q[0];", "Line 4.*'if'"),
+        (HEAD + "qreg q[1]; x q[0]; reset q[0];", "resets"),
+        (HEAD + "opaque g(a,b) x,y; qreg q[2]; g(1,2) q[0],q[1];", "opaque"),
+        (HEAD + "gate g x { h x; } gate g x { x x; } qreg q[1];", "defined twice"),
+        (HEAD + "gate g x { g x; } qreg q[1];", "'g' is not defined"),
+        (HEAD + "gate g x { measure x -> c; } qreg q[1];", "cannot stand in a gate"),
+        (HEAD + "gate g x { h y; } qreg q[1];", "none of the definition's"),
+        (HEAD + "gate if x { h x; } qreg q[1];", "word of the language"),
         (HEAD + "qreg q[1]; creg c[1]; measure q[0]->c[0]; x q[0];", "after its measurement"),
+        (HEAD + "qreg q[1]; creg c[2]; measure q->c;", "1 qubits are measured into 2 bits"),
+        (HEAD + "qreg q[1]; h q[0]", "end of the text.*';'"),
+        (HEAD + "qreg q[1]; h ¡q[0];", "'¡' has no meaning"),
     ],
 )
 def test_programs_that_cannot_be_read_say_why(text, message):
@@ -142,17 +173,38 @@ def test_programs_that_cannot_be_read_say_why(text, message):
         from_qasm(text)
 
 
-def test_definitions_that_explode_are_refused_before_they_do():
-    text = HEAD + "gate g0 x { x x; x x; }"
-    for k in range(1, 60):
-        text += f"gate g{k} x {{ g{k - 1} x; g{k - 1} x; }}"
-    with pytest.raises(ConversionError, match="too many gates"):
-        from_qasm(text + "qreg q[1]; g59 q[0];")
-
-
-def test_only_text_of_a_sane_size_is_read():
+def test_only_text_is_read():
     with pytest.raises(ConversionError, match="no OpenQASM program"):
         from_qasm(b"OPENQASM 2.0;")
+
+
+def test_a_definition_of_the_program_goes_before_that_of_the_file():
+    circuit = from_qasm(HEAD + "gate swap a,b { cx a,b; } qreg q[2]; swap q[0],q[1];")
+    assert circuit.count_gates() == {"CX": 1}
+    circuit = from_qasm("OPENQASM 2.0; gate x a { U(0,0,1) a; } " + HEAD[14:] + "qreg q[1]; x q;")
+    assert circuit.count_gates() == {"U3": 1}
+
+
+def test_a_reset_of_a_fresh_qubit_is_dropped():
+    circuit = from_qasm(HEAD + "qreg q[2]; reset q; x q[0]; reset q[1]; cx q[0],q[1];")
+    assert circuit.count_gates() == {"X": 1, "CX": 1}
+
+
+@pytest.mark.parametrize("end", ["\n", "\r\n", "\r"])
+@pytest.mark.parametrize("mark", ["", "\ufeff"])
+def test_every_way_to_end_lines_and_to_begin_a_file_is_read(tmp_path, mark, end):
+    lines = ["// a comment", *HEAD.splitlines(), "qreg q[2]; // of two", "h q[0]; // x q[1];"]
+    lines += ["cx q[0],", "q[1]; // the end", "gate g(a) x", "{ rx(sin(a)) x; }", "g(0.5) q[1];"]
+    text = mark + end.join(lines)
+    expected = UnifiedCircuit(2).add_gate("H", 0).add_gate("CX", [0, 1])
+    expected.add_gate("RX", 1, math.sin(0.5))
+    assert from_qasm(text) == expected
+    assert read_foreign(text) == expected
+    file = tmp_path / "circuit.qasm"
+    file.write_bytes(text.encode())
+    assert _read_circuit(file) == expected
+    with pytest.raises(ConversionError, match="Line 11 "):
+        from_qasm(text + end + "x q[2];")
 
 
 @settings(max_examples=60, deadline=None)
@@ -170,3 +222,172 @@ def test_mutated_programs_give_a_circuit_or_one_of_our_errors(data):
 def test_openqasm_3_is_pointed_to_its_reader():
     with pytest.raises(ConversionError, match="from_qasm3"):
         from_qasm("OPENQASM 3.0; qubit q;")
+
+
+# Gates that Cirq writes although qelib1.inc lacks them.
+NOT_IN_QELIB1 = {"ryy", "iswap", "r"}
+
+
+def random_formula(rng, names, depth=3):
+    """A formula and its value, given the values of the names."""
+    kind = rng.integers(7) if depth else rng.integers(2)
+    if kind == 0:
+        value = round(float(rng.uniform(0.1, 3)), 3)
+        return str(value), value
+    if kind == 1:
+        name = str(rng.choice(["pi", *names]))
+        return name, {"pi": math.pi, **names}[name]
+    left, a = random_formula(rng, names, depth - 1)
+    if kind == 2:
+        function = str(rng.choice(["sin", "cos", "exp", "sqrt", "ln"]))
+        of = {"sin": math.sin, "cos": math.cos, "exp": math.exp, "sqrt": math.sqrt, "ln": math.log}
+        if function == "exp":
+            return f"exp(sin({left}))", math.exp(math.sin(a))
+        if function in ("sqrt", "ln"):
+            return f"{function}(2+cos({left}))", of[function](2 + math.cos(a))
+        return f"{function}({left})", of[function](a)
+    if kind == 3:
+        return f"-({left})^2", -(a**2)
+    right, b = random_formula(rng, names, depth - 1)
+    if kind == 4:
+        return f"({left}) - ({right})", a - b
+    if kind == 5:
+        return f"({left})*({right})", a * b
+    return f"({left})/(2+sin({right}))", a / (2 + math.sin(b))
+
+
+@pytest.mark.parametrize("seed", range(40))
+def test_formulas_have_their_value_plain_and_in_a_definition(seed):
+    rng = np.random.default_rng([daily_seed(), seed])
+    values = {"a": 0.7, "b": -1.2}
+    formula, expected = random_formula(rng, values)
+    plain, expected_plain = random_formula(rng, {})
+    text = f"gate g(a,b) x {{ rx({formula}) x; }} qreg q[1]; g(0.7,-1.2) q[0]; rx({plain}) q[0];"
+    circuit = from_qasm(HEAD + text)
+    received = [operation.params[0].constant for operation in circuit.operations]
+    assert received == pytest.approx([expected, expected_plain], rel=1e-9, abs=1e-9)
+
+
+@pytest.mark.parametrize("name", sorted(set(QELIB1) - NOT_IN_QELIB1))
+def test_every_gate_of_qelib1_is_qiskits_plain_and_in_a_gate(name):
+    qiskit = pytest.importorskip("qiskit", reason="needs the extra 'qiskit'")
+    gate = QELIB1[name]
+    rng = np.random.default_rng([daily_seed(), len(name)])
+    angles = ",".join(random_formula(rng, {})[0] for _ in range(gate.n_params))
+    inner = ",".join(random_formula(rng, {"a": 1, "b": 1})[0] for _ in range(gate.n_params))
+    if name == "u0":
+        # Qiskit takes whole numbers only: how many times to wait.
+        angles, inner = "2", "3"
+    used = f"{name}({inner})" if inner else name
+    on = [f"q[{k}]" for k in rng.permutation(5)[: gate.n_qubits]]
+    local = [f"x{k}" for k in range(gate.n_qubits)]
+    turned = [local[k] for k in rng.permutation(gate.n_qubits)]
+    text = f"""{HEAD}
+        gate inner(a,b) {",".join(local)} {{ {used} {",".join(turned)}; }}
+        gate outer(b) {",".join(local)} {{ inner(cos(b),-b/2) {",".join(turned)}; }}
+        qreg q[5]; h q;
+        {name}{f"({angles})" * bool(angles)} {",".join(on)};
+        outer({random_formula(rng, {})[0]}) {",".join(on)};"""
+    peer = qiskit.qasm2.loads(
+        text,
+        include_path=qiskit.qasm2.LEGACY_INCLUDE_PATH,
+        custom_instructions=qiskit.qasm2.LEGACY_CUSTOM_INSTRUCTIONS,
+    )
+    expected = qiskit.quantum_info.Operator(peer.reverse_bits()).data
+    assert_equal_up_to_phase(from_qasm(text).unitary(), expected)
+
+
+def test_the_table_has_every_gate_of_qiskits_file():
+    qiskit = pytest.importorskip("qiskit", reason="needs the extra 'qiskit'")
+    (library, _) = qiskit.qasm2.LEGACY_INCLUDE_PATH
+    defined = set(re.findall(r"^gate (\w+)", (library / "qelib1.inc").read_text(), re.MULTILINE))
+    assert set(QELIB1) == defined | NOT_IN_QELIB1 and len(defined) > 40
+
+
+@pytest.mark.parametrize("seed", range(5))
+def test_what_qiskit_writes_is_read(seed):
+    qiskit = pytest.importorskip("qiskit", reason="needs the extra 'qiskit'")
+    from qiskit.circuit.random import random_circuit
+
+    peer = random_circuit(4, 4, max_operands=3, seed=daily_seed() + seed)
+    expected = qiskit.quantum_info.Operator(peer.reverse_bits()).data
+    assert_equal_up_to_phase(from_qasm(qiskit.qasm2.dumps(peer)).unitary(), expected)
+
+
+# --- sizes
+
+
+def multiplying(rng):
+    """A short text that stands for very many gates, or a long one that stands for few."""
+    n = rng.choice([10, 1000, 10_000, 10**9, 10**18])
+    factor = rng.randint(1, 6)
+    doubling = "gate d0 x { h x; }" + "".join(
+        f"gate d{k} x {{ {f'd{k - 1} x;' * factor} }}" for k in range(1, rng.randint(2, 99))
+    )
+    long = rng.choice([5_000, 100_000])
+    last = doubling.count("gate") - 1
+    bodies = [
+        f"qreg q[{n}]; creg c[{n}]; " + "h q; cx q[0],q[1]; barrier q; " * rng.randint(1, 50),
+        f"{doubling} qreg q[{min(n, 10_000)}]; d{last} q;",
+        f"{doubling} qreg q[2]; " + f"d{last} q; " * rng.randint(1, 100),
+        "".join(f"gate e{k} x {{ {f'e{k - 1}' if k else 'h'} x; }}" for k in range(long))
+        + f"qreg q[1]; e{long - 1} q;",
+        "".join(f"gate e{k} x {{}}" for k in range(long)) + "qreg q[1];",
+        "".join(f"qreg q{k}[1];" for k in range(long)),
+        "qreg q[1]; " + "rx(pi/4) q[0];" * long,
+        f"gate g(a) x {{ rx({'a+' * long}a) x; }} qreg q[{min(n, 10_000)}]; g(1) q;",
+        "qreg q[1]; rx(" + rng.choice(["(", "-", "2^", "sin(", "1+", "9"]) * long + "1) q[0];",
+        "qreg q[1]; barrier " + "q," * long + "q;",
+        "qreg q[1]; " + rng.choice([" ", "\n", "//\n", "x", "(", '"']) * long * 20,
+    ]
+    return HEAD + rng.choice(bodies)
+
+
+def measured(text):
+    """Seconds of the process and bytes of memory that reading takes, and the error, if any."""
+    outcome = None
+    start = time.process_time()
+    try:
+        from_qasm(text)
+    except ConversionError as error:
+        outcome = str(error)
+    seconds = time.process_time() - start
+    tracemalloc.start()
+    with contextlib.suppress(ConversionError):
+        from_qasm(text)
+    _, peak = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    return seconds, peak, outcome
+
+
+@pytest.mark.parametrize("seed", range(5))
+def test_a_text_of_any_kind_is_answered_soon_and_in_little_memory(seed):
+    text = multiplying(random.Random(f"{daily_seed()} {seed}"))
+    seconds, peak, error = measured(text)
+    # A second on a quiet machine.
+    assert seconds < 4, text[:300]
+    assert peak < 200e6, text[:300]
+    if error is not None and "limit" in error:
+        assert "max_operations" in error
+
+
+def test_too_many_operations_are_refused_at_once_and_can_be_allowed():
+    # The text of 452 characters: definitions that multiply, on a whole register.
+    text = HEAD + "gate g0 a { h a; h a; h a; }"
+    text += "".join(f"gate g{k} a {{ {f'g{k - 1} a;' * 4} }}" for k in range(1, 12))
+    start = time.process_time()
+    with pytest.raises(ConversionError, match=r"at most 100000 operations.*max_operations"):
+        from_qasm(text + "qreg q[10000]; g11 q;")
+    with pytest.raises(ConversionError, match=r"at most 100000 statements.*max_operations"):
+        from_qasm(HEAD + "qreg q[1];" + "rx(pi/4) q[0];\n" * 250_000)
+    with pytest.raises(ConversionError, match=r"at most 5000000 characters.*max_operations"):
+        from_qasm(HEAD + " " * 6_000_000)
+    assert time.process_time() - start < 0.5
+    assert MAX_OPERATIONS == 100_000
+    small = HEAD + "qreg q[4]; " + "h q;" * 5
+    with pytest.raises(ConversionError, match="at most 19 operations"):
+        from_qasm(small, max_operations=19)
+    assert len(UnifiedCircuit.from_qasm(small, max_operations=20)) == 20
+    for wrong in (0, -1, 1.5, True, None):
+        with pytest.raises(ConversionError, match="positive integer"):
+            from_qasm(small, max_operations=wrong)
