@@ -11,6 +11,7 @@ PACKAGE = Path(__file__).resolve().parents[1] / "qstore_tf"
 # Each part may import itself and what stands above it.
 ORDER = (
     "errors",
+    "caching",
     "circuits",
     "cc",
     "ionq",
@@ -25,7 +26,7 @@ ORDER = (
     "training",
     "cli",
 )
-WITHOUT_TENSORFLOW = ("errors", "circuits", "cc", "ionq")
+WITHOUT_TENSORFLOW = ("errors", "caching", "circuits", "cc", "ionq")
 FREE = ("testing", "__init__", "__main__")  # may import anything; only tests import `testing`
 
 

@@ -9,11 +9,11 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from functools import lru_cache
 from typing import Any
 
 import numpy as np
 
+from qstore_tf.caching import of_programs, remember
 from qstore_tf.circuits.gate_matrices import pauli_product
 from qstore_tf.circuits.program import (
     Angle,
@@ -205,7 +205,7 @@ class Blocks:
         return len(self._angles) - 1
 
 
-@lru_cache(maxsize=256)
+@remember(of_programs)
 def blocks_of(program: Program, fuse: bool = True) -> Blocks:
     """Returns the blocks of a program; the same object for the same program."""
     return Blocks(program, fuse)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from functools import lru_cache
 from typing import Any
 
 import numpy as np
@@ -14,6 +13,7 @@ from qstore_tf.backends.base import Capabilities
 from qstore_tf.backends.batch import check_threads, thread_count
 from qstore_tf.backends.extras import require
 from qstore_tf.backends.one_by_one import Array, OneByOne, Runner
+from qstore_tf.caching import of_programs, remember
 from qstore_tf.circuits.operation import thaw
 from qstore_tf.circuits.program import Angle, Flip, Phase, Program, Rot, Swap
 from qstore_tf.errors import ConfigurationError, LibraryError, describe, did_you_mean
@@ -145,7 +145,7 @@ class _Lowered:
 _TO_Z = {"X": "Hadamard", "Y": "SX"}
 
 
-@lru_cache(maxsize=64)
+@remember(of_programs, most=64)
 def _lowered(program: Program) -> _Lowered:
     """Lowers to gates that Lightning has, with their controls."""
     ops: list[_Op] = []

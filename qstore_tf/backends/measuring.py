@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from functools import lru_cache
 from typing import Any
 
 import numpy as np
 
+from qstore_tf.caching import remember
 from qstore_tf.circuits.observables import PauliSum
 from qstore_tf.errors import InputError, describe
 
@@ -82,7 +82,7 @@ class Measuring:
         return 1j**n_y * np.flip(signed, axes).reshape(-1)
 
 
-@lru_cache(maxsize=16)
+@remember(lambda made, observables, n_qubits: 8 * len(observables) * 2**n_qubits, most=16)
 def measuring(observables: tuple[PauliSum, ...], n_qubits: int) -> Measuring:
     """Returns the observables prepared, the same object for the same arguments."""
     return Measuring(observables, n_qubits)

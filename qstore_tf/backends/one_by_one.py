@@ -11,7 +11,6 @@ from abc import ABC, abstractmethod
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from functools import lru_cache
 from typing import Any
 
 import numpy as np
@@ -21,6 +20,7 @@ from qstore_tf.backends.angle_table import AngleTable
 from qstore_tf.backends.base import Backend
 from qstore_tf.backends.batch import finite_only, for_each, row_seed, run_batch
 from qstore_tf.backends.measuring import draw, measuring
+from qstore_tf.caching import of_programs, remember
 from qstore_tf.circuits.observables import PauliSum
 from qstore_tf.circuits.program import Program
 from qstore_tf.ops import memory, plain
@@ -31,6 +31,10 @@ from qstore_tf.ops.second_order import second_gradient
 Array = np.ndarray[Any, Any]
 # (runner, angles, initial state, seed, row of the upstream gradient)
 RowJob = Callable[["Runner", Array, Any, Any, Any], Any]
+
+
+# States of the runners that are kept for the next step.
+_MOST_KEPT = 256 << 20
 
 
 class Runner(ABC):
@@ -290,11 +294,20 @@ class _Runners:
         self._free.append(runner)
 
 
-@lru_cache(maxsize=64)
+def _bytes(program: Program, double: bool) -> int:
+    """What a runner takes: a state, and two more for gradients."""
+    return 3 * (16 if double else 8) * 2 ** min(program.n_qubits, 2000)
+
+
+def _weight(made: _Runners, backend: OneByOne, program: Program, double: bool) -> int:
+    return of_programs(made, program) + _bytes(program, double)
+
+
+@remember(_weight, most=64, heaviest=_MOST_KEPT)
 def _runners(backend: OneByOne, program: Program, double: bool) -> _Runners:
     def make() -> Runner:
-        size = 3 * (16 if double else 8) * 2 ** min(program.n_qubits, 2000)
-        memory.check(size, f"A gradient of {program.n_qubits} qubits on {backend.name}")
+        what = f"A gradient of {program.n_qubits} qubits on {backend.name}"
+        memory.check(_bytes(program, double), what)
         return backend._make(program, double)
 
     return _Runners(make)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from functools import lru_cache
 from typing import Any
 
 import numpy as np
@@ -11,6 +10,7 @@ from qstore_tf.backends.base import Capabilities
 from qstore_tf.backends.extras import require
 from qstore_tf.backends.one_by_one import Array, OneByOne, Runner
 from qstore_tf.backends.rotations import Rotations, Step, Turn, inverse, lower
+from qstore_tf.caching import of_programs, remember
 from qstore_tf.circuits.operation import thaw
 from qstore_tf.circuits.program import Flip, Program, Swap
 
@@ -175,6 +175,6 @@ class _Circuit:
             gate.add_control_qubit(qubit, 1)
 
 
-@lru_cache(maxsize=64)
+@remember(of_programs, most=64)
 def _lowered(program: Program) -> Rotations:
     return lower(program)

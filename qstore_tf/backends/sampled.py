@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import replace
-from functools import lru_cache
 from typing import Any
 
 import numpy as np
@@ -12,6 +11,7 @@ import tensorflow as tf
 
 from qstore_tf.backends.base import Backend
 from qstore_tf.backends.chunked import Chunked, in_chunks
+from qstore_tf.caching import of_programs, remember
 from qstore_tf.circuits import grouping
 from qstore_tf.circuits.grouping import Measurement, Readout
 from qstore_tf.circuits.observables import PauliSum
@@ -244,7 +244,7 @@ def check_shots(shots: Any) -> int:
     return int(shots)
 
 
-@lru_cache(maxsize=256)
+@remember(of_programs)
 def _measurement(program: Program, observables: tuple[PauliSum, ...]) -> Measurement:
     return grouping.measurement(program, observables)
 

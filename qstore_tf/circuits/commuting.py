@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from functools import lru_cache
-
+from qstore_tf.caching import of_programs, remember
 from qstore_tf.circuits.program import CompiledPrimitive, Flip, Phase, Program, Rot, Swap
 
 
-@lru_cache(maxsize=256)
+@remember(of_programs)
 def theta_blocks(program: Program) -> tuple[int, ...]:
     """Returns the block of each entry of theta, numbered from 0 in the order of theta.
 

@@ -5,13 +5,13 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
-from functools import lru_cache
 from typing import Any
 
 import numpy as np
 import tensorflow as tf
 
 from qstore_tf.backends.base import Backend
+from qstore_tf.caching import of_programs, remember
 from qstore_tf.circuits.observables import PauliString, PauliSum
 from qstore_tf.circuits.program import Angle, CompiledPrimitive, Phase, Program, Rot
 from qstore_tf.errors import ConfigurationError, describe
@@ -100,7 +100,7 @@ class HadamardTest(FromValues):
         return by_columns(backend, unrolled, observables, estimate, self.inputs)
 
 
-@lru_cache(maxsize=256)
+@remember(of_programs)
 def all_tests(unrolled: Unrolled, wanted: tuple[int, ...]) -> HadamardTests:
     """Returns the tests for the wanted columns of an unrolled program."""
     original = unrolled.program

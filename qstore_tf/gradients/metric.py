@@ -5,7 +5,6 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
-from functools import lru_cache
 from typing import Any
 
 import numpy as np
@@ -13,6 +12,7 @@ import tensorflow as tf
 
 from qstore_tf import backends
 from qstore_tf.backends import Backend, Chunked, Native
+from qstore_tf.caching import of_arrays, remember
 from qstore_tf.circuits.commuting import theta_blocks
 from qstore_tf.circuits.program import CompiledPrimitive, Program, Rot
 from qstore_tf.errors import ConfigurationError, describe, did_you_mean
@@ -109,7 +109,7 @@ def check_approximation(approximation: Any) -> None:
         )
 
 
-@lru_cache(maxsize=256)
+@remember(of_arrays)
 def mask(program: Program, approximation: str) -> np.ndarray:
     """Returns 1 where an approximation keeps the metric's element and 0 elsewhere, [P, P]."""
     if approximation == "full":
@@ -165,7 +165,7 @@ def _jacobian(unrolled: Unrolled, n_theta: int) -> np.ndarray:
     return table
 
 
-@lru_cache(maxsize=256)
+@remember(of_arrays)
 def _derivative_table(program: Program) -> tuple[np.ndarray, np.ndarray]:
     """Returns shifts [S, G] and weights [S, P]: states at these shifts add up to d psi/d theta."""
     unrolled = unroll(program)
@@ -212,7 +212,7 @@ class _OverlapPlan:
     jacobian: np.ndarray
 
 
-@lru_cache(maxsize=64)
+@remember(lambda plan, *args: of_arrays(tuple(vars(plan).values()), *args), most=64)
 def _overlap_plan(program: Program, approximation: str) -> _OverlapPlan:
     unrolled = unroll(program)
     jacobian = _jacobian(unrolled, program.n_theta)

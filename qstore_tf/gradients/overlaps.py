@@ -7,13 +7,13 @@ with the other; the overlap is the probability of finding |0...0> (compute and u
 from __future__ import annotations
 
 from dataclasses import replace
-from functools import lru_cache
 from typing import Any
 
 import numpy as np
 import tensorflow as tf
 
 from qstore_tf.backends.base import Backend
+from qstore_tf.caching import of_programs, remember
 from qstore_tf.circuits.program import (
     Angle,
     CompiledPrimitive,
@@ -99,7 +99,7 @@ def overlaps(
     return tf.reduce_mean(tf.cast(tf.equal(found, 0), first.dtype), axis=1)
 
 
-@lru_cache(maxsize=256)
+@remember(of_programs)
 def there_and_back(program: Program) -> Program:
     """Returns the unrolled program with its G angles, then its inverse with G more."""
     if program.n_theta:

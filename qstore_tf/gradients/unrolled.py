@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from functools import lru_cache
 
 import tensorflow as tf
 
+from qstore_tf.caching import of_programs, remember
 from qstore_tf.circuits.program import Angle, CompiledPrimitive, Phase, Program, Rot
 from qstore_tf.ops.plain_angles import affine
 
@@ -46,7 +46,7 @@ class Unrolled:
         return any(kind == "t" for kind, _, _ in self.rows[column].angle.terms)
 
 
-@lru_cache(maxsize=256)
+@remember(of_programs)
 def unroll(program: Program) -> Unrolled:
     """Makes every gate angle that depends on a slot an input of its own, in time order."""
     rows: list[Row] = []
@@ -63,7 +63,7 @@ def unroll(program: Program) -> Unrolled:
     return Unrolled(unrolled, tuple(rows), tuple(moving))
 
 
-@lru_cache(maxsize=256)
+@remember(of_programs)
 def promote(program: Program) -> Unrolled:
     """Makes the entries of theta inputs, behind the program's own, so that rows may differ."""
     n_inputs, n_theta = program.n_inputs, program.n_theta

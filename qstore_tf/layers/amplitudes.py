@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from functools import lru_cache
 
 import tensorflow as tf
 
+from qstore_tf.caching import of_programs, remember
 from qstore_tf.circuits import encodings
 from qstore_tf.circuits.arrays import ArrayFunctions
 from qstore_tf.circuits.program import Program, compile_circuit
@@ -53,7 +53,7 @@ def as_gates(program: Program, inputs: tf.Tensor, initial: tf.Tensor) -> tuple[P
     return behind_preparation(program, initial.dtype.is_complex), inputs
 
 
-@lru_cache(maxsize=256)
+@remember(of_programs)
 def behind_preparation(program: Program, complex_amplitudes: bool) -> Program:
     """The program with gates in front that prepare amplitudes; their angles are inputs."""
     preparation = encodings.amplitude_encoding(program.n_qubits, complex=complex_amplitudes)

@@ -15,13 +15,13 @@ from __future__ import annotations
 import math
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
-from functools import lru_cache
 from typing import Any
 
 import tensorflow as tf
 
 from qstore_tf import execution
 from qstore_tf.backends import Backend
+from qstore_tf.caching import of_programs, remember
 from qstore_tf.circuits.observables import PauliSum
 from qstore_tf.circuits.program import Program
 from qstore_tf.errors import ConfigurationError, describe
@@ -256,12 +256,12 @@ def _without_gradient(state: tf.Tensor, numbers: list[tf.Tensor | None], backend
 
 
 # Programs and their functions are built once; a step finds them by a hash that is cached.
-@lru_cache(maxsize=256)
+@remember(of_programs)
 def _appended(program: Program, other: Program) -> Program:
     return program.append(other)
 
 
-@lru_cache(maxsize=256)
+@remember(of_programs)
 def _expectation(
     program: Program, observables: tuple[PauliSum, ...], means: Means
 ) -> Callable[..., tf.Tensor]:
@@ -277,7 +277,7 @@ class _Runs:
     pull_prepared: Pullback
 
 
-@lru_cache(maxsize=256)
+@remember(of_programs)
 def _runs(
     program: Program, observables: tuple[PauliSum, ...], means: Means, complex_amplitudes: bool
 ) -> _Runs:
@@ -291,12 +291,12 @@ def _runs(
     )
 
 
-@lru_cache(maxsize=256)
+@remember(of_programs)
 def _sample(program: Program, means: Means) -> Callable[..., tf.Tensor]:
     means.resolved.check(program)
     return means.resolved.sample
 
 
-@lru_cache(maxsize=256)
+@remember(of_programs)
 def _state(program: Program, means: Means) -> Callable[..., tf.Tensor]:
     return execution.build_state(program, means.resolved, "adjoint")

@@ -9,8 +9,10 @@ import tensorflow as tf
 from qstore_tf.circuits.program import Program
 from qstore_tf.ops import library
 from qstore_tf.ops.inputs import prepare_for_op
+from qstore_tf.ops.native import run
 
 tf.no_gradient("QstoreMetric")
+tf.no_gradient("QstoreMetricFed")
 
 
 @tf.autograph.experimental.do_not_convert
@@ -44,12 +46,6 @@ def metric(
         LibraryError: The op library is missing.
         tf.errors.ResourceExhaustedError: States and derivatives cannot fit into memory.
     """
-    ops = library.load()
-    inputs, theta, initial = prepare_for_op(program, inputs, theta, initial_state)
-    return ops.qstore_metric(
-        inputs=inputs,
-        theta=theta,
-        initial_state=initial,
-        program=program.to_text(),
-        num_threads=num_threads,
-    )
+    library.load()
+    given = prepare_for_op(program, inputs, theta, initial_state)
+    return run("qstore_metric", given, {"program": program.to_text()}, num_threads=num_threads)

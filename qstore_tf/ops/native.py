@@ -9,8 +9,10 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import Any
 
+import numpy as np
 import tensorflow as tf
 
+from qstore_tf.caching import remember
 from qstore_tf.circuits.observables import PauliSum, observables_text
 from qstore_tf.circuits.program import Program
 from qstore_tf.ops import library, plain
@@ -18,6 +20,10 @@ from qstore_tf.ops.inputs import check_observables, check_sampling, prepare_for_
 from qstore_tf.ops.own_gradient import gradient_of
 from qstore_tf.ops.program_text import parse_observables_text, parse_program
 from qstore_tf.ops.second_order import second_gradient
+
+# The texts that an op takes, and the function of its gradient op.
+_TEXTS = {"QstoreExpectation": ("program", "observables"), "QstoreState": ("program",)}
+_GRADIENTS = {"QstoreExpectation": "qstore_expectation_grad", "QstoreState": "qstore_state_grad"}
 
 
 @tf.autograph.experimental.do_not_convert
@@ -49,17 +55,11 @@ def expectation(
         tf.errors.InvalidArgumentError: A shape that was unknown while tracing does not fit.
         tf.errors.ResourceExhaustedError: The state vectors cannot fit into memory.
     """
-    ops = library.load()
-    inputs, theta, initial = prepare_for_op(program, inputs, theta, initial_state)
+    library.load()
+    given = prepare_for_op(program, inputs, theta, initial_state)
     check_observables(observables, program.n_qubits)
-    return ops.qstore_expectation(
-        inputs=inputs,
-        theta=theta,
-        initial_state=initial,
-        program=program.to_text(),
-        observables=observables_text(observables),
-        num_threads=num_threads,
-    )
+    texts = {"program": program.to_text(), "observables": observables_text(observables)}
+    return run("qstore_expectation", given, texts, num_threads=num_threads)
 
 
 @tf.autograph.experimental.do_not_convert
@@ -72,15 +72,9 @@ def state_vector(
     num_threads: int = 0,
 ) -> tf.Tensor:
     """Returns the final states [B, 2^n]; arguments and errors as `expectation`."""
-    ops = library.load()
-    inputs, theta, initial = prepare_for_op(program, inputs, theta, initial_state)
-    return ops.qstore_state(
-        inputs=inputs,
-        theta=theta,
-        initial_state=initial,
-        program=program.to_text(),
-        num_threads=num_threads,
-    )
+    library.load()
+    given = prepare_for_op(program, inputs, theta, initial_state)
+    return run("qstore_state", given, {"program": program.to_text()}, num_threads=num_threads)
 
 
 @tf.autograph.experimental.do_not_convert
@@ -119,17 +113,84 @@ def sample(
         seed: Two integers.
         num_threads: Threads to use; 0 means all cores the process may use.
     """
+    library.load()
+    given = (*prepare_for_op(program, inputs, theta, initial_state), check_sampling(shots, seed))
+    texts = {"program": program.to_text()}
+    return run("qstore_sample", given, texts, shots=shots, num_threads=num_threads)
+
+
+def run(name: str, tensors: Sequence[tf.Tensor], texts: dict[str, str], **attributes: int) -> Any:
+    """Runs an op: in graphs with the texts as attributes, eagerly with the texts as inputs.
+
+    For every value of an attribute that is called eagerly TensorFlow keeps a kernel, 40 KB and
+    more each, until `keras.backend.clear_session()`.
+
+    Args:
+        name: Name of the op's function.
+        tensors: Its inputs.
+        texts: `program`, and `observables` where the op takes them.
+        **attributes: Its other attributes.
+    """
     ops = library.load()
-    inputs, theta, initial = prepare_for_op(program, inputs, theta, initial_state)
-    return ops.qstore_sample(
-        inputs=inputs,
-        theta=theta,
-        initial_state=initial,
-        seed=check_sampling(shots, seed),
-        program=program.to_text(),
-        shots=shots,
-        num_threads=num_threads,
+    if tf.executing_eagerly():
+        fed = [_bytes(text) for text in texts.values()]
+        return getattr(ops, f"{name}_fed")(*tensors, *fed, **attributes)
+    return getattr(ops, name)(*tensors, **texts, **attributes)
+
+
+@remember(lambda result, text: 2 * len(text))
+def _bytes(text: str) -> tf.Tensor:
+    with tf.device("CPU"):
+        return tf.constant(np.frombuffer(text.encode(), np.uint8))
+
+
+@gradient_of("QstoreExpectation")
+@gradient_of("QstoreState")
+def _gradient(op: tf.Operation, grad: tf.Tensor) -> list[tf.Tensor]:
+    texts = {name: _text(op, name) for name in _TEXTS[op.type]}
+    return list(
+        run(_GRADIENTS[op.type], [*op.inputs, grad], texts, num_threads=op.get_attr("num_threads"))
     )
+
+
+@gradient_of("QstoreExpectationFed")
+@gradient_of("QstoreStateFed")
+def _fed_gradient(op: tf.Operation, grad: tf.Tensor) -> list[tf.Tensor | None]:
+    kind = op.type.removesuffix("Fed")
+    texts = op.inputs[3:]
+    gradient = getattr(library.load(), f"{_GRADIENTS[kind]}_fed")
+    found = gradient(*op.inputs[:3], grad, *texts, num_threads=op.get_attr("num_threads"))
+    return [*found, *(None for _ in texts)]
+
+
+@gradient_of("QstoreExpectationGrad")
+@gradient_of("QstoreStateGrad")
+def _second_gradient(op: tf.Operation, *grads: tf.Tensor) -> list[tf.Tensor]:
+    kind = op.type.removesuffix("Grad")
+    return _differentiated([_text(op, name) for name in _TEXTS[kind]], op.inputs, grads)
+
+
+@gradient_of("QstoreExpectationGradFed")
+@gradient_of("QstoreStateGradFed")
+def _fed_second_gradient(op: tf.Operation, *grads: tf.Tensor) -> list[tf.Tensor | None]:
+    sources, texts = op.inputs[:4], op.inputs[4:]
+
+    def from_texts(*given: tf.Tensor) -> list[tf.Tensor]:
+        written = [bytes(text.numpy()).decode() for text in given[: len(texts)]]
+        return _differentiated(written, given[len(texts) :][:4], given[len(texts) + 4 :])
+
+    # Forward-mode differentiation of eager calls traces this, and a placeholder has no text yet.
+    upstream = [
+        tf.zeros_like(value) if grad is None else grad
+        for value, grad in zip(sources, grads, strict=False)
+    ]
+    given = [*texts, *sources, *upstream]
+    if tf.executing_eagerly():
+        return [*from_texts(*given), *(None for _ in texts)]
+    found = tf.py_function(from_texts, given, [source.dtype for source in sources])
+    for value, source in zip(found, sources, strict=True):
+        value.set_shape(source.shape)
+    return [*found, *(None for _ in texts)]
 
 
 def _text(op: tf.Operation, name: str) -> str:
@@ -137,54 +198,28 @@ def _text(op: tf.Operation, name: str) -> str:
     return value.decode() if isinstance(value, bytes) else value
 
 
-@gradient_of("QstoreExpectation")
-def _expectation_gradient(op: tf.Operation, grad: tf.Tensor) -> list[tf.Tensor]:
-    return list(
-        library.load().qstore_expectation_grad(
-            *op.inputs,
-            grad,
-            program=op.get_attr("program"),
-            observables=op.get_attr("observables"),
-            num_threads=op.get_attr("num_threads"),
+def _differentiated(
+    texts: Sequence[str], sources: Sequence[tf.Tensor], grads: Sequence[tf.Tensor | None]
+) -> list[tf.Tensor]:
+    """Differentiates a gradient op with these texts and inputs by autodiff of the plain ops."""
+    program = parse_program(texts[0])
+    if len(texts) == 1:
+        return _by_autodiff(
+            program, sources, grads, lambda *given: plain.state_vector(program, *given)
         )
+    observables = parse_observables_text(texts[1])
+    return _by_autodiff(
+        program, sources, grads, lambda *given: plain.expectation(program, observables, *given)
     )
 
 
-@gradient_of("QstoreState")
-def _state_gradient(op: tf.Operation, grad: tf.Tensor) -> list[tf.Tensor]:
-    return list(
-        library.load().qstore_state_grad(
-            *op.inputs,
-            grad,
-            program=op.get_attr("program"),
-            num_threads=op.get_attr("num_threads"),
-        )
-    )
-
-
-@gradient_of("QstoreExpectationGrad")
-def _expectation_second_gradient(op: tf.Operation, *grads: tf.Tensor) -> list[tf.Tensor]:
-    program = parse_program(_text(op, "program"))
-    observables = parse_observables_text(_text(op, "observables"))
-    return _second_gradient(
-        op, grads, program, lambda *given: plain.expectation(program, observables, *given)
-    )
-
-
-@gradient_of("QstoreStateGrad")
-def _state_second_gradient(op: tf.Operation, *grads: tf.Tensor) -> list[tf.Tensor]:
-    program = parse_program(_text(op, "program"))
-    return _second_gradient(op, grads, program, lambda *given: plain.state_vector(program, *given))
-
-
-def _second_gradient(
-    op: tf.Operation,
-    grads: Sequence[tf.Tensor | None],
+def _by_autodiff(
     program: Program,
+    given: Sequence[tf.Tensor],
+    grads: Sequence[tf.Tensor | None],
     forward: Callable[..., tf.Tensor],
 ) -> list[tf.Tensor]:
-    """Differentiates the gradient op `op` by autodiff of the plain ops."""
-    *sources, cotangent = op.inputs
+    *sources, cotangent = given
     if program.has_initial:
         return second_gradient(forward, sources, cotangent, grads)
     inputs, theta, nothing = sources

@@ -8,12 +8,12 @@ compiles with XLA.
 
 from __future__ import annotations
 
-from functools import lru_cache
 from typing import Any
 
 import numpy as np
 import tensorflow as tf
 
+from qstore_tf.caching import remember
 from qstore_tf.circuits.program import Program
 from qstore_tf.ops import memory
 from qstore_tf.ops.inputs import complex_dtype
@@ -126,7 +126,7 @@ def signs(z: int, controls: int, width: int, dtype: tf.DType) -> Any:
     return out * tf.cast(_selected(index, controls), dtype) if controls else out
 
 
-@lru_cache(maxsize=4096)
+@remember(lambda result, *_: result.nbytes, most=4096)
 def _sign_table(z: int, controls: int, width: int) -> np.ndarray:
     index = np.arange(2**width)
     return parity(index, z) * ((index & controls) == controls)

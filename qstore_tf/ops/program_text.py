@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from functools import lru_cache
-
+from qstore_tf.caching import remember
 from qstore_tf.circuits.observables import PauliString, PauliSum
 from qstore_tf.circuits.program import (
     Angle,
@@ -18,7 +17,7 @@ from qstore_tf.circuits.program import (
 from qstore_tf.errors import CircuitError, ObservableError, describe
 
 
-@lru_cache(maxsize=256)
+@remember(lambda result, text: 30 * len(text))
 def parse_program(text: str) -> Program:
     """Returns the program whose `to_text` this is.
 
@@ -38,7 +37,7 @@ def parse_program(text: str) -> Program:
         ) from error
 
 
-@lru_cache(maxsize=256)
+@remember(lambda result, text: 30 * len(text))
 def parse_observables_text(text: str) -> tuple[PauliSum, ...]:
     """Returns the observables whose `observables_text` this is.
 

@@ -13,11 +13,11 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
-from functools import lru_cache
 from typing import Any
 
 import numpy as np
 
+from qstore_tf.caching import of_programs, remember
 from qstore_tf.circuits.program import (
     Angle,
     CompiledPrimitive,
@@ -112,7 +112,7 @@ def parity(index: np.ndarray, z: int) -> np.ndarray:
     return 1.0 - 2.0 * (value & 1)
 
 
-@lru_cache(maxsize=256)
+@remember(of_programs)
 def schedule(program: Program) -> tuple[Step, ...]:
     """Returns the steps of a program, in time order."""
     steps: list[Step] = []

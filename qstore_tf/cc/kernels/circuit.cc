@@ -17,6 +17,14 @@ constexpr uint64_t kWorkPerThread = 1 << 16;
 // Below this a call is not worth the time that reading the memory limits takes.
 constexpr uint64_t kUnguardedBytes = uint64_t{64} << 20;
 
+// How many circuits ops with fed texts keep, and how many bytes of text, which memory goes with.
+constexpr size_t kMostCircuits = 64;
+constexpr size_t kMostText = size_t{4} << 20;
+
+std::string Key(const std::string& program, const std::string* observables) {
+  return observables == nullptr ? program : program + '\0' + *observables;
+}
+
 // One simulator for all kernels that run the same program, so that a gradient finds what the
 // forward pass left in it. It lives as long as one of them.
 template <class T>
@@ -48,20 +56,53 @@ std::string Slots(int n, const char* kind) {
 }  // namespace
 
 template <class T>
-Circuit<T>::Circuit(const Attributes& attributes, bool with_observables)
-    : num_threads_(static_cast<int>(std::min<int64_t>(attributes.Int("num_threads"), 1 << 16))) {
-  std::string error, key = attributes.String("program");
-  if (!ParseProgram(key, &program_, &error)) throw InvalidArgument(error);
-  std::vector<Observable> observables;
-  if (with_observables) {
-    const std::string text = attributes.String("observables");
-    if (!ParseObservables(text, program_.n_qubits, &observables, &error)) {
-      throw InvalidArgument(error);
-    }
-    key += '\0' + text;
+Circuit<T>::Circuit(const std::string& program, const std::string* observables,
+                    int64_t num_threads)
+    : num_threads_(static_cast<int>(std::min<int64_t>(num_threads, 1 << 16))) {
+  std::string error;
+  if (!ParseProgram(program, &program_, &error)) throw InvalidArgument(error);
+  std::vector<Observable> parsed;
+  if (observables != nullptr &&
+      !ParseObservables(*observables, program_.n_qubits, &parsed, &error)) {
+    throw InvalidArgument(error);
   }
-  n_observables_ = static_cast<int64_t>(observables.size());
-  simulator_ = SharedSimulator<T>(key, program_, observables);
+  n_observables_ = static_cast<int64_t>(parsed.size());
+  simulator_ = SharedSimulator<T>(Key(program, observables), program_, parsed);
+}
+
+template <class T>
+std::shared_ptr<RecentCircuits<T>> RecentCircuits<T>::Shared() {
+  static std::mutex mutex;
+  static auto* shared = new std::weak_ptr<RecentCircuits>;  // as the registry above
+  std::lock_guard<std::mutex> lock(mutex);
+  std::shared_ptr<RecentCircuits> found = shared->lock();
+  if (found == nullptr) *shared = found = std::make_shared<RecentCircuits>();
+  return found;
+}
+
+template <class T>
+std::shared_ptr<const Circuit<T>> RecentCircuits<T>::Get(const std::string& program,
+                                                         const std::string* observables,
+                                                         int64_t num_threads) {
+  const std::string key = std::to_string(num_threads) + ' ' + Key(program, observables);
+  std::lock_guard<std::mutex> lock(mutex_);
+  if (const auto found = by_key_.find(key); found != by_key_.end()) {
+    entries_.splice(entries_.begin(), entries_, found->second);
+    return found->second->circuit;
+  }
+  const auto circuit = std::make_shared<const Circuit<T>>(program, observables, num_threads);
+  entries_.push_front({key, circuit});
+  by_key_[key] = entries_.begin();
+  bytes_ += key.size();
+  while (entries_.size() > kMostCircuits || (bytes_ > kMostText && entries_.size() > 1)) Forget();
+  return circuit;
+}
+
+template <class T>
+void RecentCircuits<T>::Forget() {
+  bytes_ -= entries_.back().key.size();
+  by_key_.erase(entries_.back().key);
+  entries_.pop_back();
 }
 
 template <class T>
@@ -131,6 +172,8 @@ uint64_t Gradients<T>::Bytes(const Circuit<T>& circuit, int64_t batch) {
 
 template class Circuit<float>;
 template class Circuit<double>;
+template class RecentCircuits<float>;
+template class RecentCircuits<double>;
 template struct Gradients<float>;
 template struct Gradients<double>;
 

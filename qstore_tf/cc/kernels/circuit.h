@@ -1,11 +1,15 @@
-// What all kernels share: the program parsed once, the simulator for it, and the checks of the
-// tensors that fill its slots.
+// What all kernels share: the program parsed once, the simulator for it, the checks of the tensors
+// that fill its slots, and the circuits that eager ops were fed last.
 #ifndef QSTORE_TF_CC_KERNELS_CIRCUIT_H_
 #define QSTORE_TF_CC_KERNELS_CIRCUIT_H_
 
 #include <complex>
 #include <cstdint>
+#include <list>
 #include <memory>
+#include <mutex>
+#include <string>
+#include <unordered_map>
 #include <vector>
 
 #include "../lib/simulator.h"
@@ -23,8 +27,8 @@ struct Arguments {
 template <class T>
 class Circuit {
  public:
-  // Reads the attributes `program`, `num_threads` and, if asked for, `observables`.
-  Circuit(const Attributes& attributes, bool with_observables);
+  // Parses the texts; no observables where `observables` is null.
+  Circuit(const std::string& program, const std::string* observables, int64_t num_threads);
 
   // Inputs 0 to 2, checked against the program.
   Arguments<T> Read(const Context& context) const;
@@ -45,6 +49,30 @@ class Circuit {
   int64_t n_observables_ = 0;
   int num_threads_;
   std::shared_ptr<Simulator<T>> simulator_;
+};
+
+// The circuits that ops with fed texts ran last. They are few, however many different circuits a
+// process runs. Held by the kernels of those ops: where TensorFlow drops all of them, as
+// keras.backend.clear_session() has it do, the circuits go too.
+template <class T>
+class RecentCircuits {
+ public:
+  static std::shared_ptr<RecentCircuits> Shared();
+
+  std::shared_ptr<const Circuit<T>> Get(const std::string& program, const std::string* observables,
+                                        int64_t num_threads);
+
+ private:
+  struct Entry {
+    std::string key;
+    std::shared_ptr<const Circuit<T>> circuit;
+  };
+  void Forget();
+
+  std::mutex mutex_;
+  std::list<Entry> entries_;  // the latest first
+  std::unordered_map<std::string, typename std::list<Entry>::iterator> by_key_;
+  size_t bytes_ = 0;  // of all keys
 };
 
 // The three outputs of a gradient op.

@@ -35,6 +35,11 @@ void Tensor::Expect(const std::vector<int64_t>& expected, const std::string& bec
                         ". Received: " + FormatShape(received) + ".");
 }
 
+std::string Tensor::Text() const {
+  Expect({-1}, "it holds the bytes of a text");
+  return std::string(data<char>(), static_cast<size_t>(dim(0)));
+}
+
 Tensor Context::Input(int i, const char* name) const {
   Status status;
   TF_Tensor* tensor = nullptr;

@@ -56,6 +56,8 @@ class Tensor {
   T* data() const {
     return static_cast<T*>(TF_TensorData(tensor_.get()));
   }
+  // The bytes of a tensor of uint8, which must be a vector.
+  std::string Text() const;
   int rank() const { return TF_NumDims(tensor_.get()); }
   int64_t dim(int i) const { return TF_Dim(tensor_.get(), i); }
 

@@ -1,69 +1,61 @@
 #include "../lib/memory.h"
-#include "circuit.h"
-#include "kernel.h"
+#include "run.h"
 
 namespace qstore {
 namespace {
 
 template <class T>
-class Expectation : public Kernel {
+class Expectation {
  public:
-  explicit Expectation(const Attributes& attributes) : circuit_(attributes, true) {}
+  static constexpr bool kMeasures = true;
+  static constexpr int kInputs = 3;
 
-  void Compute(const Context& context) override {
-    const Arguments<T> arguments = circuit_.Read(context);
+  explicit Expectation(const Attributes&) {}
+
+  void Compute(const Circuit<T>& circuit, const Context& context) const {
+    const Arguments<T> arguments = circuit.Read(context);
     const int64_t batch = arguments.batch.size;
-    const int threads = circuit_.Threads(batch);
-    circuit_.GuardMemory(batch, threads, false,
-                         SaturatingMultiply(sizeof(T) * circuit_.n_observables(), batch));
-    const Tensor out =
-        context.Output<T>(0, "expectations", {batch, circuit_.n_observables()});
+    const int threads = circuit.Threads(batch);
+    circuit.GuardMemory(batch, threads, false,
+                        SaturatingMultiply(sizeof(T) * circuit.n_observables(), batch));
+    const Tensor out = context.Output<T>(0, "expectations", {batch, circuit.n_observables()});
     if (batch > 0) {
-      circuit_.simulator().Expectation(arguments.batch, threads, out.template data<T>());
+      circuit.simulator().Expectation(arguments.batch, threads, out.template data<T>());
     }
   }
-
- private:
-  const Circuit<T> circuit_;
 };
 
 template <class T>
-class ExpectationGrad : public Kernel {
+class ExpectationGrad {
  public:
-  explicit ExpectationGrad(const Attributes& attributes) : circuit_(attributes, true) {}
+  static constexpr bool kMeasures = true;
+  static constexpr int kInputs = 4;
 
-  void Compute(const Context& context) override {
-    const Arguments<T> arguments = circuit_.Read(context);
+  explicit ExpectationGrad(const Attributes&) {}
+
+  void Compute(const Circuit<T>& circuit, const Context& context) const {
+    const Arguments<T> arguments = circuit.Read(context);
     const int64_t batch = arguments.batch.size;
     const Tensor grad = context.Input(3, "grad");
-    grad.Expect({batch, circuit_.n_observables()},
+    grad.Expect({batch, circuit.n_observables()},
                 "that is the shape of the expectation values: one row per sample, one column "
                 "per observable");
-    const int threads = circuit_.Threads(batch);
-    circuit_.GuardMemory(batch, threads, true, Gradients<T>::Bytes(circuit_, batch));
-    const Gradients<T> out(context, circuit_, batch);
+    const int threads = circuit.Threads(batch);
+    circuit.GuardMemory(batch, threads, true, Gradients<T>::Bytes(circuit, batch));
+    const Gradients<T> out(context, circuit, batch);
     if (batch > 0) {
-      circuit_.simulator().ExpectationVjp(
+      circuit.simulator().ExpectationVjp(
           arguments.batch, grad.template data<T>(), threads, out.inputs.template data<T>(),
           out.theta.template data<T>(), out.initial_or_null);
     }
   }
-
- private:
-  const Circuit<T> circuit_;
 };
-
-template <class T, template <class> class K>
-std::unique_ptr<Kernel> Make(const Attributes& attributes) {
-  return std::make_unique<K<T>>(attributes);
-}
 
 }  // namespace
 
 void RegisterExpectation() {
-  RegisterKernel<Make<float, Expectation>, Make<double, Expectation>>("QstoreExpectation");
-  RegisterKernel<Make<float, ExpectationGrad>, Make<double, ExpectationGrad>>(
-      "QstoreExpectationGrad");
+  RegisterRun<Expectation>("QstoreExpectation");
+  RegisterRun<ExpectationGrad>("QstoreExpectationGrad");
 }
 
 }  // namespace qstore

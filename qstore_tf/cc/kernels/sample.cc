@@ -4,8 +4,7 @@
 #include "../lib/memory.h"
 #include "../lib/parallel.h"
 #include "../lib/sampling.h"
-#include "circuit.h"
-#include "kernel.h"
+#include "run.h"
 
 namespace qstore {
 namespace {
@@ -14,53 +13,55 @@ namespace {
 constexpr int64_t kChunkAmplitudes = 1 << 20;
 
 template <class T>
-class Sample : public Kernel {
+class Sample {
  public:
-  explicit Sample(const Attributes& attributes)
-      : circuit_(attributes, false), shots_(attributes.Int("shots")) {}
+  static constexpr bool kMeasures = false;
+  static constexpr int kInputs = 4;
 
-  void Compute(const Context& context) override {
-    const Arguments<T> arguments = circuit_.Read(context);
+  explicit Sample(const Attributes& attributes) : shots_(attributes.Int("shots")) {}
+
+  void Compute(const Circuit<T>& circuit, const Context& context) const {
+    const Arguments<T> arguments = circuit.Read(context);
     const Tensor seed = context.Input(3, "seed");
     seed.Expect({2}, "a seed is two integers");
     const int64_t batch = arguments.batch.size;
     const int64_t chunk =
-        std::min(batch, std::max<int64_t>(1, kChunkAmplitudes / circuit_.dim()));
-    const int threads = circuit_.Threads(batch);
-    circuit_.GuardMemory(chunk, threads, false, Bytes(batch, chunk, threads));
+        std::min(batch, std::max<int64_t>(1, kChunkAmplitudes / circuit.dim()));
+    const int threads = circuit.Threads(batch);
+    circuit.GuardMemory(chunk, threads, false, Bytes(circuit.dim(), batch, chunk, threads));
     const Tensor out = context.Output<int64_t>(0, "samples", {batch, shots_});
-    std::vector<std::complex<T>> states(chunk * circuit_.dim());
+    std::vector<std::complex<T>> states(chunk * circuit.dim());
     for (int64_t begin = 0; begin < batch; begin += chunk) {
       const int64_t end = std::min(batch, begin + chunk);
-      circuit_.simulator().State(Rows(arguments.batch, begin, end), threads, states.data());
-      Draw(states, begin, end, threads, seed.data<int64_t>(), out.data<int64_t>());
+      circuit.simulator().State(Rows(circuit, arguments.batch, begin, end), threads, states.data());
+      Draw(circuit.dim(), states, begin, end, threads, seed.data<int64_t>(), out.data<int64_t>());
     }
   }
 
  private:
-  uint64_t Bytes(int64_t batch, int64_t chunk, int threads) const {
-    const uint64_t states = sizeof(std::complex<T>) * uint64_t(chunk * circuit_.dim());
+  uint64_t Bytes(int64_t dim, int64_t batch, int64_t chunk, int threads) const {
+    const uint64_t states = sizeof(std::complex<T>) * uint64_t(chunk * dim);
     const uint64_t draws = SaturatingMultiply(16, SaturatingMultiply(threads, shots_));
     const uint64_t samples = SaturatingMultiply(8, SaturatingMultiply(batch, shots_));
     return SaturatingAdd(states, SaturatingAdd(draws, samples));
   }
 
-  Batch<T> Rows(const Batch<T>& batch, int64_t begin, int64_t end) const {
+  static Batch<T> Rows(const Circuit<T>& circuit, const Batch<T>& batch, int64_t begin,
+                       int64_t end) {
     Batch<T> rows = batch;
     rows.size = end - begin;
-    rows.inputs += begin * circuit_.program().n_inputs;
-    if (rows.initial != nullptr) rows.initial += begin * circuit_.dim();
+    rows.inputs += begin * circuit.program().n_inputs;
+    if (rows.initial != nullptr) rows.initial += begin * circuit.dim();
     return rows;
   }
 
-  void Draw(const std::vector<std::complex<T>>& states, int64_t begin, int64_t end, int threads,
-            const int64_t* seed, int64_t* out) const {
+  void Draw(int64_t dim, const std::vector<std::complex<T>>& states, int64_t begin, int64_t end,
+            int threads, const int64_t* seed, int64_t* out) const {
     std::atomic<int64_t> bad_row{-1};
     ParallelFor(threads, end - begin, [&](int64_t first, int64_t last, int) {
       for (int64_t b = first; b < last; ++b) {
         const int64_t row = begin + b;
-        if (!SampleState(states.data() + b * circuit_.dim(), circuit_.dim(), seed, row, shots_,
-                         out + row * shots_)) {
+        if (!SampleState(states.data() + b * dim, dim, seed, row, shots_, out + row * shots_)) {
           bad_row = row;
         }
       }
@@ -73,17 +74,11 @@ class Sample : public Kernel {
     }
   }
 
-  const Circuit<T> circuit_;
   const int64_t shots_;
 };
 
-template <class T>
-std::unique_ptr<Kernel> Make(const Attributes& attributes) {
-  return std::make_unique<Sample<T>>(attributes);
-}
-
 }  // namespace
 
-void RegisterSample() { RegisterKernel<Make<float>, Make<double>>("QstoreSample"); }
+void RegisterSample() { RegisterRun<Sample>("QstoreSample"); }
 
 }  // namespace qstore

@@ -9,10 +9,14 @@
 // QstoreStateGrad        -> vector-Jacobian product of the above with `grad` C[B, 2^n]
 // QstoreSample           -> samples int64[B, shots]: basis-state indices, drawn with `seed`
 // QstoreMetric           -> metric T[P, P]: Fubini-Study metric by theta, mean over the batch
+//
+// Each has a twin whose name ends in Fed, where the attributes `program` and `observables` are
+// inputs uint8[bytes], behind all others; see kernels/run.h for why.
 #include "schema.h"
 
 #include <cstdio>
 #include <memory>
+#include <string>
 
 #include "../tf/c_api.h"
 
@@ -86,11 +90,18 @@ void SquareOfTheta(TF_ShapeInferenceContext* ctx, TF_Status* status) {
 
 class Op {
  public:
-  explicit Op(const char* name) : name_(name), builder_(TF_NewOpDefinitionBuilder(name)) {
+  Op(const char* name, bool fed)
+      : name_(fed ? std::string(name) + "Fed" : name),
+        fed_(fed),
+        builder_(TF_NewOpDefinitionBuilder(name_.c_str())) {
     Input("inputs: T").Input("theta: T").Input("initial_state: C");
-    Attr("T: {float, double}").Attr("C: {complex64, complex128}").Attr("program: string");
+    Attr("T: {float, double}").Attr("C: {complex64, complex128}");
     Attr("num_threads: int >= 0 = 0");
   }
+
+  // To be called behind all inputs.
+  Op& Program() { return fed_ ? Input("program: uint8") : Attr("program: string"); }
+  Op& Observables() { return fed_ ? Input("observables: uint8") : Attr("observables: string"); }
 
   Op& Input(const char* spec) {
     TF_OpDefinitionBuilderAddInput(builder_, spec);
@@ -116,35 +127,41 @@ class Op {
     const StatusPtr status(TF_NewStatus());
     TF_RegisterOpDefinition(builder_, status.get());
     if (TF_GetCode(status.get()) != TF_OK) {
-      std::fprintf(stderr, "qstore_tf: op %s: %s\n", name_, TF_Message(status.get()));
+      std::fprintf(stderr, "qstore_tf: op %s: %s\n", name_.c_str(), TF_Message(status.get()));
     }
   }
 
  private:
-  const char* name_;
+  const std::string name_;
+  const bool fed_;
   TF_OpDefinitionBuilder* builder_;  // registering consumes it
 };
 
 }  // namespace
 
 void RegisterOps() {
-  Op("QstoreExpectation")
-      .Attr("observables: string")
-      .Output("expectations: T")
-      .Register(RowPerSample);
-  Op("QstoreExpectationGrad")
-      .Input("grad: T")
-      .Attr("observables: string")
-      .Gradients()
-      .Register(LikeInputs);
-  Op("QstoreState").Output("state: C").Register(RowPerSample);
-  Op("QstoreStateGrad").Input("grad: C").Gradients().Register(LikeInputs);
-  Op("QstoreSample")
-      .Input("seed: int64")
-      .Attr("shots: int >= 1")
-      .Output("samples: int64")
-      .Register(RowPerSample);
-  Op("QstoreMetric").Output("metric: T").Register(SquareOfTheta);
+  for (const bool fed : {false, true}) {
+    Op("QstoreExpectation", fed)
+        .Program()
+        .Observables()
+        .Output("expectations: T")
+        .Register(RowPerSample);
+    Op("QstoreExpectationGrad", fed)
+        .Input("grad: T")
+        .Program()
+        .Observables()
+        .Gradients()
+        .Register(LikeInputs);
+    Op("QstoreState", fed).Program().Output("state: C").Register(RowPerSample);
+    Op("QstoreStateGrad", fed).Input("grad: C").Program().Gradients().Register(LikeInputs);
+    Op("QstoreSample", fed)
+        .Input("seed: int64")
+        .Program()
+        .Attr("shots: int >= 1")
+        .Output("samples: int64")
+        .Register(RowPerSample);
+    Op("QstoreMetric", fed).Program().Output("metric: T").Register(SquareOfTheta);
+  }
 }
 
 }  // namespace qstore

@@ -15,6 +15,7 @@ extern "C" {
 enum TF_DataType : int {
   TF_FLOAT = 1,
   TF_DOUBLE = 2,
+  TF_UINT8 = 4,
   TF_COMPLEX64 = 8,
   TF_INT64 = 9,
   TF_COMPLEX128 = 18,

@@ -39,6 +39,7 @@ class Buffer {
     if (data_ != nullptr) ReturnMemory(data_, bytes_);
   }
   T* data() const { return data_; }
+  size_t bytes() const { return bytes_; }
 
  private:
   size_t bytes_ = 0;

@@ -4,6 +4,7 @@
 #ifndef QSTORE_TF_CC_LIB_FAST_KEPT_STATES_H_
 #define QSTORE_TF_CC_LIB_FAST_KEPT_STATES_H_
 
+#include <atomic>
 #include <complex>
 #include <cstring>
 #include <mutex>
@@ -18,6 +19,29 @@ namespace fast {
 // States beyond this are computed again: reading them from memory costs as much.
 constexpr uint64_t kMostKeptBytes = uint64_t{24} << 20;
 
+// What all simulators together keep. Who comes when this is full computes again.
+constexpr uint64_t kMostKeptInAll = uint64_t{192} << 20;
+
+// A share of it, given back with the states.
+class KeptShare {
+ public:
+  ~KeptShare() { Take(0); }
+  // Changes the share to `bytes`; false, and none, where they are too many.
+  bool Take(uint64_t bytes) {
+    const uint64_t before = Total().fetch_add(bytes - bytes_) - bytes_;
+    bytes_ = bytes;
+    if (bytes == 0 || before + bytes <= kMostKeptInAll) return true;
+    return Take(0), false;
+  }
+
+ private:
+  static std::atomic<uint64_t>& Total() {
+    static std::atomic<uint64_t> total{0};
+    return total;
+  }
+  uint64_t bytes_ = 0;
+};
+
 template <class T>
 class KeptStates {
  public:
@@ -28,19 +52,23 @@ class KeptStates {
     std::lock_guard<std::mutex> lock(mutex_);
     if (states_.data() != nullptr) {
       wanted_ = false;
-      states_ = Buffer<T>();
+      Drop();
     }
     return wanted_ && bytes <= kMostKeptBytes;
   }
 
   void Put(const Program& program, const Batch<T>& batch, Buffer<T> states) {
     std::lock_guard<std::mutex> lock(mutex_);
+    Drop();
     size_ = batch.size;
-    numbers_.clear();
     for (const auto& [data, n] : Parts(program, batch)) {
       numbers_.insert(numbers_.end(), data, data + n);
     }
-    states_ = std::move(states);
+    if (share_.Take(states.bytes() + numbers_.size() * sizeof(T))) {
+      states_ = std::move(states);
+    } else {
+      Drop();
+    }
   }
 
   // The states of these numbers, no longer kept, or an empty buffer.
@@ -53,7 +81,9 @@ class KeptStates {
       if (n > 0 && std::memcmp(at, data, n * sizeof(T)) != 0) return Buffer<T>();
       at += n;
     }
-    return std::move(states_);
+    Buffer<T> states = std::move(states_);
+    Drop();
+    return states;
   }
 
  private:
@@ -69,7 +99,14 @@ class KeptStates {
             {reinterpret_cast<const T*>(batch.initial), 2 * amplitudes}};
   }
 
+  void Drop() {
+    states_ = Buffer<T>();
+    numbers_ = std::vector<T>();
+    share_.Take(0);
+  }
+
   std::mutex mutex_;
+  KeptShare share_;
   bool wanted_ = false;
   int64_t size_ = 0;
   std::vector<T> numbers_;
