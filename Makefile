@@ -10,7 +10,12 @@ INSTALLED := $(VENV)/.installed
 BUILD_INPUTS := $(wildcard pyproject.toml setup.cfg setup.py MANIFEST.in) \
 	$(shell find qstore_tf/cc -type f)
 
-.PHONY: help demo test bench bench-distributed lint wheel clean
+# Tools that make and check wheels, and a cross-compiler: 300 MB that nothing else needs.
+WHEELS := .ci-venvs/wheels
+WHEEL_TOOLS := ziglang==0.17.1 auditwheel==6.8.2 twine==7.0.0 build==1.6.1 'setuptools>=70.1,<82'
+PLATFORMS := manylinux_2_27_x86_64 manylinux_2_27_aarch64
+
+.PHONY: help demo test bench bench-distributed lint wheel wheels clean
 
 help:
 	@echo "make demo   train a hybrid quantum-classical model on images of digits"
@@ -18,7 +23,8 @@ help:
 	@echo "make bench  measure speed beside other frameworks (builds their environments)"
 	@echo "make bench-distributed  measure two workers on two cores against one"
 	@echo "make lint   style and types only"
-	@echo "make wheel  build the wheel and the source distribution into dist/"
+	@echo "make wheel  build the source distribution and a wheel for this machine into dist/"
+	@echo "make wheels build the source distribution and the wheels for publishing, and check them"
 	@echo "make clean  delete the environment and everything built"
 
 demo: $(INSTALLED)
@@ -40,6 +46,26 @@ bench-distributed: $(INSTALLED)
 wheel: $(INSTALLED)
 	rm -rf dist
 	$(BIN)/python -m build
+
+# The wheels are made from the source distribution, so that it is seen to be complete, and are the
+# same bytes whenever and wherever they are made of one commit.
+wheels: export SOURCE_DATE_EPOCH := $(shell git log -1 --format=%ct 2>/dev/null || echo 315532800)
+wheels: $(WHEELS)/.installed
+	rm -rf dist
+	$(WHEELS)/bin/python -m build --no-isolation --sdist
+	set -e; for platform in $(PLATFORMS); do \
+		QSTORE_PLATFORM=$$platform QSTORE_REQUIRE_NATIVE=1 $(WHEELS)/bin/python -m pip wheel --quiet \
+			--no-deps --no-build-isolation --wheel-dir dist dist/qstore_tf-*.tar.gz; \
+	done
+	$(WHEELS)/bin/python .ci/check_wheels.py dist/*.whl
+	$(WHEELS)/bin/python -m twine check --strict dist/*
+
+$(WHEELS)/.installed: Makefile | $(BIN)/python
+	rm -rf $(WHEELS)
+	$(BIN)/python -m venv $(WHEELS)
+	$(WHEELS)/bin/python -m pip install --quiet --upgrade pip
+	$(WHEELS)/bin/python -m pip install --quiet $(WHEEL_TOOLS)
+	@touch $@
 
 clean:
 	rm -rf $(VENV) .ci-venvs .bench-venvs build dist *.egg-info qstore_tf/ops/*.so
