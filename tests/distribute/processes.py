@@ -1,42 +1,106 @@
 """Real workers in processes of their own, for tests; none outlives the test."""
 
 import contextlib
+import functools
 import json
 import os
+import queue
 import signal
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from tests.distribute.rendezvous import free_ports
 
 ROOT = Path(__file__).parents[2]
+QUIET = {
+    "TF_CPP_MIN_LOG_LEVEL": "3",
+    "TF_NUM_INTRAOP_THREADS": "1",
+    "TF_NUM_INTEROP_THREADS": "2",
+    "OMP_NUM_THREADS": "1",
+    "OPENBLAS_NUM_THREADS": "1",
+}
+
+
+class Server:
+    """The fork server of one Keras, which starts workers and tells how they ended."""
+
+    def __init__(self, legacy: str) -> None:
+        self.codes: dict[int, int] = {}
+        self._started: queue.Queue[int] = queue.Queue()
+        self._ended = threading.Condition()
+        self._process = subprocess.Popen(
+            [sys.executable, str(Path(__file__).with_name("fork_server.py"))],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            env={**os.environ, **QUIET, "PYTHONPATH": str(ROOT), "TF_USE_LEGACY_KERAS": legacy},
+        )
+        threading.Thread(target=self._listen, daemon=True).start()
+
+    def start(self, **request: Any) -> int:
+        assert self._process.stdin is not None
+        self._process.stdin.write(json.dumps(request).encode() + b"\n")
+        self._process.stdin.flush()
+        return self._started.get(timeout=300)
+
+    def wait(self, pid: int, timeout: float | None) -> int | None:
+        """The exit code as of `subprocess`; None if it has not ended in time."""
+        with self._ended:
+            self._ended.wait_for(lambda: pid in self.codes, timeout)
+            return self.codes.get(pid)
+
+    def _listen(self) -> None:
+        assert self._process.stdout is not None
+        for line in self._process.stdout:
+            said = json.loads(line)
+            if "started" in said:
+                self._started.put(said["started"])
+            else:
+                with self._ended:
+                    self.codes[said["pid"]] = said["code"]
+                    self._ended.notify_all()
+
+
+@functools.cache
+def server(legacy: str) -> Server:
+    """The server of Keras 3 ("0") or tf_keras ("1"); it ends with this process."""
+    return Server(legacy)
 
 
 @dataclass
 class Worker:
     """A worker's process and where its output goes."""
 
-    process: subprocess.Popen[bytes]
+    pid: int
     log: Path
+    server: Server
 
     def text(self) -> str:
         return self.log.read_text(errors="replace")
 
-    def ends(self, timeout: float = 180.0) -> int:
+    def ends(self, timeout: float = 600.0) -> int:
         """Waits for the end and returns the exit code."""
-        return self.process.wait(timeout)
+        code = self.server.wait(self.pid, timeout)
+        assert code is not None, f"no end within {timeout:g} s:\n{self.text()[-3000:]}"
+        return code
+
+    def kill(self) -> None:
+        """Kills it and what it has started, unless it has ended."""
+        if self.server.wait(self.pid, 0) is None:
+            with contextlib.suppress(ProcessLookupError):
+                os.killpg(self.pid, signal.SIGKILL)
 
     def says(self, words: str, timeout: float = 120.0) -> None:
         """Waits until the output contains words."""
         deadline = time.monotonic() + timeout
         while words not in self.text():
-            assert self.process.poll() is None, self.text()[-3000:]
+            assert self.server.wait(self.pid, 0.02) is None, self.text()[-3000:]
             assert time.monotonic() < deadline, self.text()[-3000:]
-            time.sleep(0.02)
 
 
 def environment(index: int, addresses: list[str], more: Mapping[str, str]) -> dict[str, str]:
@@ -44,10 +108,7 @@ def environment(index: int, addresses: list[str], more: Mapping[str, str]) -> di
     return {
         **{name: value for name, value in os.environ.items() if name != "TF_CONFIG"},
         "TF_CONFIG": json.dumps(config),
-        "TF_CPP_MIN_LOG_LEVEL": "3",
-        "TF_NUM_INTRAOP_THREADS": "1",
-        "TF_NUM_INTEROP_THREADS": "2",
-        "PYTHONUNBUFFERED": "1",
+        **QUIET,
         **more,
     }
 
@@ -80,22 +141,21 @@ def workers(
             if not count:
                 del variables["TF_CONFIG"]
             log = script.parent / f"worker-{count}-{index}-{time.monotonic_ns()}.log"
-            with log.open("wb") as output:
-                process = subprocess.Popen(
-                    [sys.executable, str(script), *arguments],
-                    stdout=output,
-                    stderr=subprocess.STDOUT,
-                    cwd=ROOT,
-                    env=variables,
-                    start_new_session=True,
-                )
-            started[index] = Worker(process, log)
+            fork = server(variables.get("TF_USE_LEGACY_KERAS", "0"))
+            log.touch()
+            pid = fork.start(
+                script=str(script),
+                arguments=arguments,
+                env=variables,
+                log=str(log),
+                directory=str(ROOT),
+            )
+            started[index] = Worker(pid, log, fork)
         yield started
     finally:
         for worker in started.values():
-            with contextlib.suppress(ProcessLookupError):
-                os.killpg(worker.process.pid, signal.SIGKILL)
-            worker.process.wait()
+            worker.kill()
+            worker.ends()
 
 
 def finish(started: Mapping[int, Worker], code: int = 0) -> None:

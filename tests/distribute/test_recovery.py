@@ -75,7 +75,7 @@ def test_workers_killed_all_at_once_while_they_start_or_train(
     with workers(2, script, str(script.parent), env={"SLOWLY": "1"}) as started:
         started[0].says("step 5")
         for worker in started.values():
-            worker.process.kill()
+            worker.kill()
     goes_on(script, expected)
 
 
