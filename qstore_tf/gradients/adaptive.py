@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import math
 import threading
 from collections import deque
 from collections.abc import Mapping, Sequence
@@ -20,7 +21,7 @@ from qstore_tf.gradients.base import GradientMethod, Pullback
 from qstore_tf.gradients.finite_difference import FiniteDifference
 from qstore_tf.gradients.from_values import FromValues
 from qstore_tf.gradients.hadamard import HadamardTest
-from qstore_tf.gradients.options import at_least_zero, count
+from qstore_tf.gradients.options import LIMITS, at_least_zero, count
 from qstore_tf.gradients.shift import ParameterShift
 from qstore_tf.gradients.spsa import SPSA
 
@@ -57,12 +58,35 @@ def signal_to_noise(estimates: Sequence[np.ndarray] | np.ndarray) -> float:
     return max(signal - noise / len(table), 0.0) / noise
 
 
+def window_for(n_theta: int, at_best: float) -> int:
+    """Returns how many estimates show whether there is a signal in them.
+
+    The squared length of the mean of W estimates, less noise, is off by sqrt(2 / P) / W of the noise;
+    where the signal is 1 / (P - 1) of it, ten times the square root of P make that a seventh of
+    the signal.
+
+    Args:
+        n_theta: Parameters P.
+        at_best: The signal-to-noise ratio of an estimate without noise from elsewhere, at most 1.
+
+    Example:
+        >>> window_for(4, 1.0), window_for(401, 1 / 400)
+        (20, 201)
+    """
+    directions = at_best * max(n_theta - 1, 1)
+    wanted = math.ceil(10 * math.sqrt(n_theta) / directions)
+    return min(max(20, wanted), LIMITS["window"])
+
+
 class _Progress:
     """What has been seen of the gradients of one program."""
 
-    def __init__(self, owner: Adaptive) -> None:
+    def __init__(self, owner: Adaptive, n_theta: int) -> None:
         self.owner = owner
-        self.estimates: deque[np.ndarray] = deque(maxlen=owner.window)
+        at_best = owner.cheap.signal_at_best(n_theta)
+        self.threshold = owner.threshold * at_best
+        self.window = owner.window or window_for(n_theta, at_best)
+        self.estimates: deque[np.ndarray] = deque(maxlen=self.window)
         self.reset()
 
     def reset(self) -> None:
@@ -79,20 +103,20 @@ class _Progress:
             if not self.precise and np.isfinite(by_theta).all():
                 self.seen += 1
                 self.estimates.append(np.array(by_theta))
-                if len(self.estimates) == self.owner.window:
+                if len(self.estimates) == self.window:
                     self._decide(signal_to_noise(self.estimates))
         return np.bool_(self.precise)
 
     def _decide(self, ratio: float) -> None:
         owner = self.owner
-        if ratio >= owner.threshold:
+        if ratio >= self.threshold:
             return
         self.precise = True
         self.estimates.clear()
         _log.warning(
             "gradient='adaptive' changes from %r to %r after %d estimates: the signal-to-noise "
             "ratio of the last %d is %.3g, below the threshold %g",
-            owner.cheap, owner.precise, self.seen, owner.window, ratio, owner.threshold,
+            owner.cheap, owner.precise, self.seen, self.window, ratio, self.threshold,
         )  # fmt: skip
 
 
@@ -102,12 +126,14 @@ class Adaptive(FromValues):
     Each backward pass with the cheap method leaves one estimate of d loss / d theta. Once there
     are `window` of them, the signal-to-noise ratio of the last `window` is computed in every
     step (`adaptive.signal_to_noise`: the squared length of their mean over their variance).
-    From the step after the one in which it falls below `threshold`, the precise method is used,
-    and stays in use. The change is logged as a warning of the logger "qstore_tf".
+    From the step after the one in which it falls below `threshold` times what the cheap method
+    has at best, the precise method is used, and stays in use. The change is logged as a warning
+    of the logger "qstore_tf".
 
     What the estimates vary by counts as noise, whatever it comes from: random directions,
     shots, mini-batches and the way of training itself. SPSA with D directions, for P
-    parameters and without any other noise, has the ratio D / (P - 1).
+    parameters and without any other noise, has the ratio D / (P - 1). That, or 1 where it is
+    more, is what it has at best; other methods have 1.
 
     One object may serve several programs; each changes by itself. What has been seen is neither
     saved with a model nor shared between processes: a loaded model starts with the cheap method.
@@ -117,8 +143,9 @@ class Adaptive(FromValues):
     Args:
         cheap: The name of a method, or a method.
         precise: The name of a method, or a method.
-        threshold: The signal-to-noise ratio below which the method changes.
-        window: Estimates that the ratio is computed from, at least 2.
+        threshold: The part of the ratio at best below which the method changes.
+        window: Estimates that the ratio is computed from, at least 2. None takes as many as it
+            takes to tell: 20, or for SPSA 10 sqrt(P) / D where that is more.
 
     Raises:
         ConfigurationError: A method or a number is not one.
@@ -137,14 +164,14 @@ class Adaptive(FromValues):
         cheap: str | GradientMethod | Mapping[str, Any] = "spsa",
         precise: str | GradientMethod | Mapping[str, Any] = "parameter_shift",
         threshold: float = 0.05,
-        window: int = 20,
+        window: int | None = None,
     ) -> None:
         """Keeps the methods and the numbers."""
         super().__init__()
         self.cheap = _read("cheap", cheap)
         self.precise = _read("precise", precise)
         self.threshold = at_least_zero("threshold", threshold)
-        self.window = count("window", window, least=2)
+        self.window = None if window is None else count("window", window, least=2)
         self.random = self.cheap.random or self.precise.random
         self._progress: list[_Progress] = []
 
@@ -188,7 +215,7 @@ class Adaptive(FromValues):
         if not program.n_theta:
             return precise
         cheap = self.cheap.pullback(backend, program, observables)
-        progress = _Progress(self)
+        progress = _Progress(self, program.n_theta)
         self._progress.append(progress)
 
         def watched(*arguments: Any) -> tuple[tf.Tensor, tf.Tensor]:

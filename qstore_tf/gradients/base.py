@@ -85,6 +85,10 @@ class GradientMethod(ABC):
             )
         )
 
+    def signal_at_best(self, n_theta: int) -> float:
+        """The signal-to-noise ratio of an estimate by itself, up to 1, by `n_theta` parameters."""
+        return 1.0
+
     def get_config(self) -> dict[str, Any]:
         """Returns the keyword arguments that make the same method again."""
         return {}

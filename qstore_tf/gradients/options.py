@@ -9,6 +9,30 @@ from typing import Any
 from qstore_tf.errors import ConfigurationError, describe
 
 
+# How large options may be; change an entry to raise it. What is larger would compute for days, or
+# fill the memory, before anything could be said about it.
+LIMITS = {
+    "directions": 100_000,
+    "window": 10_000,
+    "reuse_steps": 10**9,
+    "frequencies": 200,
+}
+
+
+def at_most(name: str, size: int, what: str) -> int:
+    """Returns a size; raises ConfigurationError where it is above `LIMITS[name]`."""
+    if size > LIMITS[name]:
+        raise ConfigurationError(
+            describe(
+                f"{what} is too large",
+                expected=f"at most {LIMITS[name]}",
+                received=size,
+                hint=f"To raise the limit, set qstore_tf.gradients.options.LIMITS[{name!r}]",
+            )
+        )
+    return size
+
+
 def positive(name: str, value: Any) -> float:
     """Returns a positive number; raises ConfigurationError for anything else."""
     if not (_is_number(value) and value > 0):
@@ -28,13 +52,13 @@ def at_least_zero(name: str, value: Any) -> float:
 
 
 def count(name: str, value: Any, least: int = 1) -> int:
-    """Returns an integer that is large enough; raises ConfigurationError for anything else."""
+    """Returns an integer >= `least`, at most `LIMITS[name]`; else raises ConfigurationError."""
     number = None if isinstance(value, bool) else _integer(value)
     if number is None or number < least:
         raise ConfigurationError(
             describe(f"`{name}` does not fit", expected=f"an integer >= {least}", received=value)
         )
-    return number
+    return at_most(name, number, f"`{name}`") if name in LIMITS else number
 
 
 def _integer(value: Any) -> int | None:
@@ -46,4 +70,9 @@ def _integer(value: Any) -> int | None:
 
 
 def _is_number(value: Any) -> bool:
-    return isinstance(value, (int, float)) and not isinstance(value, bool) and math.isfinite(value)
+    if isinstance(value, bool) or not isinstance(value, (int, float)):
+        return False
+    try:
+        return math.isfinite(value)
+    except OverflowError:  # an integer that no float holds
+        return False

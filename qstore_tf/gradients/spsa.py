@@ -67,6 +67,10 @@ class SPSA(FromValues):
             **super().get_config(),
         }
 
+    def signal_at_best(self, n_theta: int) -> float:
+        """Returns directions / (n_theta - 1), at most 1."""
+        return min(1.0, self.directions / max(n_theta - 1, 1))
+
     def pullback(
         self, backend: Backend, program: Program, observables: Sequence[PauliSum]
     ) -> Pullback:

@@ -47,7 +47,8 @@ class QuantumNaturalGradient(QuantumOptimizer):
     Args:
         learning_rate: float or schedule, for the angles.
         regularization: added to the diagonal of the metric, whose elements are at most 1/4 for
-            an angle of a single rotation. Larger is nearer to plain gradient descent.
+            an angle of a single rotation. Larger is nearer to plain gradient descent. With 0,
+            directions that the states do not depend on, within rounding, are left alone.
         reuse_steps: a metric is used for so many steps before it is computed anew.
         approximation: `"full"`, `"block_diagonal"` (layers of commuting gates) or `"diagonal"`.
         classical: optimizer of all weights that are not angles: a name or an optimizer.
@@ -99,7 +100,7 @@ class QuantumNaturalGradient(QuantumOptimizer):
 
     @property
     def fallbacks(self) -> int:
-        """Number of steps in which the Cholesky factorization failed."""
+        """Number of steps in which the pseudoinverse left directions out."""
         return int(self._failures.numpy()) if self.built else 0
 
     def apply(self, grads: Any, trainable_variables: Any = None) -> None:
@@ -169,15 +170,15 @@ class QuantumNaturalGradient(QuantumOptimizer):
         return metric
 
     def finalize_variable_values(self, var_list: Any) -> None:
-        """Called by Keras at the end of training; logs how often Cholesky failed."""
+        """Called by Keras at the end of training; logs how often the metric was singular."""
         super().finalize_variable_values(var_list)
         if self.built and self.fallbacks:
             self._report(self.fallbacks)
 
     def _report(self, failures: int) -> None:
         _log.warning(
-            "QuantumNaturalGradient: the metric was not positive definite in %d of %d steps; "
-            "those used the pseudoinverse. A larger regularization than %g avoids it.",
+            "QuantumNaturalGradient: the metric was singular or not positive definite in %d of %d "
+            "steps; those used the pseudoinverse. A larger regularization than %g avoids it.",
             failures,
             max(1, int(self._iterations.numpy())),
             self.regularization,

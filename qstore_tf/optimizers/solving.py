@@ -1,21 +1,21 @@
-"""Solves for natural gradients: Cholesky, and what to do where it fails."""
+"""Solves for natural gradients: Cholesky, and what to do where it fails or misleads."""
 
 from __future__ import annotations
 
+import numpy as np
 import tensorflow as tf
-
-# Eigenvalues below this part of the largest one are taken for zero.
-_CUTOFF = 1e-7
 
 
 def solve(
     matrix: tf.Tensor, vector: tf.Tensor, regularization: float
 ) -> tuple[tf.Tensor, tf.Tensor]:
-    """Returns (matrix + regularization * identity)^-1 vector, and whether Cholesky failed.
+    """Returns (matrix + regularization * identity)^-1 vector, and whether directions were left out.
 
-    Where the matrix is not positive definite, which rounding or counted overlaps can bring about,
-    it is the pseudoinverse that leaves out what is not above `regularization`; where the matrix
-    is not finite, it is the vector itself. Computed in float64.
+    Eigenvalues of the sum up to 2 N eps max(1, the largest), with eps that of the matrix's dtype,
+    cannot be told from rounding: a metric is a difference of numbers of about 1. Where there are
+    such, the pseudoinverse leaves them out. Where the matrix is not positive definite, which
+    counted overlaps can bring about, it leaves out what is not above `regularization`; where the
+    matrix is not finite, the result is the vector itself. Computed in float64.
 
     Args:
         matrix: [N, N], symmetric.
@@ -25,16 +25,27 @@ def solve(
     wide = tf.cast(matrix, tf.float64)
     right = tf.cast(vector, tf.float64)[:, None]
     finite = tf.reduce_all(tf.math.is_finite(wide))
-    unit = tf.eye(tf.shape(wide)[0], dtype=tf.float64)
+    size = tf.shape(wide)[0]
+    unit = tf.eye(size, dtype=tf.float64)
     damped = tf.where(finite, wide + regularization * unit, unit)
+    unsure = 2.0 * float(np.finfo(matrix.dtype.as_numpy_dtype).eps) * tf.cast(size, tf.float64)
     factor = tf.linalg.cholesky(damped)  # NaN where it fails
     worked = tf.reduce_all(tf.math.is_finite(factor))
-    solution = tf.cond(
-        worked,
-        lambda: tf.linalg.cholesky_solve(factor, right),
-        lambda: _by_eigenvalues(damped, right, regularization),
+    # No eigenvalue is above the norm.
+    bound = unsure * tf.maximum(tf.norm(damped), 1.0)
+    plain = tf.cond(
+        tf.logical_and(worked, regularization < bound),
+        lambda: _below_eigenvalues(factor, unit) > bound,
+        lambda: worked,
     )
-    failed = tf.logical_not(tf.logical_and(worked, finite))
+    solution, left_out = tf.cond(
+        plain,
+        lambda: (tf.linalg.cholesky_solve(factor, right), tf.constant(False)),
+        lambda: _by_eigenvalues(
+            damped, right, unsure, tf.where(worked, tf.zeros_like(bound), 2.0 * regularization)
+        ),
+    )
+    failed = tf.logical_or(left_out, tf.logical_not(finite))
     return tf.cast(solution[:, 0], vector.dtype), failed
 
 
@@ -44,9 +55,20 @@ def absolute(matrix: tf.Tensor) -> tf.Tensor:
     return tf.cast(tf.matmul(vectors * tf.abs(values), vectors, transpose_b=True), matrix.dtype)
 
 
-def _by_eigenvalues(damped: tf.Tensor, right: tf.Tensor, regularization: float) -> tf.Tensor:
+def _below_eigenvalues(factor: tf.Tensor, unit: tf.Tensor) -> tf.Tensor:
+    """Returns 1 / trace(A^-1), a lower bound of the eigenvalues of A = L L^T, from L."""
+    return 1.0 / tf.reduce_sum(tf.square(tf.linalg.triangular_solve(factor, unit)))
+
+
+def _by_eigenvalues(
+    damped: tf.Tensor, right: tf.Tensor, unsure: tf.Tensor, least: tf.Tensor
+) -> tuple[tf.Tensor, tf.Tensor]:
+    """Returns the pseudoinverse times `right`, and whether it leaves anything out."""
     values, vectors = tf.linalg.eigh(damped)
-    least = tf.maximum(_CUTOFF * tf.reduce_max(tf.abs(values)), 2.0 * regularization)
+    least = tf.maximum(least, unsure * tf.maximum(tf.reduce_max(tf.abs(values)), 1.0))
     kept = values > least
     inverse = tf.where(kept, 1.0 / tf.where(kept, values, tf.ones_like(values)), 0.0)
-    return tf.matmul(vectors, inverse[:, None] * tf.matmul(vectors, right, transpose_a=True))
+    solution = tf.matmul(
+        vectors, inverse[:, None] * tf.matmul(vectors, right, transpose_a=True)
+    )
+    return solution, tf.logical_not(tf.reduce_all(kept))

@@ -11,8 +11,9 @@ from qstore_tf.backends import TensorFlow
 from qstore_tf.backends.sampled import Sampled
 from qstore_tf.circuits import UnifiedCircuit, compile_circuit, parse_observables
 from qstore_tf.gradients import SPSA, Adaptive, Adjoint, ParameterShift
-from qstore_tf.gradients.adaptive import signal_to_noise
+from qstore_tf.gradients.adaptive import _Progress, signal_to_noise
 from qstore_tf.testing.counting import Counting
+from qstore_tf.testing.daily import daily_seed
 from qstore_tf.testing.gradient_agreement import gradients_of
 
 OBSERVABLES = parse_observables("Z", 1)
@@ -168,3 +169,18 @@ def test_it_changes_within_fit(eager, caplog):
         model.fit(x, y, batch_size=8, epochs=2, verbose=0)
     assert method.is_precise
     assert len(caplog.records) == 1
+
+
+@pytest.mark.parametrize(("n_theta", "directions"), [(2, 1), (24, 1), (100, 1), (150, 3), (60, 40)])
+def test_random_directions_alone_are_no_reason_to_change_and_a_lost_signal_is(n_theta, directions):
+    rng = np.random.default_rng([daily_seed(), n_theta])
+    gradient = rng.normal(size=n_theta)
+    owner = Adaptive(SPSA(directions))
+    steady, lost = _Progress(owner, n_theta), _Progress(owner, n_theta)
+    assert 20 <= steady.window <= max(20, 10 * n_theta**0.5 + 1)
+    for _ in range(2 * steady.window + 60):
+        signs = rng.choice([-1.0, 1.0], size=(directions, n_theta))
+        steady.record(np.mean((signs @ gradient)[:, None] * signs, axis=0))
+    for _ in range(30 * lost.window):  # about half of the windows show it
+        lost.record(rng.normal(size=n_theta))
+    assert not steady.precise and lost.precise

@@ -85,7 +85,7 @@ def test_every_method_takes_sparse_gradients_on_every_backend(name, method):
     program, observables, tensors = circuit_and_values()
     function = expectation(program, observables, name, method)
     check(function, tensors, 2, tf.float32, second=False)
-    # Second derivatives by the adjoint method are the backend's own, others are those of the method.
+    # Second derivatives by the adjoint method are the backend's own, others the method's.
     own = method == "adjoint" and name != "tfq"
     if own or (name == "native" and method in ("parameter_shift", "hadamard_test")):
         check(function, tensors, 2, tf.float32, second=True)

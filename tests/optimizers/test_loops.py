@@ -69,8 +69,10 @@ LOOPS = {
         lambda layer, x: tf.cond(x[0, 0, 0] > -9, lambda: by_reshaping(layer, x), lambda: x)
     ),
     "function": lambda: Mapped(lambda layer, x: tf.function(by_reshaping)(layer, x)),
-    "beside one that is not": lambda: Mapped(lambda layer, x: layer(x[:, 0])[:, None] + tf.map_fn(layer, x)),
-}  # fmt: skip
+    "beside one that is not": lambda: Mapped(
+        lambda layer, x: layer(x[:, 0])[:, None] + tf.map_fn(layer, x)
+    ),
+}
 
 
 def trained(layers, optimizer, **options):
