@@ -115,15 +115,27 @@ class Carried:
         static, batch = inputs.shape[0], tf.shape(inputs)[0]
         if not program.n_inputs:
             inputs = inputs[:1] if static else tf.zeros([1, 0], inputs.dtype)
-        rows = tf.shape(inputs)[0]
-        basis = tf.tile(tf.eye(size, dtype=complex_dtype(inputs.dtype)), [rows, 1])
-        started = replace(program, has_initial=True)
-        # A row for each basis state: what it becomes, which is a column of the matrix.
-        columns = state(started, means, tf.repeat(inputs, size, axis=0), self.theta, basis)
-        matrices = tf.transpose(tf.reshape(columns, [-1, size, size]), [0, 2, 1])
+        columns = [-1, size, size]
+        # A row for each basis state: what it becomes, which is a column of the matrix. Nothing
+        # is kept by a name, so that only two arrays of the size of the result are there at once.
+        matrices = tf.transpose(
+            tf.reshape(self._of_basis_states(means, inputs), columns), [0, 2, 1]
+        )
         if not program.n_inputs:
             matrices = tf.broadcast_to(matrices, [batch, size, size])
         return tf.ensure_shape(matrices, [static, size, size])
+
+    def _of_basis_states(self, means: Means, inputs: tf.Tensor) -> tf.Tensor:
+        """What the circuit makes of all basis states for each row of `inputs`, [B * 2^n, 2^n]."""
+        size = 2**self.program.n_qubits
+        basis = tf.eye(size, dtype=complex_dtype(inputs.dtype))
+        return state(
+            replace(self.program, has_initial=True),
+            means,
+            tf.repeat(inputs, size, axis=0),
+            self.theta,
+            tf.tile(basis, [tf.shape(inputs)[0], 1]),
+        )
 
 
 def attach(state: tf.Tensor, carried: Carried) -> tf.Tensor:
@@ -246,7 +258,8 @@ def _without_gradient(state: tf.Tensor, numbers: list[tf.Tensor | None], backend
             raise ConfigurationError(
                 describe(
                     f"Backend '{backend}' returns states without gradients",
-                    hint="Measure with ExpectationValue right behind the quantum layers",
+                    hint="Measure with ExpectationValue right behind the quantum layers, or use "
+                    "backend='native' or 'tensorflow', whose states can be differentiated",
                 )
             )
 

@@ -78,6 +78,8 @@ class Evolution:
             return compile_circuit(self.circuit, self.inputs, self.theta)
         if self.from_amplitudes:
             return self._initial
+        if self.encoding is None:
+            return self._plain
         builder = encodings.get_encoding(str(self.encoding))
         return encoding_program(builder(width), self.n_qubits).append(self._plain)
 
@@ -94,15 +96,16 @@ class Evolution:
                     )
                 )
         elif self.encoding is None:
-            raise InputError(
-                describe(
-                    "The circuit takes no features: no symbol is declared as an input",
-                    expected="a complex quantum state",
-                    received=f"{width} real features",
-                    hint="Name the symbols to feed, as in inputs=['x_0', 'x_1'], or put an "
-                    "encoding in front, as in encoding='angle'",
+            if width:
+                raise InputError(
+                    describe(
+                        "The circuit takes no features: no symbol is declared as an input",
+                        expected="a complex quantum state, or no features at all, real [batch, 0]",
+                        received=f"{width} real features",
+                        hint="Name the symbols to feed, as in inputs=['x_0', 'x_1'], or put an "
+                        "encoding in front, as in encoding='angle'",
+                    )
                 )
-            )
         else:
             check_fits(width, self.n_qubits, self.encoding)
 

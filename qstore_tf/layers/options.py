@@ -135,7 +135,7 @@ class LayerOptions:
         if self.inputs:
             return width == len(self.inputs)
         if self.encoding is None:
-            return False
+            return width == 0
         try:
             check_fits(width, n_qubits, self.encoding)
         except ValueError:

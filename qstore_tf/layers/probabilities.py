@@ -8,12 +8,12 @@ import tensorflow as tf
 from tensorflow import keras
 
 from qstore_tf.backends import Backend
-from qstore_tf.layers.reading import StateReader
+from qstore_tf.layers.reading import ExactReader
 from qstore_tf.ops import plain
 
 
 @keras.utils.register_keras_serializable(package="qstore_tf")
-class Probabilities(StateReader):
+class Probabilities(ExactReader):
     """Returns the probability of every basis state: states in, probabilities out.
 
     Behind quantum layers it runs the whole circuit as one operation. Exact, and differentiable
@@ -38,9 +38,12 @@ class Probabilities(StateReader):
         Real `(batch_size, 2**n_qubits)`; basis state k has qubit 0 as its most significant bit.
 
     Raises:
-        ConfigurationError: the layers in front have shots, or the backend is unknown.
-        InputError: the input is not a quantum state, or the backend has no state vectors.
+        ConfigurationError: the layers in front have shots, or the backend is unknown or has no
+            state vectors.
+        InputError: the input is not a quantum state.
     """
+
+    _reads = "Exact probabilities"
 
     def __init__(self, backend: str | Backend | None = None, **kwargs: Any) -> None:
         """Checks the options; see the class."""
@@ -49,7 +52,7 @@ class Probabilities(StateReader):
     def call(self, inputs: tf.Tensor) -> tf.Tensor:
         """Returns the probabilities."""
         before = self._before(inputs)
-        self._check_exact(before, "Exact probabilities")
+        self._check_exact(before.means)
         values = plain.squared_magnitude(before.state(before.means))
         return tf.cast(values, self.compute_dtype)
 
@@ -57,7 +60,3 @@ class Probabilities(StateReader):
         """Returns `(batch_size, 2**n_qubits)`."""
         batch, n_qubits = self._read(input_shape)
         return (batch, 2**n_qubits)
-
-    def get_config(self) -> dict[str, Any]:
-        """Returns the configuration."""
-        return {**super().get_config(), "backend": self._own_config()["backend"]}

@@ -92,6 +92,18 @@ class QuantumLayer(QuantumBase):
     >>> layer.theta.shape[0]
     6
 
+    A circuit that takes no features, as in a variational eigensolver, is fed rows without any,
+    `[batch, 0]`, and starts from |0...0>. In a model that is `keras.Input((0,))`, trained with
+    `fit(np.zeros((1, 0)), targets)`; every row is the same circuit, so one row is enough.
+
+    >>> circuit = qs.UnifiedCircuit(1).add_gate("RY", 0, "w")
+    >>> layer = QuantumLayer(circuit=circuit, observables="Z")
+    >>> model = keras.Sequential([keras.Input((0,)), layer])
+    >>> model.compile(keras.optimizers.Adam(0.1), loss=lambda target, energy: energy)
+    >>> history = model.fit(np.zeros((1, 0)), np.zeros((1, 1)), epochs=100, verbose=0)
+    >>> model.predict(np.zeros((1, 0)), verbose=0).round(2).tolist()
+    [[-1.0]]
+
     Args:
         n_qubits: number of qubits. `None` takes the circuit's, else as few as hold the input.
         depth: layers of the ansatz.
@@ -110,7 +122,8 @@ class QuantumLayer(QuantumBase):
             `UnifiedCircuit.from_pennylane` for symbols), or text in OpenQASM 2, OpenQASM 3 or
             the JSON of `UnifiedCircuit.to_json`.
         inputs: the symbols of `circuit` that are fed with the features, in their order. All
-            other symbols are trained, in order of appearance.
+            other symbols are trained, in order of appearance. Without any, and without
+            `encoding`, the circuit takes states, or rows of no features.
         theta_initializer: initializer of the angles, in radians. `None` is uniform between -1
             and 1: far enough from the identity to start learning, near enough that the
             gradients of wide circuits do not vanish as they do over a full turn (why they do:
@@ -132,7 +145,8 @@ class QuantumLayer(QuantumBase):
         **kwargs: `name`, `dtype`, `trainable`.
 
     Input shape:
-        Real `(batch_size, n_features)`, or complex `(batch_size, 2**n_qubits)`.
+        Real `(batch_size, n_features)`, or complex `(batch_size, 2**n_qubits)`. Real
+        `(batch_size, 0)` for a `circuit` without `inputs` and `encoding`.
 
     Output shape:
         Real `(batch_size, n_observables)`, or complex `(batch_size, 2**n_qubits)`.

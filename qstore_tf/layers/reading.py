@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import Any
+from typing import Any, ClassVar
 
 import tensorflow as tf
 
 from qstore_tf.circuits.program import Program
-from qstore_tf.errors import InputError, describe
+from qstore_tf.errors import ConfigurationError, InputError, describe
 from qstore_tf.execution import exact_only
 from qstore_tf.layers import carried
 from qstore_tf.layers.base import QuantumBase, finds_shapes, no_inputs, read_shape, symbolic
@@ -93,11 +93,19 @@ class StateReader(QuantumBase):
                 )
             )
 
-    def _check_exact(self, before: Carried, what: str) -> None:
-        """Raises an error where the layers in front have shots, or the backend no states."""
-        if before.means.shots is not None:
-            raise exact_only(what, before.means.shots)
-        check_has_states(before.means, self.name)
+    @classmethod
+    def _refuse_options(cls, given: dict[str, Any], names: tuple[str, ...], reason: str) -> None:
+        """Raises ConfigurationError for options that other readers have and this one has not."""
+        values = {name: given.pop(name, None) for name in names}
+        found = {name: value for name, value in values.items() if value is not None}
+        if found:
+            raise ConfigurationError(
+                describe(
+                    f"{cls.__name__} takes no {' and no '.join(found)}",
+                    received=found,
+                    hint=f"{reason}. Leave it out",
+                )
+            )
 
     @property
     def _output_dtype(self) -> Any:
@@ -117,3 +125,39 @@ class StateReader(QuantumBase):
             "shots": self._means.shots,
             "seed": self.seed,
         }
+
+
+class ExactReader(StateReader):
+    """Base of the layers that read exactly, from state vectors: they draw nothing."""
+
+    # Names in messages what is read.
+    _reads: ClassVar[str]
+
+    def __init__(self, *, backend: Any = None, **kwargs: Any) -> None:
+        """Checks the options; see the layers."""
+        shots = kwargs.pop("shots", None)
+        if shots is not None:
+            raise exact_only(self._reads, shots)
+        reason = "States are exact, and differentiated by the backend itself"
+        self._refuse_options(kwargs, ("gradient", "seed"), reason)
+        super().__init__(backend=backend, **kwargs)
+        if backend is not None:
+            self._check_exact(self._means)
+
+    def _check_exact(self, means: Means) -> None:
+        """Raises ConfigurationError where there are shots, or the backend has no states."""
+        if means.shots is not None:
+            raise exact_only(self._reads, means.shots)
+        if not means.has_states:
+            raise ConfigurationError(
+                describe(
+                    f"{self._reads} need a backend with state vectors",
+                    received=f"backend={means.resolved.name!r}",
+                    hint="Use backend='native' or 'tensorflow', or measure with "
+                    "ExpectationValue or Sample",
+                )
+            )
+
+    def get_config(self) -> dict[str, Any]:
+        """Returns the configuration."""
+        return {**super().get_config(), "backend": self._own_config()["backend"]}

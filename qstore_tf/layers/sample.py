@@ -65,6 +65,7 @@ class Sample(StateReader):
                     hint="Probabilities() returns the exact distribution",
                 )
             )
+        self._refuse_options(kwargs, ("gradient",), "Bits have no gradient")
         super().__init__(backend=backend, shots=shots, seed=seed, **kwargs)
         self.shots = int(shots)
 

@@ -9,11 +9,11 @@ from tensorflow import keras
 
 from qstore_tf.backends import Backend
 from qstore_tf.layers import carried
-from qstore_tf.layers.reading import StateReader
+from qstore_tf.layers.reading import ExactReader
 
 
 @keras.utils.register_keras_serializable(package="qstore_tf")
-class StateVector(StateReader):
+class StateVector(ExactReader):
     """Returns the state vector: states in, the same states out.
 
     Behind quantum layers it runs the whole circuit as one operation, where each of them alone
@@ -40,9 +40,12 @@ class StateVector(StateReader):
         bit.
 
     Raises:
-        ConfigurationError: the layers in front have shots, or the backend is unknown.
-        InputError: the input is not a quantum state, or the backend has no state vectors.
+        ConfigurationError: the layers in front have shots, or the backend is unknown or has no
+            state vectors.
+        InputError: the input is not a quantum state.
     """
+
+    _reads = "State vectors"
 
     def __init__(self, backend: str | Backend | None = None, **kwargs: Any) -> None:
         """Checks the options; see the class."""
@@ -51,7 +54,7 @@ class StateVector(StateReader):
     def call(self, inputs: tf.Tensor) -> tf.Tensor:
         """Returns the states."""
         before = self._before(inputs)
-        self._check_exact(before, "State vectors")
+        self._check_exact(before.means)
         return carried.attach(before.state(before.means), before)
 
     def compute_output_shape(self, input_shape: Any) -> tuple[int | None, int]:
@@ -62,7 +65,3 @@ class StateVector(StateReader):
     @property
     def _output_dtype(self) -> Any:
         return self.complex_dtype
-
-    def get_config(self) -> dict[str, Any]:
-        """Returns the configuration."""
-        return {**super().get_config(), "backend": self._own_config()["backend"]}

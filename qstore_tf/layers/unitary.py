@@ -11,12 +11,12 @@ from qstore_tf.backends import Backend
 from qstore_tf.errors import InputError, describe
 from qstore_tf.layers import carried
 from qstore_tf.layers.base import finds_shapes
-from qstore_tf.layers.reading import StateReader
+from qstore_tf.layers.reading import ExactReader
 from qstore_tf.ops import memory
 
 
 @keras.utils.register_keras_serializable(package="qstore_tf")
-class Unitary(StateReader):
+class Unitary(ExactReader):
     """Returns the matrix of the circuit that the quantum layers in front make together.
 
     The matrix is of all gates from |0...0> on. Amplitude encoding is no gate: behind it the
@@ -44,11 +44,14 @@ class Unitary(StateReader):
         Complex `(batch_size, 2**n_qubits, 2**n_qubits)`.
 
     Raises:
-        ConfigurationError: the layers in front have shots, or the backend is unknown.
-        InputError: the input is not the output of a quantum layer, or the backend has no state
-            vectors.
-        MemoryLimitError: one such matrix does not fit into memory.
+        ConfigurationError: the layers in front have shots, or the backend is unknown or has no
+            state vectors.
+        InputError: the input is not the output of a quantum layer.
+        MemoryLimitError: the matrices of a batch do not fit into memory. In a graph traced for any
+            batch size TensorFlow raises its own type of error, when it runs.
     """
+
+    _reads = "Unitary matrices"
 
     def __init__(self, backend: str | Backend | None = None, **kwargs: Any) -> None:
         """Checks the options; see the class."""
@@ -68,9 +71,27 @@ class Unitary(StateReader):
                 )
             )
         before = self._before(inputs)
-        self._check_exact(before, "Unitary matrices")
-        memory.check(self.complex_dtype.size * 4**n_qubits, f"A matrix of {n_qubits} qubits")
-        return before.unitary(before.means)
+        self._check_exact(before.means)
+        with tf.control_dependencies(self._fits(inputs, n_qubits)):
+            return before.unitary(before.means)
+
+    def _fits(self, inputs: tf.Tensor, n_qubits: int) -> list[tf.Operation]:
+        """Checks that the matrices of a batch fit; those of an unknown one when it runs."""
+        # The columns, and the same transposed.
+        needed = 2 * self.complex_dtype.size * 4**n_qubits
+        batch = inputs.shape[0]
+        what = f"A matrix of {n_qubits} qubits"
+        if batch is not None and batch > 1:
+            what = f"A batch of {batch} matrices of {n_qubits} qubits"
+        memory.check(needed * (1 if batch is None else batch), what)
+        available = memory.available_bytes()
+        if batch is not None or available is None:
+            return []
+        most = available // needed
+        message = f"at most {most} matrices of {n_qubits} qubits fit into memory"
+        rows = tf.shape(inputs, tf.int64)[0]
+        fits = tf.debugging.assert_less_equal(rows, tf.constant(most, tf.int64), message)
+        return [] if fits is None else [fits]
 
     def compute_output_shape(self, input_shape: Any) -> tuple[int | None, int, int]:
         """Returns `(batch_size, 2**n_qubits, 2**n_qubits)`."""
@@ -80,7 +101,3 @@ class Unitary(StateReader):
     @property
     def _output_dtype(self) -> Any:
         return self.complex_dtype
-
-    def get_config(self) -> dict[str, Any]:
-        """Returns the configuration."""
-        return {**super().get_config(), "backend": self._own_config()["backend"]}

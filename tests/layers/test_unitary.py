@@ -10,6 +10,7 @@ from tensorflow import keras
 from qstore_tf.circuits import encodings
 from qstore_tf.errors import ConfigurationError, InputError, MemoryLimitError
 from qstore_tf.layers import AmplitudeEncoding, AngleEncoding, QuantumLayer, Unitary
+from qstore_tf.ops import memory
 from qstore_tf.testing.gradient_agreement import check_gradients
 from qstore_tf.testing.layer_test import run_layer_test
 
@@ -92,3 +93,23 @@ def test_a_matrix_that_fits_nowhere_is_refused() -> None:
     state = AngleEncoding(19)(np.zeros((1, 19)))
     with pytest.raises(MemoryLimitError, match="matrix of 19 qubits"):
         Unitary()(state)
+
+
+def test_the_matrices_of_the_whole_batch_have_to_fit(monkeypatch: pytest.MonkeyPatch) -> None:
+    # Room for ten matrices and as much again, their transposes.
+    monkeypatch.setattr(memory, "available_bytes", lambda: 10 * 2 * 8 * 4**5)
+    layers = [AngleEncoding(5), QuantumLayer(5, 1), Unitary()]
+
+    def run(x: tf.Tensor) -> tf.Tensor:
+        for layer in layers:
+            x = layer(x)
+        return x
+
+    any_batch = tf.function(run, input_signature=[tf.TensorSpec((None, 5))])
+    for traced in (run, tf.function(run), any_batch):
+        assert traced(tf.zeros((10, 5))).shape == (10, 32, 32)
+    for traced in (run, tf.function(run)):
+        with pytest.raises(MemoryLimitError, match="batch of 11 matrices of 5 qubits"):
+            traced(tf.zeros((11, 5)))
+    with pytest.raises(tf.errors.InvalidArgumentError, match="at most 10 matrices of 5 qubits"):
+        any_batch(tf.zeros((11, 5)))
