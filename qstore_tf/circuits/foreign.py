@@ -59,6 +59,29 @@ def read_foreign(circuit: Any) -> UnifiedCircuit:
     return reader(circuit)
 
 
+def qubit_labels(circuit: Any) -> list[Any] | None:
+    """What a circuit's own library calls its qubits, in the order they have here.
+
+    Args:
+        circuit: what `read_foreign` takes.
+
+    Returns:
+        Cirq's qubits or PennyLane's wires; None where qubits are only numbered.
+
+    >>> import cirq
+    >>> qubit_labels(cirq.Circuit(cirq.X(cirq.NamedQubit("b")), cirq.X(cirq.NamedQubit("a"))))
+    [cirq.NamedQubit('a'), cirq.NamedQubit('b')]
+    """
+    reader = _reader_of(circuit)
+    if reader == UnifiedCircuit.from_cirq and hasattr(circuit, "all_qubits"):
+        return sorted(circuit.all_qubits())
+    if reader == UnifiedCircuit.from_pennylane:
+        from qstore_tf.circuits.pennylane_reading import wires_of
+
+        return wires_of(circuit)
+    return None
+
+
 def is_circuit(value: Any) -> bool:
     """Whether a value may be a circuit, by its type; `read_foreign` knows for sure."""
     return isinstance(value, (UnifiedCircuit, str)) or _reader_of(value) is not None

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, Union
 import numpy as np
 from numpy.typing import NDArray
 
+from qstore_tf.circuits.foreign_observables import foreign_terms, library_of
 from qstore_tf.errors import ObservableError, describe
 
 if TYPE_CHECKING:
@@ -187,20 +188,23 @@ ObservableLike = Union[
 def parse_observables(
     spec: ObservableLike | Iterable[ObservableLike],
     n_qubits: int,
-    qubit_order: Sequence[cirq.Qid] | None = None,
+    qubit_order: Sequence[Any] | None = None,
 ) -> tuple[PauliSum, ...]:
     """Reads one observable or a list of them.
 
     Each may be a `PauliSum` or `PauliString`; text with one letter per qubit (`"ZZI"`) or with
     numbered factors (`"0.5 X0 Y1 + Z2"`); a `cirq.PauliString`, `cirq.PauliSum` or
-    `cirq.DensePauliString`; or the data of `PauliSum.to_dict`. A bare `cirq.Z` or `"Z"` means
-    that Pauli on each qubit. In a list there must be one bare Pauli per qubit, and the k-th acts
-    on qubit k: `[cirq.Z] * n` is Z on each qubit.
+    `cirq.DensePauliString`; an operator of PennyLane that is a sum of Paulis; Qiskit's `Pauli`
+    or `SparsePauliOp`, whose qubit 0 is the last letter; or the data of `PauliSum.to_dict`.
+    A bare `cirq.Z` or `"Z"` means that Pauli on each qubit. In a list there must be one bare
+    Pauli per qubit, and the k-th acts on qubit k: `[cirq.Z] * n` is Z on each qubit.
 
     Args:
         spec: What to read.
         n_qubits: Number of qubits of the circuit.
-        qubit_order: The Cirq qubits in circuit order; by default `cirq.LineQubit(q)` is qubit q.
+        qubit_order: The circuit's qubits in order, for observables of the library that it is
+            from: Cirq's qubits or PennyLane's wires. By default, and for observables of another
+            library, `cirq.LineQubit(q)` and PennyLane's wire q are qubit q.
 
     Returns:
         One `PauliSum` per observable.
@@ -213,16 +217,14 @@ def parse_observables(
         >>> print(observables_text(parse_observables(["ZZI", "0.5 X0"], 3)))
         1.0:Z0 Z1;0.5:X0
     """
-    if _is_single(spec):
-        bare = _bare_pauli(spec)
+    if is_single(spec):
+        bare = bare_pauli(spec)
         items: list[Any] = [spec] if bare is None else [spec] * n_qubits
-    elif isinstance(spec, Iterable):
-        items = list(spec)
     else:
-        raise _unreadable(spec)
+        items = listed(spec)
     if not items:
         raise ObservableError(describe("No observable was given", expected="at least one"))
-    n_bare = sum(_bare_pauli(item) is not None for item in items)
+    n_bare = sum(bare_pauli(item) is not None for item in items)
     if n_bare not in (0, n_qubits):
         raise ObservableError(
             describe(
@@ -235,7 +237,7 @@ def parse_observables(
     result: list[PauliSum] = []
     next_bare = 0
     for item in items:
-        bare = _bare_pauli(item)
+        bare = bare_pauli(item)
         if bare is not None:
             result.append(PauliSum((PauliString(1.0, ((next_bare, bare),)),)))
             next_bare += 1
@@ -258,19 +260,32 @@ def observables_text(observables: Iterable[PauliSum]) -> str:
     return ";".join(observable.to_text() for observable in observables)
 
 
-def _is_cirq(item: object) -> bool:
-    return type(item).__module__.split(".")[0] == "cirq"
+def is_single(spec: object) -> bool:
+    """Whether this is one observable rather than a list of them."""
+    if isinstance(spec, (str, PauliString, PauliSum, Mapping)):
+        return True
+    return library_of(spec) is not None
 
 
-def _is_single(spec: object) -> bool:
-    return isinstance(spec, (str, PauliString, PauliSum, Mapping)) or _is_cirq(spec)
+def listed(spec: Any) -> list[Any]:
+    """Returns what a list of observables holds.
+
+    Raises:
+        ObservableError: It is no list.
+    """
+    try:
+        # Not by its type: Qiskit's PauliList can be iterated, but does not say so.
+        items = iter(spec)
+    except TypeError:
+        raise _unreadable(spec) from None
+    return list(items)
 
 
-def _bare_pauli(item: object) -> str | None:
+def bare_pauli(item: object) -> str | None:
     """Returns the letter of a Pauli without a qubit: `cirq.Z` or "Z"."""
     if isinstance(item, str):
         return item if item in ("X", "Y", "Z") else None
-    if _is_cirq(item):
+    if library_of(item) == "cirq":
         import cirq
 
         for pauli, name in ((cirq.X, "X"), (cirq.Y, "Y"), (cirq.Z, "Z")):
@@ -279,13 +294,37 @@ def _bare_pauli(item: object) -> str | None:
     return None
 
 
-def _parse_one(item: object, n_qubits: int, order: Sequence[Any] | None) -> PauliSum:
+def read_observable(item: object, qubit_order: Sequence[Any] | None = None) -> PauliSum:
+    """Reads one observable that is neither text nor a Pauli without a qubit.
+
+    The number of qubits need not be known, and is not checked.
+
+    Args:
+        item: What to read, as in `parse_observables`.
+        qubit_order: As there.
+
+    Raises:
+        ObservableError: It cannot be read, is not Hermitian, or names a qubit by a label that
+            neither is a number nor stands in `qubit_order`.
+
+    Example:
+        >>> import cirq
+        >>> print(read_observable(cirq.Z(cirq.LineQubit(3))))
+        1.0 Z3
+    """
     if isinstance(item, PauliSum):
         return item
     if isinstance(item, PauliString):
         return PauliSum((item,))
+    terms = foreign_terms(item, qubit_order)
+    if terms is not None:
+        return PauliSum(tuple(PauliString(c, tuple(paulis)) for c, paulis in terms))
     if isinstance(item, Mapping):
         return PauliSum.from_dict(item)
+    raise _unreadable(item)
+
+
+def _parse_one(item: object, n_qubits: int, order: Sequence[Any] | None) -> PauliSum:
     if isinstance(item, str):
         if item and not set(item) - set("IXYZ"):
             if len(item) != n_qubits:
@@ -299,58 +338,7 @@ def _parse_one(item: object, n_qubits: int, order: Sequence[Any] | None) -> Paul
                 )
             return PauliSum((PauliString(1.0, tuple(enumerate(item))),))
         return PauliSum.of(item)
-    if _is_cirq(item):
-        return _from_cirq(item, n_qubits, order)
-    raise _unreadable(item)
-
-
-def _from_cirq(item: Any, n_qubits: int, order: Sequence[Any] | None) -> PauliSum:
-    import cirq
-
-    def number(qubit: Any) -> int:
-        if order is not None:
-            if qubit in order:
-                return list(order).index(qubit)
-        elif isinstance(qubit, cirq.LineQubit) and qubit.x >= 0:
-            return int(qubit.x)
-        if order is None and not isinstance(qubit, cirq.LineQubit):
-            raise ObservableError(
-                describe(
-                    f"An observable names the Cirq qubit {qubit!r}, but this circuit has only "
-                    "numbered qubits",
-                    expected=f"cirq.LineQubit(0) to cirq.LineQubit({n_qubits - 1})",
-                    received=str(item),
-                    hint="Write cirq.LineQubit(q) or text such as 'Z0'; a layer made with a "
-                    "cirq.Circuit on such qubits takes observables on them",
-                )
-            )
-        raise ObservableError(
-            describe(
-                f"An observable acts on qubit {qubit}, which is not there",
-                expected=f"cirq.LineQubit(0) to cirq.LineQubit({n_qubits - 1})"
-                if order is None
-                else f"one of {[str(q) for q in order]}",
-                received=str(item),
-            )
-        )
-
-    if isinstance(item, cirq.DensePauliString):
-        item = item.on(*(order or cirq.LineQubit.range(len(item))))
-    if isinstance(item, cirq.PauliString):
-        strings = [item]
-    elif isinstance(item, cirq.PauliSum):
-        strings = list(item)
-    else:
-        raise _unreadable(item)
-    return PauliSum(
-        tuple(
-            PauliString(
-                _real(string.coefficient),
-                tuple((number(qubit), str(pauli)) for qubit, pauli in string.items()),
-            )
-            for string in strings
-        )
-    )
+    return read_observable(item, order)
 
 
 def _real(value: Any) -> float:
@@ -401,7 +389,8 @@ def _unreadable(item: object) -> ObservableError:
     return ObservableError(
         describe(
             "An observable cannot be read",
-            expected="a PauliSum, text such as 'ZZI' or '0.5 X0 Y1 + Z2', or a Cirq Pauli operator",
+            expected="a PauliSum, text such as 'ZZI' or '0.5 X0 Y1 + Z2', or a sum of Paulis of "
+            "Cirq, PennyLane or Qiskit",
             received=item,
         )
     )

@@ -47,7 +47,8 @@ class ExpectationValue(StateReader):
     Args:
         observables: `"Z"` (or `"X"`, `"Y"`) for that Pauli on each qubit,
             `[cirq.Z] * n_qubits`, Pauli strings such as `"ZZI"`, `cirq.PauliString`,
-            `cirq.PauliSum`, `PauliSum`, or a list of these.
+            `cirq.PauliSum`, `PauliSum`, sums of Paulis of PennyLane or Qiskit, or a list of
+            these. Wire q and qubit q of other libraries are qubit q.
         fuse: whether to run the circuit that made the state, rather than to measure the state
             vector. Both give the same numbers; with False a gradient with respect to the state
             tensor itself can be taken.

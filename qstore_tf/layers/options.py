@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -10,14 +10,19 @@ from qstore_tf.circuits import ansatz as ansatze
 from qstore_tf.circuits import encodings, serialization
 from qstore_tf.circuits.ansatz import Entanglement, check_n_qubits
 from qstore_tf.circuits.circuit import UnifiedCircuit
-from qstore_tf.circuits.observables import PauliString, PauliSum, parse_observables
+from qstore_tf.circuits.foreign import qubit_labels
+from qstore_tf.circuits.observables import (
+    PauliSum,
+    bare_pauli,
+    is_single,
+    listed,
+    parse_observables,
+    read_observable,
+)
 from qstore_tf.errors import ConfigurationError, describe
 from qstore_tf.layers.evolution import Evolution, check_fits, read_circuit, read_inputs
 
 Observables = str | tuple[str | PauliSum, ...]
-
-# Beyond any circuit: used to read an observable before the number of qubits is known.
-_ANY_N_QUBITS = 1 << 16
 
 
 @dataclass(frozen=True, eq=False)
@@ -64,7 +69,7 @@ class LayerOptions:
             circuit = serialization.from_dict(circuit)
         if circuit is not None:
             _refuse_with_circuit(depth, ansatz, entanglement)
-            order = _cirq_qubits(circuit)
+            order = qubit_labels(circuit)
             circuit = read_circuit(circuit, n_qubits)
         elif inputs is not None:
             raise ConfigurationError(
@@ -165,18 +170,16 @@ def read_observables(spec: Any, qubit_order: Sequence[Any] | None = None) -> Obs
     """
     if isinstance(spec, str):
         return spec
-    if isinstance(spec, PauliSum | PauliString | Mapping) or _is_cirq(spec):
+    if is_single(spec):
         one = _read_one(spec, qubit_order)
         return one if isinstance(one, str) else (one,)
-    if not isinstance(spec, Iterable):
-        parse_observables(spec, _ANY_N_QUBITS)
-    return tuple(item if isinstance(item, str) else _read_one(item, qubit_order) for item in spec)
+    return tuple(
+        item if isinstance(item, str) else _read_one(item, qubit_order) for item in listed(spec)
+    )
 
 
 def _read_one(item: Any, qubit_order: Sequence[Any] | None) -> str | PauliSum:
-    if _is_cirq(item) and str(item) in ("X", "Y", "Z"):
-        return str(item)
-    return parse_observables([item], _ANY_N_QUBITS, qubit_order)[0]
+    return bare_pauli(item) or read_observable(item, qubit_order)
 
 
 def resolve_observables(measured: Observables, n_qubits: int) -> tuple[PauliSum, ...]:
@@ -227,11 +230,3 @@ def _read_entanglement(entanglement: Any) -> Entanglement:
             )
         )
     return pairs  # type: ignore[return-value]
-
-
-def _is_cirq(value: Any) -> bool:
-    return type(value).__module__.split(".")[0] == "cirq"
-
-
-def _cirq_qubits(circuit: Any) -> Sequence[Any] | None:
-    return sorted(circuit.all_qubits()) if hasattr(circuit, "all_qubits") else None

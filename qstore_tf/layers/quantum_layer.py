@@ -116,7 +116,9 @@ class QuantumLayer(QuantumBase):
             (control, target) pairs.
         observables: what to measure on features: `"Z"` (or `"X"`, `"Y"`) for that Pauli on each
             qubit, `[cirq.Z] * n_qubits`, Pauli strings such as `"ZZI"`, `cirq.PauliString`,
-            `cirq.PauliSum`, `PauliSum`, or a list of these.
+            `cirq.PauliSum`, `PauliSum`, sums of Paulis of PennyLane or Qiskit, or a list of
+            these. Qubits and wires are named as in `circuit`, where both are of Cirq or both
+            of PennyLane; else wire q and qubit q of other libraries are qubit q.
         circuit: a circuit in place of the ansatz: a `UnifiedCircuit`, a `cirq.Circuit`, a
             `qiskit.QuantumCircuit`, a PennyLane `QuantumScript` (its numbers are bound; use
             `UnifiedCircuit.from_pennylane` for symbols), or text in OpenQASM 2, OpenQASM 3 or

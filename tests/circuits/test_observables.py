@@ -87,7 +87,7 @@ def test_masks_put_qubit_zero_in_the_most_significant_bit():
 BAD = {
     "absent qubit": ("Z3", "qubit 3, which is not there"),
     "absent cirq qubit": (cirq.Z(cirq.LineQubit(5)), "qubit 5, which is not there"),
-    "negative cirq qubit": (cirq.Z(cirq.LineQubit(-1)), "not there"),
+    "negative cirq qubit": (cirq.Z(cirq.LineQubit(-1)), r"LineQubit\(-1\)"),
     "named cirq qubit": (cirq.Z(cirq.NamedQubit("a")), "LineQubit"),
     "too few letters": ("ZZ", "wrong number of letters"),
     "too many letters": ("ZZZZ", "wrong number of letters"),

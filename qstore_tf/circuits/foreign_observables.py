@@ -1,0 +1,152 @@
+"""Observables of other libraries as terms: a coefficient, and the Paulis on numbered qubits.
+
+An observable reads beside a circuit of its own library: its qubits or wires are then those of the
+circuit. Beside any other, Cirq's `LineQubit(q)`, PennyLane's wire q and Qiskit's qubit q are qubit
+q. What stands in a label at the right end is Qiskit's qubit 0.
+"""
+
+from __future__ import annotations
+
+import operator
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from typing import Any
+
+from qstore_tf.errors import ObservableError, describe
+
+Term = tuple[Any, Iterable[tuple[int, str]]]
+
+# Qiskit's list of observables, which is iterated like any other.
+_LIST = "PauliList"
+
+
+def library_of(item: object) -> str | None:
+    """The library whose class, or whose class's descendant, one observable may be."""
+    for kind in type(item).__mro__:
+        library = kind.__module__.split(".")[0]
+        if library in _READERS:
+            return None if kind.__name__ == _LIST else library
+    return None
+
+
+def foreign_terms(item: Any, labels: Sequence[Any] | None) -> list[Term] | None:
+    """The terms of an observable of Cirq, Qiskit or PennyLane; None if it cannot be read.
+
+    Args:
+        item: the observable.
+        labels: the qubits of the circuit beside it, in the circuit's order: Cirq's qubits or
+            PennyLane's wires. Labels of another library than the observable's do not count.
+
+    Raises:
+        ObservableError: it acts on a qubit that is not there, or whose label is no number.
+    """
+    library = library_of(item)
+    return None if library is None else _READERS[library](item, labels)
+
+
+def _cirq_terms(item: Any, labels: Sequence[Any] | None) -> list[Term] | None:
+    import cirq
+
+    if isinstance(item, cirq.DensePauliString):
+        letters = ["IXYZ"[k] for k in item.pauli_mask]
+        return [(item.coefficient, enumerate(letters))]
+    if isinstance(item, cirq.PauliString):
+        strings = [item]
+    elif isinstance(item, cirq.PauliSum):
+        strings = list(item)
+    else:
+        return None
+    if labels is None or not all(isinstance(label, cirq.Qid) for label in labels):
+        labels = None
+
+    def number(qubit: Any) -> int:
+        if labels is not None:
+            return _place(qubit, labels, item)
+        if isinstance(qubit, cirq.LineQubit) and qubit.x >= 0:
+            return int(qubit.x)
+        raise ObservableError(
+            describe(
+                f"An observable names the Cirq qubit {qubit!r}, but this circuit has only "
+                "numbered qubits",
+                expected="cirq.LineQubit(0), cirq.LineQubit(1), and so on",
+                received=str(item),
+                hint="Write cirq.LineQubit(q) or text such as 'Z0'; a layer made with a "
+                "cirq.Circuit on such qubits takes observables on them",
+            )
+        )
+
+    return [
+        (string.coefficient, [(number(qubit), str(pauli)) for qubit, pauli in string.items()])
+        for string in strings
+    ]
+
+
+def _pennylane_terms(item: Any, labels: Sequence[Any] | None) -> list[Term] | None:
+    sentence = getattr(item, "pauli_rep", None)
+    if sentence is None:
+        return None
+    if labels is not None and _belong_to_cirq(labels):
+        labels = None
+
+    def number(wire: Any) -> int:
+        if labels is not None:
+            return _place(wire, labels, item)
+        try:
+            qubit = -1 if isinstance(wire, bool) else operator.index(wire)
+        except TypeError:
+            qubit = -1
+        if qubit >= 0:
+            return qubit
+        raise ObservableError(
+            describe(
+                f"An observable names the PennyLane wire {wire!r}, but this circuit has only "
+                "numbered qubits",
+                expected="wires 0, 1, and so on: wire q is qubit q",
+                received=str(item),
+                hint="Number the wires, or write text such as 'Z0'; a layer made with a tape or "
+                "a QNode on such wires takes observables on them",
+            )
+        )
+
+    return [
+        (coefficient, [(number(wire), pauli) for wire, pauli in word.items()])
+        for word, coefficient in sentence.items()
+    ]
+
+
+def _qiskit_terms(item: Any, labels: Sequence[Any] | None) -> list[Term] | None:
+    from qiskit.quantum_info import Pauli, SparsePauliOp
+
+    name = type(item).__name__
+    if name == "SparseObservable":
+        item = SparsePauliOp.from_sparse_observable(item)
+    elif isinstance(item, Pauli):
+        item = SparsePauliOp(item)
+    if not isinstance(item, SparsePauliOp):
+        return None
+    return [
+        (coefficient, enumerate(reversed(label)))
+        for label, coefficient in zip(item.paulis.to_labels(), item.coeffs, strict=True)
+    ]
+
+
+_READERS: Mapping[str, Callable[[Any, Sequence[Any] | None], list[Term] | None]] = {
+    "cirq": _cirq_terms,
+    "pennylane": _pennylane_terms,
+    "qiskit": _qiskit_terms,
+}
+
+
+def _belong_to_cirq(labels: Sequence[Any]) -> bool:
+    return any(library_of(label) == "cirq" for label in labels)
+
+
+def _place(label: Any, labels: Sequence[Any], item: Any) -> int:
+    if label in labels:
+        return list(labels).index(label)
+    raise ObservableError(
+        describe(
+            f"An observable acts on {label!r}, which is not among the qubits of the circuit",
+            expected=f"one of {', '.join(map(repr, labels))}",
+            received=str(item),
+        )
+    )
