@@ -52,7 +52,8 @@ def _apply_gradients(
     if self.use_ema:
         self._update_model_variables_moving_average(self._trainable_variables)
     if overwrites:
-        _every(self, self.ema_overwrite_frequency, lambda: _overwrite(self))
+        # By the count of updates, where the accumulation goes by that of batches.
+        _every(self.ema_overwrite_frequency, self.iterations, lambda: _overwrite(self))
 
 
 def _accumulate(self: Any, sums: list[Any], variables: list[Any]) -> None:
@@ -67,7 +68,7 @@ def _accumulate(self: Any, sums: list[Any], variables: list[Any]) -> None:
     def keep() -> None:
         self._backend_increment_gradient_accumulators(sums, kept)
 
-    _every(self, steps, update, keep)
+    _every(steps, self._iterations, update, keep)
 
 
 def _update(self: Any, grads: list[Any], variables: list[Any]) -> None:
@@ -85,13 +86,13 @@ def _overwrite(self: Any) -> None:
 
 
 def _every(
-    self: Any,
     steps: int,
+    done: Any,
     then: Callable[[], None],
     otherwise: Callable[[], None] = lambda: None,
 ) -> None:
-    """Calls `then` in each replica in every so many steps; `otherwise` in the steps between."""
-    now = tf.equal((tf.convert_to_tensor(self._iterations) + 1) % steps, 0)
+    """Calls `then` in each replica in every so many steps, by those done; else `otherwise`."""
+    now = tf.equal((tf.convert_to_tensor(done) + 1) % steps, 0)
     if tf.__internal__.distribute.strategy_supports_no_merge_call():
         tf.cond(now, then, otherwise)
         return

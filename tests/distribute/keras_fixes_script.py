@@ -163,8 +163,12 @@ else:
         "averaged weights": fitted(24, sgd(use_ema=True, ema_overwrite_frequency=2)),
         "overflow": overflowing(),
     }
-    # A sum is the sum of the shares' sums, whatever their sizes; a share may have no samples.
+    # Also: a sum is the sum of the shares' sums, whatever their sizes; one may have no samples.
     RIGHT = {
+        "averages of accumulated steps": fitted(
+            24,
+            sgd(gradient_accumulation_steps=2, use_ema=True, ema_overwrite_frequency=2),
+        ),
         "sums": two_outputs(keras.losses.MeanSquaredError(reduction="sum")),
         "one sample for two replicas": two_outputs("mse", 17),
     }
