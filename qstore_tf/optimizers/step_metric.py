@@ -34,8 +34,8 @@ def check_reach(found: Sequence[Run], optimizer: Any) -> None:
                     "keras.layers.RNN without unroll=True",
                     hint="Write keras.layers.RNN(cell, unroll=True); call the layer once on all "
                     "rows, reshaped to [rows, features], in place of tf.map_fn; give compile "
-                    "run_eagerly=True, for loops and conditions; or train with an optimizer of Keras, "
-                    "such as 'adam'",
+                    "run_eagerly=True, for loops and conditions; or train with an optimizer of "
+                    "Keras, such as 'adam'",
                 )
             )
 
