@@ -61,9 +61,8 @@ def signal_to_noise(estimates: Sequence[np.ndarray] | np.ndarray) -> float:
 def window_for(n_theta: int, at_best: float) -> int:
     """Returns how many estimates show whether there is a signal in them.
 
-    The squared length of the mean of W estimates, less noise, is off by sqrt(2 / P) / W of the noise;
-    where the signal is 1 / (P - 1) of it, ten times the square root of P make that a seventh of
-    the signal.
+    The squared length of the mean of W estimates, less noise, is off by sqrt(2 / P) / W of the
+    noise; where the signal is 1 / (P - 1) of it, W = 10 sqrt(P) makes that a seventh of the signal.
 
     Args:
         n_theta: Parameters P.

@@ -8,7 +8,6 @@ from typing import Any
 
 from qstore_tf.errors import ConfigurationError, describe
 
-
 # How large options may be; change an entry to raise it. What is larger would compute for days, or
 # fill the memory, before anything could be said about it.
 LIMITS = {

@@ -14,6 +14,7 @@ import numpy as np
 
 from qstore_tf.circuits.program import CompiledPrimitive, Phase, Rot
 from qstore_tf.errors import ConfigurationError, describe
+from qstore_tf.gradients.options import at_most
 
 # (shift, weight): dE/da = sum of weight * E(a + shift).
 Rule = tuple[tuple[float, float], ...]
@@ -51,12 +52,14 @@ def shift_rule(frequencies: tuple[float, ...]) -> Rule:
         Pairs of shift and weight, so that dE/da is the sum of weight * E(a + shift).
 
     Raises:
-        ConfigurationError: A frequency is not positive, or one is there twice.
+        ConfigurationError: A frequency is not positive, one is there twice, or there are more
+            than 200, with each of which the circuits of a step grow by two.
 
     Example:
         >>> [(round(shift, 4), round(weight, 4)) for shift, weight in shift_rule((1.0,))]
         [(1.5708, 0.5), (-1.5708, -0.5)]
     """
+    at_most("frequencies", len(frequencies), "The number of frequencies")
     ordered = sorted(float(f) for f in frequencies)
     if any(not math.isfinite(f) or f <= 0 for f in ordered) or len(set(ordered)) < len(ordered):
         raise ConfigurationError(
@@ -90,10 +93,11 @@ def _solved(frequencies: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     count = len(frequencies)
     best: tuple[float, np.ndarray, np.ndarray] | None = None
     odd = 2 * np.arange(1, count + 1) - 1
-    for widest in np.linspace(frequencies[-1] / count, frequencies[0], 64):
+    grids = min(64, max(8, 2000 // count))
+    for widest in np.linspace(frequencies[-1] / count, frequencies[0], grids):
         shifts = odd * math.pi / (2 * count * widest)
         table = 2 * np.sin(np.outer(frequencies, shifts))
-        if np.linalg.cond(table) > 1e8:
+        if np.linalg.cond(table, 1) > 1e8:
             continue
         weights = np.linalg.solve(table, frequencies)
         size = float(np.abs(weights).sum())

@@ -165,7 +165,8 @@ def take(weights: list[Any]) -> list[Run]:
         ConfigurationError: there were more of them than are noted.
     """
     wanted, graphs = {id(weight) for weight in weights}, _current_graphs()
-    found, others = [], []
+    found: list[Run] = []
+    others: list[Run] = []
     for run in _notes.runs:
         around = _graphs_around(_graph_of(run.theta))
         here = around[0] in graphs or (graphs[0] is not None and graphs[0] in around)

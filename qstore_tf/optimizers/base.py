@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import operator
 from collections.abc import Sequence
 from typing import Any
 
@@ -9,6 +10,7 @@ import tensorflow as tf
 from tensorflow import keras
 
 from qstore_tf.errors import ConfigurationError, describe
+from qstore_tf.gradients.options import at_least_zero
 from qstore_tf.layers import runs
 
 
@@ -39,7 +41,7 @@ class QuantumOptimizer(keras.optimizers.Optimizer):  # type: ignore[misc]
                 )
             )
         if isinstance(learning_rate, int) and not isinstance(learning_rate, bool):
-            learning_rate = float(learning_rate)
+            learning_rate = at_least_zero("learning_rate", learning_rate)
         super().__init__(learning_rate, name=name, **kwargs)
         self.classical: Any = None if classical is None else keras.optimizers.get(classical)
         if isinstance(self.classical, QuantumOptimizer):
@@ -54,7 +56,13 @@ class QuantumOptimizer(keras.optimizers.Optimizer):  # type: ignore[misc]
             raise ConfigurationError(
                 describe("`seed` is not a seed", expected="an integer", received=seed)
             )
-        self.seed = int(seed)
+        self.seed = int(operator.index(seed))
+        if not -(2**63) <= self.seed < 2**63:
+            raise ConfigurationError(
+                describe(
+                    "`seed` is too large", expected="an integer of 64 bits", received=self.seed
+                )
+            )
 
     def build(self, variables: Any) -> None:
         """Creates the weights of the optimizer.

@@ -92,16 +92,13 @@ class QNSPSA(Perturbing):
         """Takes one step; see `GradientFree.step`."""
         factor, size = self._schedules()
         start = [tf.identity(tf.convert_to_tensor(w)) for w in weights]
-        with runs.record() as seen:
-            gradient, result = self._estimate(evaluate, weights, start, size)
+        gradient, result, seen = self._estimate(evaluate, weights, start, size)
         check_reach(seen, self)
         assign_all(weights, start)
-        # One direction's two evaluations ran the same circuits on the same samples.
-        once = seen[: len(seen) // (2 * self.directions)]
         angles = [w for w in weights if runs.is_angles(w)]
         place = {id(w): k for k, w in enumerate(weights)}
         values = joined([start[place[id(w)]] for w in angles])
-        metric = self._updated_metric(once, angles, values, size)
+        metric = self._updated_metric(seen, angles, values, size)
         slope = joined([gradient[place[id(w)]] for w in angles])
         natural, _ = solve(absolute(metric), tf.cast(slope, metric.dtype), self.regularization)
         for weight, part in zip(angles, parted(natural, angles), strict=True):
@@ -120,22 +117,31 @@ class QNSPSA(Perturbing):
         calls = np.maximum(calls, 1)
         least = int(np.min(calls))
         shares = tf.constant(np.sqrt(least / calls), values.dtype)
-        found = tf.zeros([values.shape[0], values.shape[0]], values.dtype)
-        for number in range(self.directions):
+        here = [self._theta_of(run, table, values) for run, table in zip(seen, tables, strict=True)]
+
+        @tf.autograph.experimental.do_not_convert
+        def add(number: tf.Tensor, found: tf.Tensor) -> Any:
             # Numbers that the directions of the gradient do not use.
             first, second = (self._signs([values], -1 - 2 * number - k)[0] for k in range(2))
             moves = size * shares * tf.stack([first + second, first, second - first, -first])
-            seed = tf.random.experimental.stateless_fold_in(self.fresh_seed(), 10**6 + number, alg="philox")
+            seed = tf.random.experimental.stateless_fold_in(
+                self.fresh_seed(), 10**6 + number, alg="philox"
+            )
             change = tf.zeros([], values.dtype)
             for k, run in enumerate(seen):
-                table = tf.constant(tables[k], values.dtype)
-                here = self._theta_of(run, table, values)
                 mine = tf.random.experimental.stateless_fold_in(seed, k, alg="philox")
-                overlap = step_overlaps(run, here, here + tf.matmul(moves, table), mine)
+                moved = here[k] + tf.matmul(moves, tf.constant(tables[k], values.dtype))
+                overlap = step_overlaps(run, here[k], moved, mine)
                 change += overlap[0] - overlap[1] - overlap[2] + overlap[3]
             outer = first[:, None] * second[None, :]
             slope = -change / (4 * size**2 * self.directions * least)  # first g second
-            found += slope * (outer + tf.transpose(outer)) / 2
+            return number + 1, found + slope * (outer + tf.transpose(outer)) / 2
+
+        _, found = add(tf.constant(0), tf.zeros([values.shape[0]] * 2, values.dtype))
+        if self.directions > 1:
+            _, found = tf.while_loop(
+                lambda number, _: number < self.directions, add, (tf.constant(1), found)
+            )
         step = tf.cast(tf.convert_to_tensor(self._iterations), values.dtype)
         kept = tf.convert_to_tensor(self._metric)
         # One NaN would stay in the mean for good.
@@ -145,8 +151,9 @@ class QNSPSA(Perturbing):
         return metric
 
     @staticmethod
-    def _theta_of(run: runs.Run, table: tf.Tensor, values: tf.Tensor) -> tf.Tensor:
+    def _theta_of(run: runs.Run, placed: np.ndarray, values: tf.Tensor) -> tf.Tensor:
         """The theta of a run at these angles; what is not trained stays as it was."""
+        table = tf.constant(placed, values.dtype)
         trained = tf.reduce_sum(table, axis=0)
         moved = tf.linalg.matvec(table, values, transpose_a=True)
         return moved + (1 - trained) * run.theta

@@ -9,6 +9,7 @@ import tensorflow as tf
 from tensorflow import keras
 
 from qstore_tf.gradients.options import at_least_zero, count, positive
+from qstore_tf.layers import runs
 from qstore_tf.optimizers.gradient_free import Evaluate, GradientFree, assign_all, averaged
 
 
@@ -44,26 +45,43 @@ class Perturbing(GradientFree):
 
     def _estimate(
         self, evaluate: Evaluate, weights: list[Any], start: list[tf.Tensor], size: tf.Tensor
-    ) -> tuple[list[tf.Tensor], tuple[tf.Tensor, Any]]:
-        """Returns an estimate of the gradient, and the averaged evaluations.
+    ) -> tuple[list[tf.Tensor], tuple[tf.Tensor, Any], list[runs.Run]]:
+        """Returns an estimate of the gradient, the averaged evaluations, and what one of them ran.
 
         Leaves the weights moved.
         """
-        total = [tf.zeros_like(value) for value in start]
-        seen = []
-        for number in range(self.directions):
+
+        @tf.autograph.experimental.do_not_convert
+        def along(number: Any) -> tuple[list[tf.Tensor], tuple[tf.Tensor, Any]]:
             signs = self._signs(start, number)
-            losses = []
+            ends = []
             for sign in (1.0, -1.0):
                 steps = [tf.cast(sign * size, d.dtype) * d for d in signs]
                 assign_all(weights, _sums(start, steps))
-                seen.append(evaluate())
-                losses.append(seen[-1][0])
-            slope = (losses[0] - losses[1]) / tf.cast(2 * size * self.directions, losses[0].dtype)
-            total = _sums(total, [tf.cast(slope, d.dtype) * d for d in signs])
-        return total, averaged(seen)
+                ends.append(evaluate())
+            slope = (ends[0][0] - ends[1][0]) / tf.cast(2 * size, ends[0][0].dtype)
+            return [tf.cast(slope, d.dtype) * d for d in signs], averaged(ends)
 
-    def _signs(self, values: Sequence[tf.Tensor], number: int) -> list[tf.Tensor]:
+        @tf.autograph.experimental.do_not_convert
+        def add(number: tf.Tensor, total: Any) -> Any:
+            return number + 1, tf.nest.map_structure(tf.add, total, along(number))
+
+        # The first outside of the loop, where what it ran can be read.
+        with runs.record() as seen:
+            total = along(tf.constant(0))
+        if self.directions > 1:
+            _, total = tf.while_loop(
+                lambda number, _: number < self.directions,
+                add,
+                (tf.constant(1), total),
+                parallel_iterations=1,
+            )
+        gradient, result = tf.nest.map_structure(
+            lambda value: value / tf.cast(self.directions, value.dtype), total
+        )
+        return gradient, result, seen[: len(seen) // 2]  # its two ends ran the same
+
+    def _signs(self, values: Sequence[tf.Tensor], number: Any) -> list[tf.Tensor]:
         """Returns a random sign for each number in `values`; others for each `number`."""
         seed = tf.random.experimental.stateless_fold_in(self.fresh_seed(), number, alg="philox")
         drawn = []
@@ -119,7 +137,7 @@ class SPSA(Perturbing):
         """Takes one step; see `GradientFree.step`."""
         factor, size = self._schedules()
         start = [tf.identity(tf.convert_to_tensor(w)) for w in weights]
-        gradient, result = self._estimate(evaluate, weights, start, size)
+        gradient, result, _ = self._estimate(evaluate, weights, start, size)
         assign_all(weights, start)
         self.descend([tf.cast(factor, g.dtype) * g for g in gradient], weights)
         return result

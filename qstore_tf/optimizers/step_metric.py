@@ -33,9 +33,9 @@ def check_reach(found: Sequence[Run], optimizer: Any) -> None:
                     "tf.map_fn, tf.vectorized_map, tf.cond, an inner tf.function, and "
                     "keras.layers.RNN without unroll=True",
                     hint="Write keras.layers.RNN(cell, unroll=True); call the layer once on all "
-                    "rows, reshaped to [rows, features], in place of tf.map_fn; give run_eagerly=True "
-                    "to compile, for loops and conditions; or train with an optimizer of Keras, "
-                    "such as 'adam'",
+                    "rows, reshaped to [rows, features], in place of tf.map_fn; give compile "
+                    "run_eagerly=True, for loops and conditions; or train with an optimizer of "
+                    "Keras, such as 'adam'",
                 )
             )
 

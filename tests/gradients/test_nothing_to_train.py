@@ -1,4 +1,4 @@
-"""What a circuit does not depend on gets zeros of its shape, whatever runs and differentiates it."""
+"""What a circuit does not depend on gets zeros of its shape, from every backend and method."""
 
 import itertools
 

@@ -1,0 +1,87 @@
+"""Options of any size are taken or refused at once, with what to do; many directions just run."""
+
+import inspect
+import time
+import tracemalloc
+
+import numpy as np
+import pytest
+from tensorflow import keras
+
+from qstore_tf import gradients, optimizers
+from qstore_tf.errors import ConfigurationError
+from qstore_tf.gradients import METHODS, SPSA, shift_rule
+from qstore_tf.gradients.options import LIMITS
+from qstore_tf.layers import QuantumLayer
+from qstore_tf.optimizers.base import QuantumOptimizer
+
+OPTIMIZERS = [
+    found
+    for found in vars(optimizers).values()
+    if isinstance(found, type) and issubclass(found, QuantumOptimizer)
+]
+SIZES = (10**3, 10**6, 10**9, 10**18, 10**19, 10**400, -(10**18), 1e300, float("inf"))
+
+
+def numeric_options(kind):
+    for name, option in inspect.signature(kind).parameters.items():
+        number = isinstance(option.default, (int, float)) and not isinstance(option.default, bool)
+        if number or name in ("window", "learning_rate"):
+            yield name
+
+
+@pytest.mark.parametrize("kind", [*METHODS.values(), *OPTIMIZERS], ids=lambda kind: kind.__name__)
+def test_every_number_is_taken_or_refused_at_once(kind):
+    for name in numeric_options(kind):
+        for size in SIZES:
+            tracemalloc.start()
+            begin = time.perf_counter()
+            try:
+                repr(kind(**{name: size}).get_config())
+            except ConfigurationError as error:
+                assert name in str(error)
+            taken = tracemalloc.get_traced_memory()[1]
+            tracemalloc.stop()
+            assert time.perf_counter() - begin < 1 and taken < 2e8, (name, size)
+
+
+def test_what_is_above_a_limit_says_how_to_raise_it(monkeypatch):
+    for make in (
+        lambda: SPSA(directions=10**6),
+        lambda: optimizers.SPSA(directions=10**6),
+        lambda: gradients.Adaptive(window=10**6),
+        lambda: optimizers.QuantumNaturalGradient(reuse_steps=10**12),
+    ):
+        with pytest.raises(ConfigurationError, match=r"at most 1\d*.*options\.LIMITS\['\w+'\]"):
+            make()
+    monkeypatch.setitem(LIMITS, "directions", 10**7)
+    assert SPSA(directions=10**6).directions == 10**6
+
+
+@pytest.mark.parametrize("count", [2, 50, 200, 201, 3000, 10**5])
+def test_shift_rules_of_many_frequencies_are_right_or_refused_at_once(count):
+    rng = np.random.default_rng(count)
+    for frequencies in (
+        tuple(range(1, count + 1)),
+        tuple(np.arange(1, count + 1) + rng.uniform(0, 0.05, count)),
+    ):
+        begin = time.process_time()
+        try:
+            shifts, weights = np.array(shift_rule(frequencies)).T
+        except ConfigurationError as error:
+            assert count > LIMITS["frequencies"] and "LIMITS['frequencies']" in str(error)
+        else:
+            assert count <= LIMITS["frequencies"]
+            waves = np.sin(np.outer(frequencies, shifts)) @ weights
+            np.testing.assert_allclose(waves, frequencies, rtol=1e-6)
+        assert time.process_time() - begin < 4  # of all threads together
+
+
+@pytest.mark.parametrize("kind", [optimizers.SPSA, optimizers.QNSPSA])
+def test_a_graph_does_not_grow_with_the_directions(kind):
+    rows = np.zeros((1, 2), "float32")
+    model = optimizers.Sequential([keras.Input((2,)), QuantumLayer(2, 1)])
+    model.compile(kind(1e-3, directions=1000), "mse")
+    begin = time.perf_counter()
+    model.fit(rows, rows, verbose=0)
+    assert time.perf_counter() - begin < 60
