@@ -437,11 +437,16 @@ class UnifiedCircuit:
         return serialization.to_json(self)
 
     @classmethod
-    def from_json(cls, text: str) -> UnifiedCircuit:
-        """Reads a circuit from the text of `to_json`."""
+    def from_json(cls, text: str, *, max_operations: int = 100_000) -> UnifiedCircuit:
+        """Reads a circuit from the text of `to_json`.
+
+        Args:
+            text: The JSON.
+            max_operations: The most operations that are read; limits the text's length too.
+        """
         from qstore_tf.circuits import serialization
 
-        return serialization.from_json(text)
+        return serialization.from_json(text, max_operations=max_operations)
 
     def to_cirq(self) -> cirq.Circuit:
         """Returns the circuit as a `cirq.Circuit` on line qubits."""

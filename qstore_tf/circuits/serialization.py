@@ -26,8 +26,10 @@ from qstore_tf.errors import CircuitError, ConversionError, describe
 
 FORMAT = "qstore_tf.circuit"
 VERSION = 1
-MAX_CHARACTERS = 100_000_000
+# The default for texts; what a layer's configuration holds has been read already.
+MAX_OPERATIONS_OF_TEXT = 100_000
 MAX_OPERATIONS = 1_000_000
+_CHARACTERS_PER_OPERATION = 80
 MAX_QUBITS = 10_000
 MAX_TERMS = 10_000
 
@@ -53,11 +55,13 @@ def to_json(circuit: UnifiedCircuit, indent: int | None = None) -> str:
     return json.dumps(to_dict(circuit), indent=indent, allow_nan=False)
 
 
-def from_json(text: str | bytes) -> UnifiedCircuit:
+def from_json(text: str | bytes, *, max_operations: int = MAX_OPERATIONS_OF_TEXT) -> UnifiedCircuit:
     """Reads a circuit that `to_json` wrote.
 
     Args:
-        text: the JSON, at most `MAX_CHARACTERS` long.
+        text: the JSON; a byte order mark may stand in front.
+        max_operations: the most operations that are read; the text may have 80 characters for
+            each of them.
 
     Returns:
         The circuit.
@@ -68,13 +72,23 @@ def from_json(text: str | bytes) -> UnifiedCircuit:
     """
     if not isinstance(text, (str, bytes)):
         _fail("A circuit is read from JSON text", "a str", type(text).__name__, "Pass the text.")
-    if len(text) > MAX_CHARACTERS:
+    if type(max_operations) is not int or max_operations < 1:
+        _fail(
+            "max_operations must be a positive integer",
+            "at least 1",
+            max_operations,
+            "Give a number.",
+        )
+    most = max_operations * _CHARACTERS_PER_OPERATION
+    if len(text) > most:
         _fail(
             "The JSON text is too long for a circuit",
-            f"at most {MAX_CHARACTERS} characters",
+            f"at most {most} characters",
             len(text),
-            "Split the circuit, or check that this is the right file.",
+            _RAISE,
         )
+    if isinstance(text, str):
+        text = text.removeprefix("\ufeff")
     try:
         # Long integers are refused before they cost quadratic time; no field needs them.
         data = json.loads(text, parse_constant=_no_constant, parse_int=_short_int)
@@ -94,7 +108,7 @@ def from_json(text: str | bytes) -> UnifiedCircuit:
                 hint="The file is damaged or is not a circuit.",
             )
         ) from error
-    return from_dict(data)
+    return from_dict(data, max_operations=max_operations)
 
 
 def to_dict(circuit: UnifiedCircuit) -> dict[str, Any]:
@@ -111,7 +125,7 @@ def to_dict(circuit: UnifiedCircuit) -> dict[str, Any]:
     }
 
 
-def from_dict(data: Mapping[str, Any]) -> UnifiedCircuit:
+def from_dict(data: Mapping[str, Any], *, max_operations: int = MAX_OPERATIONS) -> UnifiedCircuit:
     """Reads what `to_dict` wrote; checks and errors as in `from_json`."""
     if not isinstance(data, Mapping):
         _fail("This is no circuit", "a JSON object", data, "Pass what to_json wrote.")
@@ -144,12 +158,12 @@ def from_dict(data: Mapping[str, Any]) -> UnifiedCircuit:
     operations = data.get("operations")
     if not isinstance(operations, (list, tuple)):
         _fail("The circuit has no list of operations", "a list", operations, _DAMAGED)
-    if len(operations) > MAX_OPERATIONS:
+    if len(operations) > max_operations:
         _fail(
             "The circuit has too many operations",
-            f"at most {MAX_OPERATIONS}",
+            f"at most {max_operations}",
             len(operations),
-            "Split the circuit.",
+            _RAISE,
         )
     circuit = UnifiedCircuit(n_qubits)
     for position, entry in enumerate(operations):
@@ -160,6 +174,7 @@ def from_dict(data: Mapping[str, Any]) -> UnifiedCircuit:
     return circuit
 
 
+_RAISE = "Raise the limit with max_operations, if this is the right file."
 _DAMAGED = "The circuit is damaged; write it again with to_json."
 
 
@@ -250,7 +265,8 @@ def _affine(value: Any, where: str) -> Affine:
         # Through `symbol`, which refuses names that other formats could not carry.
         Affine.symbol(term[0])
         parts[term[0]] = parts.get(term[0], 0.0) + _number(term[1], where)
-    kept = tuple((name, coefficient) for name, coefficient in parts.items() if coefficient)
+    # Checked again: a symbol that stands twice may come to more than a float holds.
+    kept = tuple((name, _number(sum_, where)) for name, sum_ in parts.items() if sum_)
     return Affine(_number(value.get("constant", 0.0), where), kept)
 
 

@@ -2,6 +2,8 @@
 
 import contextlib
 import json
+import time
+import tracemalloc
 
 import numpy as np
 import pytest
@@ -160,3 +162,35 @@ def test_numbers_come_back_to_the_last_bit():
         circuit.add_gate("RX", 0, value)
     copy = from_json(to_json(circuit))
     assert [op.params[0].constant for op in copy.operations] == values
+
+
+def test_sizes_are_bounded_before_work_starts_and_can_be_raised():
+    circuit = UnifiedCircuit(1)
+    for _ in range(5):
+        circuit.add_gate("X", 0)
+    text = to_json(circuit)
+    assert from_json(text, max_operations=5) == circuit
+    with pytest.raises(ConversionError, match=r"at most 4\..*max_operations"):
+        from_json(text, max_operations=4)
+    with pytest.raises(ConversionError, match=r"at most 8000000 characters.*max_operations"):
+        from_json(" " * 8_000_001)
+    # The densest of texts that are not refused for their length, at a tenth of the usual limit.
+    tracemalloc.start()
+    start = time.process_time()
+    with pytest.raises(ConversionError):
+        from_json("[" + "{}," * 260_000 + "{}]", max_operations=10_000)
+    seconds = time.process_time() - start
+    _, peak = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert seconds < 2 and peak < 22e6
+
+
+def test_a_symbol_whose_coefficients_overflow_is_refused():
+    params = [{"constant": 0.0, "terms": [["x", 1e308], ["x", 1e308]]}]
+    with pytest.raises(ConversionError, match="finite"):
+        from_dict(with_operation(gate="RX", targets=[0], params=params))
+
+
+def test_a_byte_order_mark_is_skipped():
+    text = "\ufeff" + to_json(UnifiedCircuit(1))
+    assert from_json(text) == from_json(text.encode()) == UnifiedCircuit(1)
