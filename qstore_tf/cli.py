@@ -267,10 +267,11 @@ def _draw(arguments: argparse.Namespace) -> None:
 
 def _read_circuit(path: Path) -> UnifiedCircuit:
     from qstore_tf.circuits import UnifiedCircuit
+    from qstore_tf.circuits.foreign import read_foreign
 
     readers: dict[str, Callable[[str], UnifiedCircuit]] = {
         ".json": UnifiedCircuit.from_json,
-        ".qasm": UnifiedCircuit.from_qasm,
+        ".qasm": read_foreign,
     }
     reader = readers.get(path.suffix.lower())
     if reader is None:

@@ -105,11 +105,14 @@ def _read_text(text: str) -> UnifiedCircuit:
         return UnifiedCircuit.from_qasm3(text)
     if text.startswith("{", start):
         return UnifiedCircuit.from_json(text)
+    # OpenQASM 2 cannot do without its version line, so a program that has none is OpenQASM 3.
+    if ";" in text:
+        return UnifiedCircuit.from_qasm3(text)
     raise ConversionError(
         describe(
             "This text is not a circuit",
-            expected="text that starts with 'OPENQASM 2.0;' or 'OPENQASM 3.0;', or the JSON "
-            "that to_json wrote",
+            expected="an OpenQASM program that starts with 'OPENQASM 2.0;' or 'OPENQASM 3.0;', "
+            "or the JSON that to_json wrote",
             received=text[:80],
         )
     )

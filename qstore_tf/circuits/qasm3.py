@@ -2,54 +2,47 @@
 
 The text is parsed by the reference parser `openqasm3`; this module interprets what the parser
 returns, as far as it is a circuit: registers and aliases, gates with modifiers, gate definitions,
-constants, loops over known ranges, measurements. `input` declarations become symbols. Nothing in
-the text is executed, and neither its size nor its loops and definitions can make the reading
-endless.
+constants, loops and conditions that are known, measurements at the end. `input` declarations
+become symbols. Nothing in the text is executed, and neither its size nor its loops and
+definitions can make the reading endless (`qasm3_limits`).
 """
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any, NoReturn
 
 from qstore_tf.circuits.circuit import UnifiedCircuit
 from qstore_tf.circuits.conversion import (
     MAX_QUBITS,
-    Budget,
     Unconvertible,
     global_phase,
-    missing,
     under_controls,
-    undone,
 )
 from qstore_tf.circuits.operation import Operation
 from qstore_tf.circuits.qasm3_gates import BUILT_IN, STANDARD, Definition
+from qstore_tf.circuits.qasm3_limits import Work, parsed, without_collection
+from qstore_tf.circuits.qasm3_powers import power
 from qstore_tf.circuits.qasm3_values import (
-    CONSTANTS,
     Bits,
+    Inputs,
     Qubits,
     Scope,
+    Time,
     angle_of,
+    condition_of,
+    exponent_of,
     integer_of,
     is_real,
-    number_of,
-    numbers_of,
     qubits_of,
+    typed,
     value_of,
+    values_of,
 )
 from qstore_tf.circuits.symbols import Affine
 from qstore_tf.errors import CircuitError, ConversionError, describe
 
-MAX_CHARACTERS = 1_000_000
-MAX_OPERATIONS = 200_000
-_MAX_POWER = 1000
-_MAX_DEPTH = 60
-
-_HEADER = re.compile(r"\s*OPENQASM\s+3(?:\.\d+)?\s*;")
-_BRACKET = re.compile(r"[()\[\]{}]")
-_SIGNS = re.compile(r"(?:[-+!~*/%^&|<>=]\s*){60}")
-_COMMENT = re.compile(r"//[^\n]*|/\*.*?\*/", re.DOTALL)
+_STATEMENT_STEPS = 10
 
 
 def from_qasm3(text: str) -> UnifiedCircuit:
@@ -58,76 +51,38 @@ def from_qasm3(text: str) -> UnifiedCircuit:
     Qubits are numbered in the order of their declarations; hardware qubits `$k` are not read.
     `input float theta;` and `input angle theta;` declare symbols, `input array[float, 4] w;` the
     symbols `w[0]` to `w[3]`; gate parameters must be affine in them. The circuit's parameters
-    come in order of first use in a gate. Barriers and delays are dropped, measurements become
-    markers. Loops over constant ranges and sets are unrolled. The gates are those of
-    `stdgates.inc`, those that the text defines, `U` and `gphase`, with the modifiers `inv`,
-    `ctrl`, `negctrl` and whole powers. `U` is the matrix with cos(theta / 2) in its upper left
-    corner, as Qiskit reads and writes it; some versions of the language's text give it a phase
-    of exp(i theta / 2) more, which can be seen under a control only.
+    come in order of first use in a gate. Barriers, delays and boxes around gates are dropped,
+    measurements become markers, and `reset` of a qubit that nothing has acted on does nothing.
+    Loops over constant ranges, sets and arrays are unrolled, and an `if` on constants is
+    decided. The gates are those of `stdgates.inc`, those that the text defines, `U` and
+    `gphase`, with the modifiers `inv`, `ctrl`, `negctrl` and `pow`. `U` is the matrix with
+    cos(theta / 2) in its upper left corner, as Qiskit reads and writes it; some versions of the
+    language's text give it a phase of exp(i theta / 2) more, which can be seen under a control
+    only.
+
+    Integers are computed as in C: `1/2` is 0, `1/2.0` and `pi/2` are not. Angles and floats
+    have double precision, whatever their type's number of bits. A version line is not needed.
 
     Args:
-        text: the program, at most `MAX_CHARACTERS` long.
+        text: the program, with at most `MAX_CHARACTERS` characters, `MAX_TOKENS` tokens and
+            `MAX_OPERATIONS` operations when loops and definitions are expanded. These are
+            attributes of `qstore_tf.circuits.qasm3_limits`; assign to them to read more.
 
     Returns:
         The circuit, global phase included.
 
     Raises:
-        ConversionError: the program cannot be read or uses what a circuit cannot hold (`if`,
-            `while`, `reset`, subroutines, variables that change, gates after a measurement);
-            the message names the line.
+        ConversionError: the program cannot be read or uses what a circuit cannot hold (`if` on
+            measured bits, `while`, `reset` after a gate, subroutines, variables that change,
+            gates after a measurement); the message names the line.
         LibraryError: the parser is not installed.
+
+    >>> circuit = from_qasm3('include "stdgates.inc"; qubit[2] q; reset q; h q; rx(1/2.0) q[1];')
+    >>> circuit.count_gates()
+    {'H': 2, 'RX': 1}
     """
-    if not isinstance(text, str) or len(text) > MAX_CHARACTERS:
-        size = f"{len(text)} characters" if isinstance(text, str) else type(text).__name__
-        _fail("This is no OpenQASM 3 program", f"text of up to {MAX_CHARACTERS} characters", size)
-    code = _COMMENT.sub("", text)
-    if _HEADER.match(code) is None:
-        _fail(
-            "The text does not start as an OpenQASM 3 program", "'OPENQASM 3.0;' first", text[:40]
-        )
-    _check_depth(code)
-    try:
-        from openqasm3 import parser
-    except ImportError as error:
-        raise missing("openqasm3[parser]", "qasm3", "Reading OpenQASM 3") from error
-    try:
-        program = parser.parse(text)
-    except RecursionError as error:
-        raise ConversionError(
-            describe(
-                "The OpenQASM program cannot be read: it is nested too deeply",
-                hint="Split its expressions.",
-            )
-        ) from error
-    # The parser raises its own errors, and now and then what its actions run into.
-    except Exception as error:
-        reason = " ".join(str(error).split())[:200] or type(error).__name__
-        raise ConversionError(
-            describe(
-                f"The OpenQASM program cannot be read: {reason}",
-                expected="valid OpenQASM 3",
-                hint="Correct the program.",
-            )
-        ) from error
-    return _Interpreter().run(program)
-
-
-def _check_depth(code: str) -> None:
-    """Refuses deep nesting, over which the parser would take very long."""
-    depth = 0
-    for found in _BRACKET.finditer(code):
-        depth += 1 if found.group() in "([{" else -1
-        if depth > _MAX_DEPTH:
-            line = code.count("\n", 0, found.start()) + 1
-            _fail(
-                f"Line {line} of the OpenQASM program is nested too deeply",
-                f"at most {_MAX_DEPTH} brackets within each other",
-                code[found.start() : found.start() + 40],
-            )
-    signs = _SIGNS.search(code)
-    if signs is not None:
-        line = code.count("\n", 0, signs.start()) + 1
-        _fail(f"Line {line} of the OpenQASM program has too many signs in a row", "one", "")
+    with without_collection():
+        return _Interpreter().run(parsed(text))
 
 
 def _fail(what: str, expected: str, received: object) -> NoReturn:
@@ -136,19 +91,58 @@ def _fail(what: str, expected: str, received: object) -> NoReturn:
     )
 
 
+class _Gates:
+    """The gates that can be called; a definition sees only those before it, and so ends."""
+
+    def __init__(self) -> None:
+        self._own: dict[str, tuple[int, Definition]] = {}
+        self._included: int | None = None
+        self.seen: int | None = None
+
+    def __len__(self) -> int:
+        return len(self._own)
+
+    def include(self) -> None:
+        """Makes the standard gates known."""
+        if self._included is None:
+            self._included = len(self._own)
+
+    def define(self, name: str, definition: Definition) -> None:
+        """Adds a gate, which may take the place of a standard one."""
+        if name in self._own or name in BUILT_IN:
+            raise Unconvertible(f"gate {name[:80]!r} is defined twice", "Rename one.")
+        self._own[name] = (len(self._own), definition)
+
+    def find(self, name: str) -> Definition:
+        """The gate of that name."""
+        limit = len(self._own) if self.seen is None else self.seen
+        order, definition = self._own.get(name, (limit, None))
+        if definition is not None and order < limit:
+            return definition
+        if name in BUILT_IN:
+            return STANDARD[name]
+        if name in STANDARD and self._included is not None and self._included <= limit:
+            return STANDARD[name]
+        hint = (
+            'Write include "stdgates.inc"; at the start.'
+            if name in STANDARD
+            else "Define it first, with `gate`."
+        )
+        raise Unconvertible(f"gate {name[:80]!r} is not defined", hint)
+
+
 class _Interpreter:
     """Goes through the statements of a program; `_HANDLERS` says what each kind of them does."""
 
     def __init__(self) -> None:
-        self._budget = Budget(MAX_OPERATIONS)
-        self._gates: dict[str, Definition] = {name: STANDARD[name] for name in BUILT_IN}
+        self._work = Work()
+        self._gates = _Gates()
         self._n_qubits = 0
         self._operations: list[tuple[int, Operation]] = []
+        self._used: set[int] = set()
 
     def run(self, program: Any) -> UnifiedCircuit:
-        scope: Scope = dict(CONSTANTS)
-        for statement in program.statements:
-            self._statement(statement, scope)
+        self._block(program.statements, Scope(work=self._work))
         if not self._n_qubits:
             _fail("The OpenQASM program has no qubits", "a declaration such as 'qubit[2] q;'", "")
         circuit = UnifiedCircuit(self._n_qubits)
@@ -161,11 +155,15 @@ class _Interpreter:
 
     # Statements
 
+    def _block(self, statements: Sequence[Any], scope: Scope) -> None:
+        for statement in statements:
+            self._statement(statement, scope)
+
     def _statement(self, statement: Any, scope: Scope) -> None:
         line = statement.span.start_line if statement.span else 0
         name = type(statement).__name__
         try:
-            self._budget.spend()
+            self._work.add_steps(_STATEMENT_STEPS)
             handler = _HANDLERS.get(name)
             if handler is None:
                 raise Unconvertible(
@@ -175,6 +173,7 @@ class _Interpreter:
             made = handler(self, statement, scope)
             for operation in made or ():
                 self._operations.append((line, operation))
+                self._used.update(operation.qubits)
         except ConversionError:
             raise
         except Unconvertible as error:
@@ -189,12 +188,17 @@ class _Interpreter:
             raise ConversionError(f"Line {line} of the OpenQASM program: {error}") from error
 
     def _include(self, statement: Any, scope: Scope) -> None:
+        if statement.filename == "qelib1.inc":
+            raise Unconvertible(
+                "qelib1.inc belongs to OpenQASM 2",
+                "Write 'OPENQASM 2.0;' first and read it with from_qasm, or include stdgates.inc.",
+            )
         if statement.filename not in ("stdgates.inc", "stdgates.qasm"):
             raise Unconvertible(
                 f"the file {statement.filename[:80]!r} is not read",
                 "Only stdgates.inc is known; write other definitions into the program.",
             )
-        self._gates = {**STANDARD, **self._gates}
+        self._gates.include()
 
     def _declare_qubits(self, statement: Any, scope: Scope) -> None:
         size = 1 if statement.size is None else integer_of(statement.size, scope)
@@ -203,82 +207,78 @@ class _Interpreter:
                 f"there are {self._n_qubits + size} qubits",
                 f"Declare registers of 1 to {MAX_QUBITS} qubits in all.",
             )
-        qubits = Qubits(range(self._n_qubits, self._n_qubits + size))
-        scope[statement.qubit.name] = qubits
+        scope.declare(statement.qubit.name, Qubits(range(self._n_qubits, self._n_qubits + size)))
         self._n_qubits += size
 
     def _declare_variable(self, statement: Any, scope: Scope) -> Any:
-        initial = statement.init_expression
+        initial, name = statement.init_expression, statement.identifier.name
         if type(initial).__name__ == "QuantumMeasurement":
-            scope[statement.identifier.name] = Bits()
+            scope.declare(name, Bits())
             return self._measured(initial, scope)
-        if _is_bits(statement.type):
-            scope[statement.identifier.name] = Bits()
-        elif initial is None:
-            raise Unconvertible("a variable without a value", "Give it one, as a constant.")
-        else:
+        kind = type(statement.type).__name__
+        if kind in ("DurationType", "StretchType"):
+            scope.declare(name, Time())
+        elif initial is not None:
             # Assignments are refused, so a variable is as good as a constant.
             self._declare_constant(statement, scope)
+        elif kind == "BitType":
+            scope.declare(name, Bits())
+        else:
+            raise Unconvertible("a variable without a value", "Give it one, as a constant.")
         return None
 
     def _declare_constant(self, statement: Any, scope: Scope) -> None:
         value = value_of(statement.init_expression, scope)
-        kind = type(statement.type).__name__
-        if kind in ("IntType", "UintType"):
-            value = integer_of(statement.init_expression, scope)
-        elif not is_real(statement.type) or not isinstance(value, (int, float, Affine)):
-            raise Unconvertible(f"constants of {kind} are not read", "Use int, float or angle.")
-        scope[statement.identifier.name] = value
+        scope.declare(statement.identifier.name, typed(statement.type, value, scope, False))
 
     def _declare_input(self, statement: Any, scope: Scope) -> None:
         name, kind = statement.identifier.name, statement.type
         if statement.io_identifier.name != "input":
-            if not _is_bits(kind):
+            if type(kind).__name__ != "BitType":
                 raise Unconvertible("only bits can be output", "Leave out the declaration.")
-            scope[name] = Bits()
+            scope.declare(name, Bits())
             return
         if is_real(kind):
-            scope[name] = Affine.symbol(name)
+            scope.declare(name, Affine.symbol(name))
             return
         if type(kind).__name__ == "ArrayType" and len(kind.dimensions) == 1:
             size = integer_of(kind.dimensions[0], scope)
             if is_real(kind.base_type):
-                if not 1 <= size <= MAX_OPERATIONS:
-                    raise Unconvertible(f"an array of {size} inputs", "Use fewer.")
-                symbols = [Affine.symbol(f"{name}[{k}]") for k in range(size)]
-                scope[name] = symbols
+                if size < 1:
+                    raise Unconvertible(f"an array of {size} inputs", "Use 1 or more.")
+                scope.declare(name, Inputs(name, size))
                 return
         raise Unconvertible(
             f"input {name!r} is no angle", "Use input float, input angle or an array of them."
         )
 
     def _alias(self, statement: Any, scope: Scope) -> None:
-        scope[statement.target.name] = qubits_of(statement.value, scope, self._n_qubits)
+        scope.declare(statement.target.name, qubits_of(statement.value, scope, self._n_qubits))
 
     def _define_gate(self, statement: Any, scope: Scope) -> None:
-        name = statement.name.name
-        if name in self._gates and name not in STANDARD:
-            raise Unconvertible(f"gate {name!r} is defined twice", "Rename one.")
         params = [identifier.name for identifier in statement.arguments]
         names = [identifier.name for identifier in statement.qubits]
-        known = {key: v for key, v in scope.items() if isinstance(v, (int, float))}
         # Only the gates defined before: a gate that calls itself does not end.
-        gates = dict(self._gates)
+        seen_gates, seen_names = len(self._gates), len(scope)
 
         def make(qubits: Sequence[int], values: Sequence[Affine]) -> list[Operation]:
-            local: Scope = {**known, **dict(zip(params, values, strict=True))}
-            local.update((key, Qubits((q,))) for key, q in zip(names, qubits, strict=True))
+            self._work.add_steps(_STATEMENT_STEPS)
+            local = Scope(scope, seen=seen_names)
+            for name, value in zip(params, values, strict=True):
+                local.declare(name, value)
+            for name, qubit in zip(names, qubits, strict=True):
+                local.declare(name, Qubits((qubit,)))
             made: list[Operation] = []
-            outer, self._gates = self._gates, gates
+            outer, self._gates.seen = self._gates.seen, seen_gates
             try:
                 for inner in statement.body:
-                    self._budget.spend()
+                    self._work.add_steps(_STATEMENT_STEPS)
                     made.extend(self._gate_body(inner, local))
             finally:
-                self._gates = outer
+                self._gates.seen = outer
             return made
 
-        self._gates[name] = (len(names), len(params), make)
+        self._gates.define(statement.name.name, (len(names), len(params), make))
 
     def _gate_body(self, statement: Any, scope: Scope) -> list[Operation]:
         kind = type(statement).__name__
@@ -291,14 +291,7 @@ class _Interpreter:
 
     def _gate(self, statement: Any, scope: Scope) -> list[Operation]:
         name = statement.name.name
-        if name not in self._gates:
-            hint = (
-                'Write include "stdgates.inc"; at the start.'
-                if name in STANDARD
-                else "Define it first, with `gate`."
-            )
-            raise Unconvertible(f"gate {name[:80]!r} is not defined", hint)
-        n_qubits, n_params, make = self._gates[name]
+        n_qubits, n_params, make = self._gates.find(name)
         params = [angle_of(argument, scope) for argument in statement.arguments]
         if len(params) != n_params:
             raise Unconvertible(
@@ -312,78 +305,112 @@ class _Interpreter:
         return self._modified(statement, 0, lambda on: list(global_phase(angle)), scope)
 
     def _measure(self, statement: Any, scope: Scope) -> list[Operation]:
+        target = statement.target
+        if target is not None:
+            name = target.name if isinstance(target.name, str) else target.name.name
+            scope.measure_into(name)
         return self._measured(statement.measure, scope)
+
+    def _measured(self, measurement: Any, scope: Scope) -> list[Operation]:
+        qubits = qubits_of(measurement.qubit, scope, self._n_qubits)
+        self._work.add_operations(len(qubits))
+        return [Operation("Measure", (q,)) for q in qubits]
+
+    def _reset(self, statement: Any, scope: Scope) -> None:
+        qubits = qubits_of(statement.qubits, scope, self._n_qubits)
+        self._work.add_steps(len(qubits))
+        used = [q for q in qubits if q in self._used]
+        if used:
+            raise Unconvertible(
+                f"`reset` of qubit {used[0]} after a gate or a measurement of it",
+                "Qubits start in 0; reset them only before everything else, or use new ones.",
+            )
 
     def _nothing(self, statement: Any, scope: Scope) -> None:
         """What changes no state."""
 
-    def _loop(self, statement: Any, scope: Scope) -> None:
-        for value in numbers_of(statement.set_declaration, scope):
-            self._budget.spend()
-            inner = {**scope, statement.identifier.name: value}
-            for part in statement.block:
-                self._statement(part, inner)
+    def _inner_block(self, statement: Any, scope: Scope) -> None:
+        """A box or a block by itself."""
+        body = statement.body if type(statement).__name__ == "Box" else statement.statements
+        self._block(body, Scope(scope))
 
-    def _measured(self, measurement: Any, scope: Scope) -> list[Operation]:
-        return [
-            Operation("Measure", (q,)) for q in qubits_of(measurement.qubit, scope, self._n_qubits)
-        ]
+    def _loop(self, statement: Any, scope: Scope) -> None:
+        for value in values_of(statement.set_declaration, scope, is_real(statement.type)):
+            self._work.add_steps(_STATEMENT_STEPS)
+            inner = Scope(scope)
+            inner.declare(statement.identifier.name, typed(statement.type, value, scope, False))
+            self._block(statement.block, inner)
+
+    def _branch(self, statement: Any, scope: Scope) -> None:
+        chosen = condition_of(statement.condition, scope)
+        self._block(statement.if_block if chosen else statement.else_block, Scope(scope))
 
     def _modified(
-        self, statement: Any, n_qubits: int, make: Callable[[list[int]], Any], scope: Scope
+        self, statement: Any, n_qubits: int, make: Callable[[range], Any], scope: Scope
     ) -> list[Operation]:
         """A gate under its modifiers, once or, on registers, for each of their qubits."""
         modifiers = [
             (modifier.modifier.name, self._modifier(modifier, scope))
             for modifier in statement.modifiers
         ]
-        n_controls = sum(value for name, value in modifiers if name in ("ctrl", "negctrl"))
+        n_controls = sum(int(count) for name, count in modifiers if name in _CONTROLS)
         operands = [qubits_of(qubit, scope, self._n_qubits) for qubit in statement.qubits]
         if len(operands) != n_qubits + n_controls:
             raise Unconvertible(
                 f"a gate on {n_qubits + n_controls} qubits has {len(operands)} operands",
                 "Give one operand for each qubit.",
             )
+        # The gate is made once, on qubits of its own: first those it acts on, then its controls,
+        # the nearest first. The modifier next to the gate acts first and takes those next to it.
+        inner = make(range(n_qubits))
+        width = n_qubits
+        self._work.add_steps(_size(inner))
+        for name, value in reversed(modifiers):
+            if name in _CONTROLS:
+                own = range(width, width + int(value))
+                width += len(own)
+                self._work.add_steps(len(own) * (len(inner) + 1))
+                inner = list(under_controls(inner, own[::-1], [name == "ctrl"] * len(own)))
+            else:
+                inner = power(inner, value, width, self._work)
+            self._work.add_steps(_size(inner))
         result: list[Operation] = []
+        size = _size(inner)
         for qubits in _broadcast(operands):
-            self._budget.spend()
+            self._work.add_steps(len(qubits) + size)
+            if not self._in_definition:
+                self._work.add_operations(len(inner))
             if len(set(qubits)) != len(qubits):
                 raise Unconvertible(f"a gate acts twice on one of {qubits}", "Use other qubits.")
-            controls = qubits[:n_controls]
-            inner = make(qubits[n_controls:])
-            # The modifier next to the gate acts first and takes the controls next to it.
-            for name, value in reversed(modifiers):
-                if name == "inv":
-                    inner = undone(inner)
-                elif name == "pow":
-                    if abs(value) * max(len(inner), 1) > _MAX_POWER:
-                        raise Unconvertible("its power is too large", "Write a loop.")
-                    inner = (undone(inner) if value < 0 else inner) * abs(value)
-                else:
-                    own, controls = controls[-value:], controls[:-value]
-                    inner = list(under_controls(inner, own, [name == "ctrl"] * value))
-            for _ in inner:
-                self._budget.spend()
-            result.extend(inner)
+            on = qubits[n_controls:] + qubits[:n_controls][::-1]
+            result.extend([operation.on(on) for operation in inner])
         return result
 
-    def _modifier(self, modifier: Any, scope: Scope) -> int:
+    @property
+    def _in_definition(self) -> bool:
+        return self._gates.seen is not None
+
+    def _modifier(self, modifier: Any, scope: Scope) -> int | float:
+        """The exponent, or the number of controls, that a modifier stands for."""
         name = modifier.modifier.name
         if name == "inv":
-            return 0
+            return -1
         if name == "pow":
-            value = number_of(modifier.argument, scope)
-            if not float(value).is_integer():
-                raise Unconvertible("a power is no whole number", "Write it as gates.")
-            return int(value)
+            return exponent_of(modifier.argument, scope)
         count = 1 if modifier.argument is None else integer_of(modifier.argument, scope)
         if not 1 <= count <= MAX_QUBITS:
             raise Unconvertible(f"{count} controls", "Give as many controls as there are qubits.")
         return count
 
 
-def _is_bits(kind: Any) -> bool:
-    return type(kind).__name__ == "BitType"
+def _size(operations: Sequence[Operation]) -> int:
+    """What operations cost, in steps."""
+    return sum(
+        [
+            2 + len(o.targets) + len(o.controls) + sum([len(p.terms) for p in o.params])
+            for o in operations
+        ]
+    )
 
 
 def _broadcast(operands: Sequence[Qubits]) -> Iterator[list[int]]:
@@ -411,9 +438,14 @@ _HANDLERS: Mapping[str, Callable[[_Interpreter, Any, Scope], Any]] = {
     "QuantumBarrier": _Interpreter._nothing,
     "DelayInstruction": _Interpreter._nothing,
     "Pragma": _Interpreter._nothing,
+    "QuantumReset": _Interpreter._reset,
     "ForInLoop": _Interpreter._loop,
+    "BranchingStatement": _Interpreter._branch,
+    "Box": _Interpreter._inner_block,
+    "CompoundStatement": _Interpreter._inner_block,
 }
 
+_CONTROLS = ("ctrl", "negctrl")
 _IN_DEFINITIONS = ("QuantumGate", "QuantumPhase", "QuantumBarrier")
 
 _KINDS: Mapping[str, str] = {
@@ -424,7 +456,7 @@ _KINDS: Mapping[str, str] = {
     "ExpressionStatement": "a call or an expression by itself",
     "ClassicalAssignment": "an assignment",
     "SwitchStatement": "`switch`",
-    "Box": "`box`",
+    "ForInLoop": "a loop",
     "ExternDeclaration": "`extern`",
     "CalibrationDefinition": "a calibration",
     "CalibrationStatement": "a calibration",
