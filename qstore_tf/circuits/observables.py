@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, Union
 import numpy as np
 from numpy.typing import NDArray
 
+from qstore_tf import limits
 from qstore_tf.errors import ObservableError, describe
 
 if TYPE_CHECKING:
@@ -215,6 +216,8 @@ def parse_observables(
     """
     if _is_single(spec):
         bare = _bare_pauli(spec)
+        if bare is not None:
+            limits.QUBITS.check(n_qubits, "A circuit", ObservableError)
         items: list[Any] = [spec] if bare is None else [spec] * n_qubits
     elif isinstance(spec, Iterable):
         items = list(spec)
