@@ -11,6 +11,7 @@ PACKAGE = Path(__file__).resolve().parents[1] / "qstore_tf"
 # Each part may import itself and what stands above it.
 ORDER = (
     "errors",
+    "limits",
     "caching",
     "circuits",
     "cc",
@@ -26,7 +27,7 @@ ORDER = (
     "training",
     "cli",
 )
-WITHOUT_TENSORFLOW = ("errors", "caching", "circuits", "cc", "ionq")
+WITHOUT_TENSORFLOW = ("errors", "limits", "caching", "circuits", "cc", "ionq")
 FREE = ("testing", "__init__", "__main__")  # may import anything; only tests import `testing`
 
 

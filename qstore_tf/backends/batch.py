@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 import tensorflow as tf
 
+from qstore_tf import limits
 from qstore_tf.errors import (
     BackendError,
     ConfigurationError,
@@ -174,6 +175,7 @@ def check_threads(num_threads: Any, name: str = "num_threads") -> int:
                 received=num_threads,
             )
         )
+    limits.THREADS.check(num_threads, f"`{name}`")
     return num_threads
 
 

@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 import tensorflow as tf
 
+from qstore_tf import limits
 from qstore_tf.backends.base import Backend
 from qstore_tf.backends.chunked import Chunked, in_chunks
 from qstore_tf.caching import of_programs, remember
@@ -241,6 +242,7 @@ def check_shots(shots: Any) -> int:
                 received=shots,
             )
         )
+    limits.SHOTS.check(int(shots), "`shots`")
     return int(shots)
 
 

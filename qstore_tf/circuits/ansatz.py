@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 
+from qstore_tf import limits
 from qstore_tf.circuits.circuit import UnifiedCircuit
 from qstore_tf.errors import ConfigurationError, describe, did_you_mean
 
@@ -61,8 +62,8 @@ def entangling_pairs(entanglement: Entanglement, n_qubits: int) -> Pairs:
         The pairs in the order in which they are applied; empty for one qubit.
 
     Raises:
-        ConfigurationError: if the name is unknown or a pair is not two different qubits of
-            the circuit.
+        ConfigurationError: if the name is unknown, a pair is not two different qubits of
+            the circuit, or there are more pairs than the limit on gates.
 
     >>> entangling_pairs("pairs", 5)
     ((0, 1), (2, 3), (1, 2), (3, 4))
@@ -79,6 +80,8 @@ def entangling_pairs(entanglement: Entanglement, n_qubits: int) -> Pairs:
                     hint=did_you_mean(entanglement, ENTANGLEMENTS),
                 )
             )
+        if rule is _full:
+            limits.GATES.check(n_qubits * (n_qubits - 1) // 2, "entanglement='full'")
         return rule(n_qubits)
     return tuple(_checked_pair(pair, n_qubits) for pair in entanglement)
 
@@ -116,7 +119,7 @@ def named(table: Mapping[str, Builder], name: str, what: str) -> Builder:
 
 
 def check_n_qubits(n_qubits: object) -> None:
-    """Raises `ConfigurationError` unless `n_qubits` is a whole number from 1 up."""
+    """Raises `ConfigurationError` unless `n_qubits` is an integer from 1 to the limit."""
     if isinstance(n_qubits, bool) or not hasattr(n_qubits, "__index__") or int(n_qubits) < 1:
         raise ConfigurationError(
             describe(
@@ -126,6 +129,7 @@ def check_n_qubits(n_qubits: object) -> None:
                 hint="Give the number of qubits, such as n_qubits=4.",
             )
         )
+    limits.QUBITS.check(int(n_qubits), "A circuit")
 
 
 def _check_depth(depth: object) -> None:
@@ -150,6 +154,8 @@ def _layered(
     check_n_qubits(n_qubits)
     _check_depth(depth)
     pairs = entangling_pairs(entanglement, n_qubits)
+    # An upper bound: some layers have fewer RZ.
+    limits.GATES.check(depth * (2 * n_qubits + len(pairs)), f"An ansatz of depth {depth}")
     circuit = UnifiedCircuit(n_qubits)
     count = 0
     for layer in range(depth):

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from qstore_tf import limits
 from qstore_tf.circuits.gates import Gate, lookup
 from qstore_tf.circuits.operation import (
     Operation,
@@ -39,6 +40,10 @@ class UnifiedCircuit:
     Args:
         n_qubits: Number of qubits, at least 1. Qubit 0 is the most significant bit.
 
+    Raises:
+        CircuitError: `n_qubits` is no integer from 1 to the limit (4096, see
+            `qstore_tf.limits`).
+
     Example:
         >>> circuit = UnifiedCircuit(2).add_gate("H", 0).add_gate("CX", [0, 1])
         >>> circuit.add_gate("RZ", 1, "2*theta + 0.5").parameters
@@ -51,6 +56,7 @@ class UnifiedCircuit:
             raise CircuitError(
                 describe("A circuit needs at least one qubit", expected=">= 1", received=n_qubits)
             )
+        limits.QUBITS.check(self._n_qubits, "A circuit", CircuitError)
         self._operations: list[Operation] = []
         self._measured: dict[int, None] = {}
         self._frozen: tuple[Operation, ...] | None = ()

@@ -6,10 +6,12 @@ import math
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from qstore_tf import limits
 from qstore_tf.circuits.circuit import UnifiedCircuit
 from qstore_tf.circuits.operation import Operation
 from qstore_tf.circuits.optimize import without_named_controls
 from qstore_tf.circuits.symbols import Affine
+from qstore_tf.errors import CircuitError
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -89,6 +91,8 @@ def columns(circuit: UnifiedCircuit) -> tuple[list[list[Glyph]], Affine]:
         column = max(free[q] for q in shown.span)
         if column == len(placed):
             placed.append([])
+            cells = circuit.n_qubits * len(placed)
+            limits.CELLS.check(cells, "A picture of this circuit", CircuitError)
         placed[column].append(shown)
         for qubit in shown.span:
             free[qubit] = column + 1
@@ -138,6 +142,9 @@ def draw_text(circuit: UnifiedCircuit, width: int = 100) -> str:
 
     Returns:
         The lines, joined; a global phase on a line of its own at the end.
+
+    Raises:
+        CircuitError: The picture would have more cells than the limit.
 
     >>> print(draw_text(UnifiedCircuit(2).add_gate("H", [0]).add_gate("CX", [0, 1])))
     q0: ─H─●─

@@ -13,6 +13,7 @@ from typing import Any
 
 import numpy as np
 
+from qstore_tf import limits
 from qstore_tf.circuits.ansatz import check_n_qubits, named
 from qstore_tf.circuits.arrays import NUMPY, ArrayFunctions
 from qstore_tf.circuits.circuit import UnifiedCircuit
@@ -101,6 +102,9 @@ def amplitude_encoding(n_qubits: int, complex: bool = False, name: str = "x") ->
     3
     """
     check_n_qubits(n_qubits)
+    # Twice as many RZ for complex amplitudes; the power itself must not become too large.
+    gates = 2 ** min(n_qubits + 1 + complex, 100)
+    limits.GATES.check(gates, f"An amplitude encoding of {n_qubits} qubits")
     circuit = UnifiedCircuit(n_qubits)
     count = 0
 
@@ -198,6 +202,7 @@ def normalized_amplitudes(features: Any, n_qubits: int, xp: ArrayFunctions = NUM
     >>> normalized_amplitudes(np.array([[3.0, 4.0, 0.0]]), 2).round(4).tolist()
     [[0.6, 0.8, 0.0, 0.0]]
     """
+    check_n_qubits(n_qubits)
     width, size = _width(features), 2**n_qubits
     if width > size:
         raise InputError(

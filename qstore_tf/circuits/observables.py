@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, Union
 import numpy as np
 from numpy.typing import NDArray
 
+from qstore_tf import limits
 from qstore_tf.circuits.foreign_observables import foreign_terms, library_of
 from qstore_tf.errors import ObservableError, describe
 
@@ -219,6 +220,8 @@ def parse_observables(
     """
     if is_single(spec):
         bare = bare_pauli(spec)
+        if bare is not None:
+            limits.QUBITS.check(n_qubits, "A circuit", ObservableError)
         items: list[Any] = [spec] if bare is None else [spec] * n_qubits
     else:
         items = listed(spec)

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from qstore_tf import limits
 from qstore_tf.circuits.gates import Gate, lookup
 from qstore_tf.circuits.program import AnyPrimitive, Matrix, Unitary, place
 from qstore_tf.circuits.symbols import Affine, AffineLike
@@ -143,6 +144,10 @@ def read_qubits(qubits: Qubits) -> tuple[int, ...]:
     """Returns one qubit number or a sequence of them as a tuple."""
     if isinstance(qubits, int):
         return (qubits,)
+    if isinstance(qubits, range) and qubits:
+        # Its own length may be too large for len().
+        count = (qubits[-1] - qubits[0]) // qubits.step + 1
+        limits.QUBITS.check(count, "A list of qubits", CircuitError)
     if isinstance(qubits, (list, tuple, range)) or bool(getattr(qubits, "ndim", 0)):
         return tuple([read_integer(q, "A qubit number") for q in qubits])
     return (read_integer(qubits, "A qubit number"),)

@@ -10,6 +10,7 @@ from contextlib import ExitStack
 from pathlib import Path
 from typing import Any, BinaryIO
 
+from qstore_tf import limits
 from qstore_tf.errors import ConfigurationError, describe
 
 
@@ -47,6 +48,7 @@ def check(
             raise ConfigurationError(
                 describe(f"Wrong --{name}", expected=f"{kind} >= {least}", received=value)
             )
+    limits.WORKERS.check(workers, "A launch")
 
 
 def _is_integer(value: object) -> bool:

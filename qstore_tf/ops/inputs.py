@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 import tensorflow as tf
 
+from qstore_tf import limits
 from qstore_tf.circuits.observables import PauliSum
 from qstore_tf.circuits.program import Program
 from qstore_tf.errors import InputError, ObservableError, describe
@@ -199,6 +200,7 @@ def check_sampling(shots: int, seed: Any) -> tf.Tensor:
         raise InputError(
             describe("`shots` is not a number of draws", expected="an integer >= 1", received=shots)
         )
+    limits.SHOTS.check(int(shots), "`shots`", InputError)
     return check_seed(seed)
 
 
@@ -207,7 +209,7 @@ def check_seed(seed: Any) -> tf.Tensor:
     try:
         given = tf.convert_to_tensor(seed)
         fits = given.dtype.is_integer and given.shape.is_compatible_with([2])
-    except (TypeError, ValueError):
+    except (TypeError, ValueError, OverflowError):
         fits = False
     if not fits:
         raise InputError(describe("`seed` is not a seed", expected="two integers", received=seed))

@@ -7,6 +7,7 @@ from datetime import datetime
 from importlib.util import find_spec
 from pathlib import Path
 
+from qstore_tf import limits
 from qstore_tf.circuits.ansatz import entangling_pairs, get_ansatz
 from qstore_tf.circuits.encodings import ENCODINGS
 from qstore_tf.circuits.observables import parse_observables
@@ -135,6 +136,10 @@ def observable_strings(option: str, n_qubits: int) -> list[str]:
     >>> observable_strings("z+zz", 3)
     ['ZII', 'IZI', 'IIZ', 'ZZI', 'ZIZ', 'IZZ']
     """
+    limits.QUBITS.check(n_qubits, "A circuit")
+    pairs = n_qubits * (n_qubits - 1) // 2 if "zz" in option.lower() else 0
+    # Each is written out with a letter for each qubit.
+    limits.CELLS.check((n_qubits + pairs) * n_qubits, "--observables")
     strings: list[str] = []
     for part in filter(None, (part.strip() for part in option.split(","))):
         names = [name.strip().lower() for name in part.split("+")]
