@@ -218,8 +218,8 @@ class _Program:
         )
 
 
-def _size(registers: Mapping[str, range]) -> int:
-    return next(reversed(registers.values())).stop if registers else 0
+def _size(registers: dict[str, range]) -> int:
+    return registers[next(reversed(registers))].stop if registers else 0
 
 
 def _listed(argument: int | range) -> Sequence[int]:

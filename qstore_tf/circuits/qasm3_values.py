@@ -71,11 +71,6 @@ class Scope:
     def __len__(self) -> int:
         return len(self._names)
 
-    @property
-    def is_global(self) -> bool:
-        """Whether there is no scope around it."""
-        return self._outer is None
-
     def get(self, name: str) -> Any:
         """What a name is; None if it is not declared here or around here."""
         found = self._names.get(name)
