@@ -2,10 +2,10 @@
 
     python .ci/check_wheels.py dist/*.whl
 
-Needs the package auditwheel. For each wheel: what auditwheel finds that the library needs is what
-its tag promises; nothing but the library's own two functions is exported, so that its C++ runtime
-cannot meet that of TensorFlow; what the library is linked with is glibc and TensorFlow alone; and on
-x86-64 the mathematical functions are those of glibc.
+Needs the package auditwheel. For each wheel: what auditwheel finds that the library needs is no
+more than its tag promises; nothing but the library's own two functions is exported, so that its
+C++ runtime cannot meet that of TensorFlow; what the library is linked with is glibc and TensorFlow
+alone; and on x86-64 the mathematical functions are those of glibc.
 """
 
 from __future__ import annotations

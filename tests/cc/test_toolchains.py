@@ -74,7 +74,7 @@ def test_the_library_for_arm_loads_and_passes_the_unit_tests(arm: list[str]) -> 
     folder = ROOT / "build" / "toolchains" / "aarch64"
     library = build.build_library(folder, "test")
     command = build.find_compiler()
-    pie = ["-fPIC", "-pie"]  # with the library's own C++ runtime: another one takes a minute to make
+    pie = ["-fPIC", "-pie"]  # takes the C++ runtime that the library has: another costs a minute
 
     source = Path("tests/cc/load_library.cc")
     loader = link_program(
@@ -86,7 +86,8 @@ def test_the_library_for_arm_loads_and_passes_the_unit_tests(arm: list[str]) -> 
 
     # The very objects of the library, and the tests.
     flags = {
-        path: build.flags_for(path, "test") for path in build.sources("lib", "lib/fast", "lib/tests")
+        path: build.flags_for(path, "test")
+        for path in build.sources("lib", "lib/fast", "lib/tests")
     }
     output = run(*arm, link_program("unit_tests", command, flags, folder, *pie))
     assert output.count("ok ") >= 25 and "FAILED" not in output
