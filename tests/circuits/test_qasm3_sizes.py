@@ -56,7 +56,7 @@ class Texts:
         return str(self.rng.choice(["3", "100", "30000", "10**9", "1 << 40", "999999999999999999"]))
 
     def program(self):
-        size = int(self.rng.choice([1, 9, 500, 9000]))
+        size = int(self.rng.choice([1, 9, 500, 4500]))
         depth = int(self.rng.integers(1, 40))
         calls = int(self.rng.integers(1, 4))
         power = self.rng.choice(["", "pow(2) @ ", "pow(7) @ ", "inv @ ", "pow(0.3) @ "])
