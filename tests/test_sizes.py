@@ -152,7 +152,9 @@ def required(made: Callable[..., Any]) -> dict[str, Any]:
 
 
 @pytest.mark.parametrize(
-    ("name", "made", "parameter"), CASES, ids=[f"{name}-{parameter}" for name, _, parameter in CASES]
+    ("name", "made", "parameter"),
+    CASES,
+    ids=[f"{name}-{parameter}" for name, _, parameter in CASES],
 )
 def test_every_constructor_answers_at_once(
     name: str, made: Callable[..., Any], parameter: str
