@@ -23,6 +23,7 @@ from qstore_tf.errors import ConfigurationError, ConversionError, QstoreError, d
 
 if TYPE_CHECKING:
     from qstore_tf.circuits import UnifiedCircuit
+    from qstore_tf.limits import Limit
     from qstore_tf.training.options import CircuitOptions
 
 _DESCRIPTION = "Quantum layers for Keras 3: train, draw, measure and inspect."
@@ -266,15 +267,17 @@ def _draw(arguments: argparse.Namespace) -> None:
 
 
 def _read_circuit(path: Path) -> UnifiedCircuit:
-    from qstore_tf.circuits import UnifiedCircuit
+    from qstore_tf.circuits import UnifiedCircuit, qasm2_text, qasm3_limits, serialization
     from qstore_tf.circuits.foreign import read_foreign
 
-    readers: dict[str, Callable[[str], UnifiedCircuit]] = {
-        ".json": UnifiedCircuit.from_json,
-        ".qasm": read_foreign,
+    # The version of OpenQASM is in the text, so that its reader checks the size once more.
+    qasm = max(qasm2_text.CHARACTERS, qasm3_limits.CHARACTERS, key=lambda limit: limit.current)
+    readers: dict[str, tuple[Callable[[str], UnifiedCircuit], Limit]] = {
+        ".json": (UnifiedCircuit.from_json, serialization.CHARACTERS),
+        ".qasm": (read_foreign, qasm),
     }
-    reader = readers.get(path.suffix.lower())
-    if reader is None:
+    found = readers.get(path.suffix.lower())
+    if found is None:
         raise ConfigurationError(
             describe(
                 "The kind of circuit file is told by its ending",
@@ -282,8 +285,11 @@ def _read_circuit(path: Path) -> UnifiedCircuit:
                 received=str(path),
             )
         )
+    reader, characters = found
+    most = min(characters.current, sys.maxsize - 1)
     try:
-        text = path.read_text(encoding="utf-8")
+        with path.open(encoding="utf-8") as file:
+            text = file.read(most + 1)
     except (OSError, UnicodeDecodeError) as error:
         raise ConversionError(
             describe(
@@ -292,6 +298,7 @@ def _read_circuit(path: Path) -> UnifiedCircuit:
                 received=str(path),
             )
         ) from error
+    characters.check(len(text), f"The file {str(path)!r}", ConversionError, counting=True)
     return reader(text)
 
 

@@ -15,6 +15,7 @@ import signal
 import time
 import tracemalloc
 from collections.abc import Callable, Iterator
+from pathlib import Path
 from types import FrameType
 from typing import Any
 
@@ -22,7 +23,14 @@ import numpy as np
 import pytest
 
 from qstore_tf import backends, cli, layers, limits
-from qstore_tf.circuits import UnifiedCircuit, compile_circuit, parse_observables
+from qstore_tf.circuits import (
+    UnifiedCircuit,
+    compile_circuit,
+    parse_observables,
+    qasm2_text,
+    qasm3_limits,
+    serialization,
+)
 from qstore_tf.distribute.launch_setup import check as check_launch
 from qstore_tf.errors import CircuitError, ConfigurationError, QstoreError
 from qstore_tf.testing.daily import daily_seed
@@ -294,3 +302,15 @@ def test_limits_can_be_raised_and_say_so(monkeypatch: pytest.MonkeyPatch) -> Non
     assert len({limit.variable for limit in limits.LIMITS}) == len(limits.LIMITS)
     monkeypatch.setenv(limits.QUBITS.variable, "20000")
     assert UnifiedCircuit(20_000).n_qubits == 20_000
+
+
+def test_the_page_of_limits_lists_the_table() -> None:
+    page = (Path(__file__).resolve().parents[1] / "docs" / "limits.md").read_text(encoding="utf-8")
+    rows = re.findall(r"^\| `(\w+)` \| ([\d,]+) \| (\w+)\b", page, re.MULTILINE)
+    listed = [(variable, int(most.replace(",", "")), what) for variable, most, what in rows]
+    assert listed == [(limit.variable, limit.most, limit.what) for limit in limits.LIMITS]
+    lengths = re.findall(r"^\| (?:JSON|OpenQASM \d) \| `(\w+)` \| (\d+) (\w+)", page, re.MULTILINE)
+    assert lengths == [
+        (limit.variable, str(limit.each), limit.what)
+        for limit in (serialization.CHARACTERS, qasm2_text.CHARACTERS, qasm3_limits.CHARACTERS)
+    ]

@@ -443,12 +443,13 @@ class UnifiedCircuit:
         return serialization.to_json(self)
 
     @classmethod
-    def from_json(cls, text: str, *, max_operations: int = 100_000) -> UnifiedCircuit:
+    def from_json(cls, text: str, *, max_operations: int | None = None) -> UnifiedCircuit:
         """Reads a circuit from the text of `to_json`.
 
         Args:
             text: The JSON.
-            max_operations: The most operations that are read; limits the text's length too.
+            max_operations: The most operations that are read, by which the text's length is
+                limited too; None for `limits.TEXT_OPERATIONS`.
         """
         from qstore_tf.circuits import serialization
 
@@ -514,12 +515,13 @@ class UnifiedCircuit:
         return qasm.to_qasm(self)
 
     @classmethod
-    def from_qasm(cls, text: str, *, max_operations: int = 100_000) -> UnifiedCircuit:
+    def from_qasm(cls, text: str, *, max_operations: int | None = None) -> UnifiedCircuit:
         """Reads OpenQASM 2.
 
         Args:
             text: The program.
-            max_operations: The most operations that it may come to; limits its length too.
+            max_operations: The most operations that it may come to, by which its length is
+                limited too; None for `limits.TEXT_OPERATIONS`.
         """
         from qstore_tf.circuits import qasm2_reading
 

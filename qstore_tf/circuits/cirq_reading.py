@@ -15,13 +15,13 @@ import cirq
 import numpy as np
 import sympy
 
+from qstore_tf import limits
 from qstore_tf.circuits.circuit import UnifiedCircuit
 from qstore_tf.circuits.gates import lookup
 from qstore_tf.circuits.operation import MAX_UNITARY_QUBITS
 from qstore_tf.circuits.symbols import Affine
 from qstore_tf.errors import CircuitError, ConversionError, describe
 
-MAX_OPERATIONS = 1_000_000
 _MAX_UNROLLING = 50
 
 # A gate to add: name, local targets, parameters, local controls; or a matrix for "Unitary".
@@ -86,14 +86,16 @@ def from_cirq(circuit: cirq.AbstractCircuit, qubit_order: Any = None) -> Unified
     for qubit in qubits:
         if qubit.dimension != 2:
             raise _cannot(qubit, f"it has {qubit.dimension} levels", "Only qubits convert.")
+    limits.QUBITS.check(len(qubits), "The Cirq circuit", ConversionError)
     index = {qubit: q for q, qubit in enumerate(qubits)}
     result = UnifiedCircuit(len(qubits))
-    count = 0
+    count, most = 0, limits.OPERATIONS.current
     for operation in circuit.all_operations():
         for name, targets, params, controls in _steps_of(operation, index, 0):
             count += 1
-            if count > MAX_OPERATIONS:
-                raise _cannot(operation, f"there are over {MAX_OPERATIONS} operations", "Split it.")
+            if count > most:
+                subject = "The Cirq circuit"
+                limits.OPERATIONS.check(count, subject, ConversionError, counting=True)
             try:
                 if name == "Unitary":
                     result.add_unitary(params[0], targets, controls=controls)

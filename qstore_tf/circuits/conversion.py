@@ -8,13 +8,12 @@ from typing import Any
 
 import numpy as np
 
+from qstore_tf import limits
 from qstore_tf.circuits.circuit import UnifiedCircuit
 from qstore_tf.circuits.operation import MAX_UNITARY_QUBITS, Operation, freeze
 from qstore_tf.circuits.symbols import Affine
 from qstore_tf.errors import CircuitError, ConversionError, LibraryError, describe
 
-MAX_OPERATIONS = 1_000_000
-MAX_QUBITS = 10_000
 _MAX_NESTING = 50
 
 
@@ -30,18 +29,20 @@ class Unconvertible(CircuitError):
 class Budget:
     """Counts the work of a conversion, so that a short text cannot ask for endless gates."""
 
-    def __init__(self, limit: int = MAX_OPERATIONS) -> None:
-        self._left = self._limit = limit
+    def __init__(self) -> None:
+        self._spent = 0
+        self._most = limits.OPERATIONS.current
 
     def spend(self, depth: int = 0) -> None:
         """Counts one operation, met inside so many others.
 
         Raises:
-            Unconvertible: there have been too many, or they are nested too deeply.
+            CircuitError: there have been too many.
+            Unconvertible: they are nested too deeply.
         """
-        self._left -= 1
-        if self._left < 0:
-            raise Unconvertible(f"there are over {self._limit} operations", "Split the circuit.")
+        self._spent += 1
+        if self._spent > self._most:
+            limits.OPERATIONS.check(self._spent, "The circuit", CircuitError, counting=True)
         if depth > _MAX_NESTING:
             raise Unconvertible("it is nested too deeply", "Flatten the circuit first.")
 

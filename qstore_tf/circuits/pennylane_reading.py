@@ -17,6 +17,7 @@ from typing import Any
 
 import numpy as np
 
+from qstore_tf import limits
 from qstore_tf.circuits.circuit import UnifiedCircuit
 from qstore_tf.circuits.conversion import (
     Budget,
@@ -139,6 +140,7 @@ def from_pennylane(
             )
         )
     index = {wire: q for q, wire in enumerate(wires)}
+    limits.QUBITS.check(len(wires), "The PennyLane tape", ConversionError)
     result = UnifiedCircuit(len(wires))
     budget = Budget()
     for position, operation in enumerate(_with_symbols(tape, trainable)):

@@ -11,14 +11,14 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import NoReturn
 
 from qstore_tf.circuits.circuit import UnifiedCircuit
-from qstore_tf.circuits.conversion import MAX_QUBITS
 from qstore_tf.circuits.operation import Operation
 from qstore_tf.circuits.qasm2_definitions import Gates
-from qstore_tf.circuits.qasm2_text import MAX_OPERATIONS, Cursor, Limits, too_large
+from qstore_tf.circuits.qasm2_text import SUBJECT, Cursor
 from qstore_tf.errors import ConversionError, describe
+from qstore_tf.limits import QUBITS, TEXT_OPERATIONS, Limit
 
 
-def from_qasm(text: str, *, max_operations: int = MAX_OPERATIONS) -> UnifiedCircuit:
+def from_qasm(text: str, *, max_operations: int | None = None) -> UnifiedCircuit:
     """Reads OpenQASM 2.
 
     Registers follow each other in the order of their declarations: the first qubit declared is
@@ -28,8 +28,9 @@ def from_qasm(text: str, *, max_operations: int = MAX_OPERATIONS) -> UnifiedCirc
 
     Args:
         text: the program; line ends of any kind, a byte order mark in front.
-        max_operations: the most operations that the program may come to. Its length is limited
-            to 50 characters, and 15 names, numbers and signs, for each of them.
+        max_operations: the most operations that the program may come to; None for
+            `limits.TEXT_OPERATIONS`. Its length is limited to 50 characters, and 15 tokens
+            (names, numbers and signs), for each of them.
 
     Returns:
         The circuit, equal up to a global phase.
@@ -42,18 +43,18 @@ def from_qasm(text: str, *, max_operations: int = MAX_OPERATIONS) -> UnifiedCirc
     >>> from_qasm('OPENQASM 2.0; include "qelib1.inc"; qreg q[2]; cx q[0],q[1];').count_gates()
     {'CX': 1}
     """
-    limits = Limits(max_operations)
-    reader = _Program(Cursor(text, limits), limits)
+    operations = TEXT_OPERATIONS.unless("max_operations", max_operations, ConversionError)
+    reader = _Program(Cursor(text, operations), operations)
     reader.read()
     return reader.circuit()
 
 
 class _Program:
-    def __init__(self, cursor: Cursor, limits: Limits) -> None:
+    def __init__(self, cursor: Cursor, limit: Limit) -> None:
         self._cursor = cursor
-        self._max_operations = limits.operations
+        self._limit, self._most = limit, limit.current
         self._spent = 0
-        self._gates = Gates(cursor, self._spend, limits.operations + 1)
+        self._gates = Gates(cursor, self._spend, self._most + 1)
         self._qubits: dict[str, range] = {}
         self._bits: dict[str, range] = {}
         self._elements: dict[str, int] = {}
@@ -97,8 +98,8 @@ class _Program:
 
     def _spend(self, cost: int) -> None:
         self._spent += cost
-        if self._spent > self._max_operations:
-            too_large("comes to too many operations", self._max_operations, "operations")
+        if self._spent > self._most:
+            self._limit.check(self._spent, SUBJECT, ConversionError, counting=True)
 
     # Declarations
 
@@ -109,12 +110,14 @@ class _Program:
         if name in self._qubits or name in self._bits:
             cursor.fail(f"the register {name[:80]!r} is declared twice")
         start = _size(registers)
-        if not 1 <= size <= MAX_QUBITS - start:
-            cursor.fail(
-                f"there are {start + size} {kind} with the register {name[:80]!r}, and 1 to "
-                f"{MAX_QUBITS} can be read",
-                "Declare as many as are used: no simulator here holds more.",
-            )
+        if not size:
+            cursor.fail(f"the register {name[:80]!r} has 0 {kind}", "Declare at least 1.")
+        QUBITS.per(1, kind).check(
+            start + size,
+            f"{SUBJECT}, with the register {name[:80]!r} in line {cursor.line},",
+            ConversionError,
+            counting=True,
+        )
         registers[name] = range(start, start + size)
         cursor.take(";")
 

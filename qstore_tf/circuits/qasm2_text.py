@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
 from typing import NoReturn
 
 from qstore_tf.errors import ConversionError, describe
+from qstore_tf.limits import TEXT_OPERATIONS, Limit
 
-MAX_OPERATIONS = 100_000
-_CHARACTERS_PER_OPERATION = 50
+CHARACTERS_PER_OPERATION = 50
+CHARACTERS = TEXT_OPERATIONS.per(CHARACTERS_PER_OPERATION, "characters")
 _TOKENS_PER_OPERATION = 15
+SUBJECT = "The OpenQASM 2 program"
 _MAX_NUMBER = 400
 
 _COMMENT = re.compile(r"//[^\n]*")
@@ -27,57 +28,20 @@ _TOKEN = re.compile(
 )
 
 
-@dataclass(frozen=True)
-class Limits:
-    """How large a program may be; everything follows from the number of operations.
-
-    It is also the most statements that the text may have.
-    """
-
-    operations: int
-
-    def __post_init__(self) -> None:
-        if type(self.operations) is not int or self.operations < 1:
-            raise ConversionError(
-                describe(
-                    "max_operations must be a positive integer",
-                    expected="an integer of at least 1",
-                    received=self.operations,
-                )
-            )
-
-    @property
-    def characters(self) -> int:
-        """The longest text that is read."""
-        return self.operations * _CHARACTERS_PER_OPERATION
-
-    @property
-    def tokens(self) -> int:
-        """The most names, numbers and signs that are read."""
-        return self.operations * _TOKENS_PER_OPERATION
-
-
-def too_large(what: str, limit: int, unit: str) -> NoReturn:
-    """Refuses a program for its size, in words that say how to have it read."""
-    raise ConversionError(
-        describe(
-            f"The OpenQASM program {what}",
-            expected=f"at most {limit} {unit}",
-            hint="Raise the limit with UnifiedCircuit.from_qasm(text, max_operations=...), whose "
-            f"default is {MAX_OPERATIONS}.",
-        )
-    )
-
-
 class Cursor:
     """Stands on one token of a program and moves forward.
+
+    Args:
+        text: The program.
+        operations: The most operations that it may come to, and the most statements; its length
+            is limited with them.
 
     Attributes:
         kind: "name", "number", "sign", "element" (such as `q[3]`), "string" or "end".
         value: The token's text.
     """
 
-    def __init__(self, text: object, limits: Limits) -> None:
+    def __init__(self, text: object, operations: Limit) -> None:
         if not isinstance(text, str):
             raise ConversionError(
                 describe(
@@ -86,15 +50,15 @@ class Cursor:
                     received=type(text).__name__,
                 )
             )
-        if len(text) > limits.characters:
-            too_large("is too long", limits.characters, "characters")
+        characters = operations.per(CHARACTERS_PER_OPERATION, "characters")
+        characters.check(len(text), SUBJECT, ConversionError)
         text = text.removeprefix("\ufeff")
         if "\r" in text:
             text = text.replace("\r\n", "\n").replace("\r", "\n")
         self._text = _COMMENT.sub("", text) if "//" in text else text
         # At once, rather than after all that comes before the statement that is one too many.
-        if self._text.count(";") > limits.operations:
-            too_large("is too long", limits.operations, "statements")
+        statements = operations.per(1, "statements")
+        statements.check(self._text.count(";"), SUBJECT, ConversionError)
         header = _HEADER.match(self._text)
         if header is None:
             raise ConversionError(
@@ -105,7 +69,8 @@ class Cursor:
                 )
             )
         self._matches = enumerate(_TOKEN.finditer(self._text, header.end()))
-        self._max_tokens = limits.tokens
+        self._tokens = operations.per(_TOKENS_PER_OPERATION, "tokens")
+        self._most_tokens = self._tokens.current
         self._position = header.end()
         self.kind = ""
         self.value = ""
@@ -119,8 +84,8 @@ class Cursor:
         self._position = match.end()
         if kind == "unknown":
             self.fail(f"the character {self.value!r} has no meaning here")
-        if count > self._max_tokens:
-            too_large("is too long", self._max_tokens, "names, numbers and signs")
+        if count > self._most_tokens:
+            self._tokens.check(count, SUBJECT, ConversionError, counting=True)
 
     def take(self, value: str) -> None:
         """Moves over a sign or a keyword that must stand here."""

@@ -12,9 +12,9 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any, NoReturn
 
+from qstore_tf import limits
 from qstore_tf.circuits.circuit import UnifiedCircuit
 from qstore_tf.circuits.conversion import (
-    MAX_QUBITS,
     Unconvertible,
     global_phase,
     under_controls,
@@ -64,9 +64,8 @@ def from_qasm3(text: str) -> UnifiedCircuit:
     have double precision, whatever their type's number of bits. A version line is not needed.
 
     Args:
-        text: the program, with at most `MAX_CHARACTERS` characters, `MAX_TOKENS` tokens and
-            `MAX_OPERATIONS` operations when loops and definitions are expanded. These are
-            attributes of `qstore_tf.circuits.qasm3_limits`; assign to them to read more.
+        text: the program. Its tokens, and its operations when loops and definitions are
+            expanded, are limited by `limits.QASM3_TOKENS` and `limits.QASM3_OPERATIONS`.
 
     Returns:
         The circuit, global phase included.
@@ -202,11 +201,9 @@ class _Interpreter:
 
     def _declare_qubits(self, statement: Any, scope: Scope) -> None:
         size = 1 if statement.size is None else integer_of(statement.size, scope)
-        if size < 1 or self._n_qubits + size > MAX_QUBITS:
-            raise Unconvertible(
-                f"there are {self._n_qubits + size} qubits",
-                f"Declare registers of 1 to {MAX_QUBITS} qubits in all.",
-            )
+        if size < 1:
+            raise Unconvertible(f"a register of {size} qubits", "Declare at least 1.")
+        limits.QUBITS.check(self._n_qubits + size, "The program", CircuitError, counting=True)
         scope.declare(statement.qubit.name, Qubits(range(self._n_qubits, self._n_qubits + size)))
         self._n_qubits += size
 
@@ -398,7 +395,7 @@ class _Interpreter:
         if name == "pow":
             return exponent_of(modifier.argument, scope)
         count = 1 if modifier.argument is None else integer_of(modifier.argument, scope)
-        if not 1 <= count <= MAX_QUBITS:
+        if not 1 <= count <= limits.QUBITS.current:
             raise Unconvertible(f"{count} controls", "Give as many controls as there are qubits.")
         return count
 

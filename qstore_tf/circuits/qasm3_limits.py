@@ -2,7 +2,6 @@
 
 The parser takes about 10 microseconds for each token, and a short text can ask for any number of
 gates. Both are counted before the work is done, so that a refusal comes within about a second.
-The limits are read at each call: assign to them to raise them.
 """
 
 from __future__ import annotations
@@ -13,17 +12,13 @@ import re
 from collections.abc import Iterator
 from typing import Any, NoReturn
 
-from qstore_tf.circuits.conversion import Unconvertible, missing
-from qstore_tf.errors import ConversionError, describe
+from qstore_tf.circuits.conversion import missing
+from qstore_tf.errors import CircuitError, ConversionError, describe
+from qstore_tf.limits import QASM3_OPERATIONS, QASM3_TOKENS
 
-MAX_CHARACTERS = 1_000_000
-"""Characters of a program, comments included."""
-MAX_TOKENS = 50_000
-"""Names, numbers and signs of a program, of which a gate such as `cx q[0], q[1];` has 11."""
-MAX_OPERATIONS = 50_000
-"""Operations that a program may come to; everything else it makes us do is bounded with them."""
-
-_STEPS_PER_OPERATION = 40
+CHARACTERS = QASM3_TOKENS.per(20, "characters")
+_STEPS = QASM3_OPERATIONS.per(40, "steps")
+_SUBJECT = "The OpenQASM 3 program"
 _MAX_DEPTH = 60
 
 _NEWLINE = re.compile(r"\r\n?")
@@ -43,34 +38,28 @@ class Work:
     """
 
     def __init__(self) -> None:
-        self._limit = MAX_OPERATIONS
-        self._operations = self._limit
-        self._steps = _STEPS_PER_OPERATION * self._limit
+        self._operations = self._steps = 0
+        self._most_operations, self._most_steps = QASM3_OPERATIONS.current, _STEPS.current
 
     def add_operations(self, number: int) -> None:
         """Counts operations before they are made.
 
         Raises:
-            Unconvertible: there are too many.
+            CircuitError: there are too many.
         """
-        self._operations -= number
-        if self._operations < 0:
-            self._stop(f"it makes more than {self._limit} operations")
+        self._operations += number
+        if self._operations > self._most_operations:
+            QASM3_OPERATIONS.check(self._operations, _SUBJECT, CircuitError, counting=True)
 
     def add_steps(self, number: int = 1) -> None:
         """Counts steps before they are done.
 
         Raises:
-            Unconvertible: there are too many.
+            CircuitError: there are too many.
         """
-        self._steps -= number
-        if self._steps < 0:
-            self._stop(f"it takes more than {_STEPS_PER_OPERATION * self._limit} steps to expand")
-
-    def _stop(self, why: str) -> NoReturn:
-        raise Unconvertible(
-            why, f"Split the program, or raise the limit, {__name__}.MAX_OPERATIONS."
-        )
+        self._steps += number
+        if self._steps > self._most_steps:
+            _STEPS.check(self._steps, _SUBJECT, CircuitError, counting=True)
 
 
 @contextlib.contextmanager
@@ -135,8 +124,7 @@ def _prepared(text: str) -> str:
     """The text without comments, its lines where they were."""
     if not isinstance(text, str):
         _fail("This is no OpenQASM 3 program", "text", type(text).__name__)
-    if len(text) > MAX_CHARACTERS:
-        _too_large(len(text), "characters", "MAX_CHARACTERS", MAX_CHARACTERS)
+    CHARACTERS.check(len(text), _SUBJECT, ConversionError)
     code = _NEWLINE.sub("\n", text.removeprefix("\ufeff"))
     code = _COMMENT.sub(_without_comment, code)
     version = _VERSION.match(code)
@@ -149,8 +137,7 @@ def _prepared(text: str) -> str:
     tokens = 0
     for _ in _TOKEN.finditer(code):
         tokens += 1
-    if tokens > MAX_TOKENS:
-        _too_large(tokens, "tokens", "MAX_TOKENS", MAX_TOKENS)
+    QASM3_TOKENS.check(tokens, _SUBJECT, ConversionError)
     _check_depth(code)
     return code
 
@@ -162,16 +149,6 @@ def _without_comment(found: re.Match[str]) -> str:
     if part.startswith("//"):
         return ""
     return "\n" * part.count("\n") or " "
-
-
-def _too_large(number: int, what: str, name: str, limit: int) -> NoReturn:
-    raise ConversionError(
-        describe(
-            f"The OpenQASM 3 program has {number} {what}",
-            expected=f"at most {limit}",
-            hint=f"Split it, write it with loops, or raise the limit, {__name__}.{name}.",
-        )
-    )
 
 
 def _check_depth(code: str) -> None:

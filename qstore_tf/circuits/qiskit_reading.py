@@ -13,6 +13,7 @@ import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
+from qstore_tf import limits
 from qstore_tf.circuits.circuit import UnifiedCircuit
 from qstore_tf.circuits.conversion import (
     Budget,
@@ -120,6 +121,7 @@ def from_qiskit(circuit: Any) -> UnifiedCircuit:
         raise ConversionError(
             describe("The Qiskit circuit has no qubits", expected="at least one qubit")
         )
+    limits.QUBITS.check(circuit.num_qubits, "The Qiskit circuit", ConversionError)
     result = UnifiedCircuit(circuit.num_qubits)
     budget = Budget()
     index = {qubit: i for i, qubit in enumerate(circuit.qubits)}

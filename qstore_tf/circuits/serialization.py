@@ -19,6 +19,7 @@ import reprlib
 from collections.abc import Callable, Mapping
 from typing import Any, NoReturn, TypeVar
 
+from qstore_tf import limits
 from qstore_tf.circuits.circuit import UnifiedCircuit
 from qstore_tf.circuits.operation import Operation
 from qstore_tf.circuits.symbols import Affine
@@ -26,11 +27,8 @@ from qstore_tf.errors import CircuitError, ConversionError, describe
 
 FORMAT = "qstore_tf.circuit"
 VERSION = 1
-# The default for texts; what a layer's configuration holds has been read already.
-MAX_OPERATIONS_OF_TEXT = 100_000
-MAX_OPERATIONS = 1_000_000
-_CHARACTERS_PER_OPERATION = 80
-MAX_QUBITS = 10_000
+CHARACTERS_PER_OPERATION = 80
+CHARACTERS = limits.TEXT_OPERATIONS.per(CHARACTERS_PER_OPERATION, "characters")
 MAX_TERMS = 10_000
 
 _T = TypeVar("_T")
@@ -55,13 +53,13 @@ def to_json(circuit: UnifiedCircuit, indent: int | None = None) -> str:
     return json.dumps(to_dict(circuit), indent=indent, allow_nan=False)
 
 
-def from_json(text: str | bytes, *, max_operations: int = MAX_OPERATIONS_OF_TEXT) -> UnifiedCircuit:
+def from_json(text: str | bytes, *, max_operations: int | None = None) -> UnifiedCircuit:
     """Reads a circuit that `to_json` wrote.
 
     Args:
         text: the JSON; a byte order mark may stand in front.
-        max_operations: the most operations that are read; the text may have 80 characters for
-            each of them.
+        max_operations: the most operations that are read; None for `limits.TEXT_OPERATIONS`.
+            The text may have 80 characters for each of them.
 
     Returns:
         The circuit.
@@ -72,21 +70,9 @@ def from_json(text: str | bytes, *, max_operations: int = MAX_OPERATIONS_OF_TEXT
     """
     if not isinstance(text, (str, bytes)):
         _fail("A circuit is read from JSON text", "a str", type(text).__name__, "Pass the text.")
-    if type(max_operations) is not int or max_operations < 1:
-        _fail(
-            "max_operations must be a positive integer",
-            "at least 1",
-            max_operations,
-            "Give a number.",
-        )
-    most = max_operations * _CHARACTERS_PER_OPERATION
-    if len(text) > most:
-        _fail(
-            "The JSON text is too long for a circuit",
-            f"at most {most} characters",
-            len(text),
-            _RAISE,
-        )
+    limit = limits.TEXT_OPERATIONS.unless("max_operations", max_operations, ConversionError)
+    characters = limit.per(CHARACTERS_PER_OPERATION, "characters")
+    characters.check(len(text), "The JSON text", ConversionError)
     if isinstance(text, str):
         text = text.removeprefix("\ufeff")
     try:
@@ -108,7 +94,7 @@ def from_json(text: str | bytes, *, max_operations: int = MAX_OPERATIONS_OF_TEXT
                 hint="The file is damaged or is not a circuit.",
             )
         ) from error
-    return from_dict(data, max_operations=max_operations)
+    return _read(data, limit)
 
 
 def to_dict(circuit: UnifiedCircuit) -> dict[str, Any]:
@@ -125,8 +111,12 @@ def to_dict(circuit: UnifiedCircuit) -> dict[str, Any]:
     }
 
 
-def from_dict(data: Mapping[str, Any], *, max_operations: int = MAX_OPERATIONS) -> UnifiedCircuit:
-    """Reads what `to_dict` wrote; checks and errors as in `from_json`."""
+def from_dict(data: Mapping[str, Any]) -> UnifiedCircuit:
+    """Reads what `to_dict` wrote, up to `limits.OPERATIONS`; errors as in `from_json`."""
+    return _read(data, limits.OPERATIONS)
+
+
+def _read(data: Any, limit: limits.Limit) -> UnifiedCircuit:
     if not isinstance(data, Mapping):
         _fail("This is no circuit", "a JSON object", data, "Pass what to_json wrote.")
     if data.get("format") != FORMAT:
@@ -148,23 +138,18 @@ def from_dict(data: Mapping[str, Any], *, max_operations: int = MAX_OPERATIONS) 
         )
     _only_keys(data, _TOP_KEYS, "The circuit")
     n_qubits = data.get("n_qubits")
-    if type(n_qubits) is not int or not 1 <= n_qubits <= MAX_QUBITS:
+    if type(n_qubits) is not int or n_qubits < 1:
         _fail(
             "The circuit has no usable number of qubits",
-            f"'n_qubits' from 1 to {MAX_QUBITS}",
+            "a positive integer as 'n_qubits'",
             n_qubits,
             _DAMAGED,
         )
+    limits.QUBITS.check(n_qubits, "The circuit", ConversionError)
     operations = data.get("operations")
     if not isinstance(operations, (list, tuple)):
         _fail("The circuit has no list of operations", "a list", operations, _DAMAGED)
-    if len(operations) > max_operations:
-        _fail(
-            "The circuit has too many operations",
-            f"at most {max_operations}",
-            len(operations),
-            _RAISE,
-        )
+    limit.check(len(operations), "The circuit", ConversionError)
     circuit = UnifiedCircuit(n_qubits)
     for position, entry in enumerate(operations):
         try:
@@ -174,7 +159,6 @@ def from_dict(data: Mapping[str, Any], *, max_operations: int = MAX_OPERATIONS) 
     return circuit
 
 
-_RAISE = "Raise the limit with max_operations, if this is the right file."
 _DAMAGED = "The circuit is damaged; write it again with to_json."
 
 
@@ -225,7 +209,7 @@ def _add_operation(circuit: UnifiedCircuit, entry: Any, where: str) -> None:
 
 
 def _list_of(value: Any, read: Callable[[Any, str], _T], where: str, field: str) -> list[_T]:
-    if not isinstance(value, (list, tuple)) or len(value) > MAX_QUBITS:
+    if not isinstance(value, (list, tuple)):
         _fail(f"{where} has unusable {field}", "a list", value, _DAMAGED)
     return [read(item, f"{where}, field {field!r},") for item in value]
 

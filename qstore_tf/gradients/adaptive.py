@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 import tensorflow as tf
 
+from qstore_tf import limits
 from qstore_tf.backends.base import Backend
 from qstore_tf.circuits.observables import PauliSum
 from qstore_tf.circuits.program import Program
@@ -21,7 +22,7 @@ from qstore_tf.gradients.base import GradientMethod, Pullback
 from qstore_tf.gradients.finite_difference import FiniteDifference
 from qstore_tf.gradients.from_values import FromValues
 from qstore_tf.gradients.hadamard import HadamardTest
-from qstore_tf.gradients.options import LIMITS, at_least_zero, count
+from qstore_tf.gradients.options import at_least_zero, count
 from qstore_tf.gradients.shift import ParameterShift
 from qstore_tf.gradients.spsa import SPSA
 
@@ -74,7 +75,7 @@ def window_for(n_theta: int, at_best: float) -> int:
     """
     directions = at_best * max(n_theta - 1, 1)
     wanted = math.ceil(10 * math.sqrt(n_theta) / directions)
-    return min(max(20, wanted), LIMITS["window"])
+    return min(max(20, wanted), limits.WINDOW.current)
 
 
 class _Progress:
@@ -170,7 +171,7 @@ class Adaptive(FromValues):
         self.cheap = _read("cheap", cheap)
         self.precise = _read("precise", precise)
         self.threshold = at_least_zero("threshold", threshold)
-        self.window = None if window is None else count("window", window, least=2)
+        self.window = None if window is None else count("window", window, limits.WINDOW, least=2)
         self.random = self.cheap.random or self.precise.random
         self._progress: list[_Progress] = []
 

@@ -7,29 +7,7 @@ import operator
 from typing import Any
 
 from qstore_tf.errors import ConfigurationError, describe
-
-# How large options may be; change an entry to raise it. What is larger would compute for days, or
-# fill the memory, before anything could be said about it.
-LIMITS = {
-    "directions": 100_000,
-    "window": 10_000,
-    "reuse_steps": 10**9,
-    "frequencies": 200,
-}
-
-
-def at_most(name: str, size: int, what: str) -> int:
-    """Returns a size; raises ConfigurationError where it is above `LIMITS[name]`."""
-    if size > LIMITS[name]:
-        raise ConfigurationError(
-            describe(
-                f"{what} is too large",
-                expected=f"at most {LIMITS[name]}",
-                received=size,
-                hint=f"To raise the limit, set qstore_tf.gradients.options.LIMITS[{name!r}]",
-            )
-        )
-    return size
+from qstore_tf.limits import Limit
 
 
 def positive(name: str, value: Any) -> float:
@@ -50,14 +28,15 @@ def at_least_zero(name: str, value: Any) -> float:
     return float(value)
 
 
-def count(name: str, value: Any, least: int = 1) -> int:
-    """Returns an integer >= `least`, at most `LIMITS[name]`; else raises ConfigurationError."""
+def count(name: str, value: Any, limit: Limit, least: int = 1) -> int:
+    """Returns an integer >= `least` and within the limit; else raises ConfigurationError."""
     number = None if isinstance(value, bool) else _integer(value)
     if number is None or number < least:
         raise ConfigurationError(
             describe(f"`{name}` does not fit", expected=f"an integer >= {least}", received=value)
         )
-    return at_most(name, number, f"`{name}`") if name in LIMITS else number
+    limit.check(number, f"`{name}`")
+    return number
 
 
 def _integer(value: Any) -> int | None:

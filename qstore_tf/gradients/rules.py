@@ -12,9 +12,9 @@ from functools import lru_cache
 
 import numpy as np
 
+from qstore_tf import limits
 from qstore_tf.circuits.program import CompiledPrimitive, Phase, Rot
 from qstore_tf.errors import ConfigurationError, describe
-from qstore_tf.gradients.options import at_most
 
 # (shift, weight): dE/da = sum of weight * E(a + shift).
 Rule = tuple[tuple[float, float], ...]
@@ -53,13 +53,13 @@ def shift_rule(frequencies: tuple[float, ...]) -> Rule:
 
     Raises:
         ConfigurationError: A frequency is not positive, one is there twice, or there are more
-            than 200, with each of which the circuits of a step grow by two.
+            than `limits.FREQUENCIES`, with each of which the circuits of a step grow by two.
 
     Example:
         >>> [(round(shift, 4), round(weight, 4)) for shift, weight in shift_rule((1.0,))]
         [(1.5708, 0.5), (-1.5708, -0.5)]
     """
-    at_most("frequencies", len(frequencies), "The number of frequencies")
+    limits.FREQUENCIES.check(len(frequencies), "A shift rule")
     ordered = sorted(float(f) for f in frequencies)
     if any(not math.isfinite(f) or f <= 0 for f in ordered) or len(set(ordered)) < len(ordered):
         raise ConfigurationError(

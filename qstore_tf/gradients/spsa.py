@@ -7,6 +7,7 @@ from typing import Any
 
 import tensorflow as tf
 
+from qstore_tf import limits
 from qstore_tf.backends.base import Backend
 from qstore_tf.circuits.observables import PauliSum
 from qstore_tf.circuits.program import Program
@@ -54,7 +55,7 @@ class SPSA(FromValues):
     ) -> None:
         """Keeps the options."""
         super().__init__(inputs)
-        self.directions = count("directions", directions)
+        self.directions = count("directions", directions, limits.DIRECTIONS)
         self.step = positive("step", step)
         self.decay = at_least_zero("decay", decay)
 

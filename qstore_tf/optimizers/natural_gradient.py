@@ -8,6 +8,7 @@ from typing import Any
 import tensorflow as tf
 from tensorflow import keras
 
+from qstore_tf import limits
 from qstore_tf.errors import ConfigurationError, describe
 from qstore_tf.gradients.metric import check_approximation
 from qstore_tf.gradients.options import at_least_zero, count
@@ -81,7 +82,7 @@ class QuantumNaturalGradient(QuantumOptimizer):
             )
         super().__init__(learning_rate, classical=classical, seed=seed, **kwargs)
         self.regularization = at_least_zero("regularization", regularization)
-        self.reuse_steps = count("reuse_steps", reuse_steps)
+        self.reuse_steps = count("reuse_steps", reuse_steps, limits.REUSE_STEPS)
         check_approximation(approximation)
         self.approximation = approximation
         runs.listen()

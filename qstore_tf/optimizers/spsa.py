@@ -8,6 +8,7 @@ from typing import Any
 import tensorflow as tf
 from tensorflow import keras
 
+from qstore_tf import limits
 from qstore_tf.gradients.options import at_least_zero, count, positive
 from qstore_tf.layers import runs
 from qstore_tf.optimizers.gradient_free import Evaluate, GradientFree, assign_all, averaged
@@ -31,7 +32,7 @@ class Perturbing(GradientFree):
         """Checks the options; see the class."""
         super().__init__(learning_rate, classical=classical, seed=seed, **kwargs)
         self.perturbation = positive("perturbation", perturbation)
-        self.directions = count("directions", directions)
+        self.directions = count("directions", directions, limits.DIRECTIONS)
         self.stability = at_least_zero("stability", stability)
         self.learning_rate_decay = at_least_zero("learning_rate_decay", learning_rate_decay)
         self.perturbation_decay = at_least_zero("perturbation_decay", perturbation_decay)

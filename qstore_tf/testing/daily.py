@@ -4,8 +4,12 @@ from __future__ import annotations
 
 import os
 import time
+from collections.abc import Iterable
+from typing import TypeVar
 
 VARIABLE = "QSTORE_TEST_SEED"
+
+_Case = TypeVar("_Case")
 
 
 def daily_seed() -> int:
@@ -32,3 +36,20 @@ def daily_seed() -> int:
             "Use the number that the failing run printed, or unset it."
         )
     return int(text)
+
+
+def todays(cases: Iterable[_Case], parts: int = 3) -> list[_Case]:
+    """One case in so many, others each day, so that all come within as many days.
+
+    Args:
+        cases: All cases, in an order that stays.
+        parts: How many days it takes.
+
+    Returns:
+        Those of today.
+
+    Example:
+        >>> sorted(todays("ab", 1))
+        ['a', 'b']
+    """
+    return list(cases)[daily_seed() % parts :: parts]

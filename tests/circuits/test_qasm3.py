@@ -260,7 +260,7 @@ GREEDY = {
     "sum": "qubit q; rx(" + "1+" * 5000 + "1) q;",
     "signs": "qubit q; rx(" + "-" * 5000 + "1) q;",
     "long number": "qubit q; rx(" + "9" * 100_000 + ") q;",
-    "slices": "qubit[10000] q; let a = q ++ q; let b = a ++ a; let c = b ++ b; x c;",
+    "slices": "qubit[4000] q; let a = q ++ q; let b = a ++ a; let c = b ++ b; x c;",
     "aliases": "qubit[2] q0; "
     + "".join(f"let q{k} = q{k - 1} ++ q{k - 1}; " for k in range(1, 60)),
 }

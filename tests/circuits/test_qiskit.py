@@ -9,14 +9,13 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 
-from qstore_tf.circuits import qiskit_reading
 from qstore_tf.circuits.circuit import UnifiedCircuit
-from qstore_tf.circuits.conversion import Budget
 from qstore_tf.circuits.gates import GATES
 from qstore_tf.circuits.qiskit_reading import from_qiskit
 from qstore_tf.circuits.qiskit_writing import to_qiskit
 from qstore_tf.circuits.symbols import Affine
 from qstore_tf.errors import ConversionError, LibraryError
+from qstore_tf.limits import OPERATIONS
 from qstore_tf.testing.random_circuits import circuits, random_unitary
 
 if os.environ.get("QSTORE_REQUIRE_EXTRAS") == "1":
@@ -278,7 +277,7 @@ def test_what_cannot_be_converted_is_named(make, message):
 
 
 def test_gates_nested_until_they_are_endless_are_refused(monkeypatch):
-    monkeypatch.setattr(qiskit_reading, "Budget", lambda: Budget(100))
+    monkeypatch.setenv(OPERATIONS.variable, "100")
     circuit = QuantumCircuit(1)
     circuit.h(0)
     for level in range(7):
@@ -287,7 +286,7 @@ def test_gates_nested_until_they_are_endless_are_refused(monkeypatch):
         outer.append(gate, [0])
         outer.append(gate, [0])
         circuit = outer
-    with pytest.raises(ConversionError, match="operations"):
+    with pytest.raises(ConversionError, match="too many operations"):
         from_qiskit(circuit)
 
 

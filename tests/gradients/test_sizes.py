@@ -11,9 +11,10 @@ from tensorflow import keras
 from qstore_tf import gradients, optimizers
 from qstore_tf.errors import ConfigurationError
 from qstore_tf.gradients import METHODS, SPSA, shift_rule
-from qstore_tf.gradients.options import LIMITS
 from qstore_tf.layers import QuantumLayer
+from qstore_tf.limits import DIRECTIONS, FREQUENCIES, REUSE_STEPS, WINDOW
 from qstore_tf.optimizers.base import QuantumOptimizer
+from qstore_tf.testing.daily import daily_seed, todays
 
 OPTIMIZERS = [
     found
@@ -30,7 +31,10 @@ def numeric_options(kind):
             yield name
 
 
-@pytest.mark.parametrize("kind", [*METHODS.values(), *OPTIMIZERS], ids=lambda kind: kind.__name__)
+KINDS = [*METHODS.values(), *OPTIMIZERS]
+
+
+@pytest.mark.parametrize("kind", todays(KINDS), ids=lambda kind: kind.__name__)
 def test_every_number_is_taken_or_refused_at_once(kind):
     for name in numeric_options(kind):
         for size in SIZES:
@@ -46,21 +50,27 @@ def test_every_number_is_taken_or_refused_at_once(kind):
 
 
 def test_what_is_above_a_limit_says_how_to_raise_it(monkeypatch):
-    for make in (
-        lambda: SPSA(directions=10**6),
-        lambda: optimizers.SPSA(directions=10**6),
-        lambda: gradients.Adaptive(window=10**6),
-        lambda: optimizers.QuantumNaturalGradient(reuse_steps=10**12),
+    for make, limit in (
+        (lambda n: SPSA(directions=n).directions, DIRECTIONS),
+        (lambda n: optimizers.SPSA(directions=n).directions, DIRECTIONS),
+        (lambda n: gradients.Adaptive(window=n).window, WINDOW),
+        (lambda n: optimizers.QuantumNaturalGradient(reuse_steps=n).reuse_steps, REUSE_STEPS),
+        (lambda n: len(shift_rule(tuple(range(1, n + 1)))) // 2, FREQUENCIES),
     ):
-        with pytest.raises(ConfigurationError, match=r"at most 1\d*.*options\.LIMITS\['\w+'\]"):
-            make()
-    monkeypatch.setitem(LIMITS, "directions", 10**7)
-    assert SPSA(directions=10**6).directions == 10**6
+        most = int(np.random.default_rng(daily_seed()).integers(2, 20))
+        monkeypatch.setenv(limit.variable, str(most))
+        assert make(most) == most
+        with pytest.raises(ConfigurationError, match=rf"at most {most}\..*{limit.variable}"):
+            make(most + 1)
 
 
-@pytest.mark.parametrize("count", [2, 50, 200, 201, 3000, 10**5])
+# A system of 200 equations takes half a second.
+COUNTS = [2, 200, 60, 201, 3000, 10**5, 10, 202, 199]
+
+
+@pytest.mark.parametrize("count", todays(COUNTS))
 def test_shift_rules_of_many_frequencies_are_right_or_refused_at_once(count):
-    rng = np.random.default_rng(count)
+    rng = np.random.default_rng([daily_seed(), count])
     for frequencies in (
         tuple(range(1, count + 1)),
         tuple(np.arange(1, count + 1) + rng.uniform(0, 0.05, count)),
@@ -69,15 +79,15 @@ def test_shift_rules_of_many_frequencies_are_right_or_refused_at_once(count):
         try:
             shifts, weights = np.array(shift_rule(frequencies)).T
         except ConfigurationError as error:
-            assert count > LIMITS["frequencies"] and "LIMITS['frequencies']" in str(error)
+            assert count > FREQUENCIES.most and FREQUENCIES.variable in str(error)
         else:
-            assert count <= LIMITS["frequencies"]
+            assert count <= FREQUENCIES.most
             waves = np.sin(np.outer(frequencies, shifts)) @ weights
             np.testing.assert_allclose(waves, frequencies, rtol=1e-6)
         assert time.process_time() - begin < 4  # of all threads together
 
 
-@pytest.mark.parametrize("kind", [optimizers.SPSA, optimizers.QNSPSA])
+@pytest.mark.parametrize("kind", todays([optimizers.SPSA, optimizers.QNSPSA], parts=2))
 def test_a_graph_does_not_grow_with_the_directions(kind):
     rows = np.zeros((1, 2), "float32")
     model = optimizers.Sequential([keras.Input((2,)), QuantumLayer(2, 1)])
