@@ -20,7 +20,12 @@ _LIST = "PauliList"
 
 
 def library_of(item: object) -> str | None:
-    """The library whose class, or whose class's descendant, one observable may be."""
+    """The library whose class, or whose class's descendant, one observable may be.
+
+    A class itself, such as `qml.Z` without a wire, is no observable.
+    """
+    if isinstance(item, type):
+        return None
     for kind in type(item).__mro__:
         library = kind.__module__.split(".")[0]
         if library in _READERS:
@@ -116,16 +121,33 @@ def _pennylane_terms(item: Any, labels: Sequence[Any] | None) -> list[Term] | No
 def _qiskit_terms(item: Any, labels: Sequence[Any] | None) -> list[Term] | None:
     from qiskit.quantum_info import Pauli, SparsePauliOp
 
-    name = type(item).__name__
-    if name == "SparseObservable":
-        item = SparsePauliOp.from_sparse_observable(item)
-    elif isinstance(item, Pauli):
+    if type(item).__name__ == "SparseObservable":
+        return _qiskit_sparse_terms(item)
+    if isinstance(item, Pauli):
         item = SparsePauliOp(item)
     if not isinstance(item, SparsePauliOp):
         return None
     return [
         (coefficient, enumerate(reversed(label)))
         for label, coefficient in zip(item.paulis.to_labels(), item.coeffs, strict=True)
+    ]
+
+
+def _qiskit_sparse_terms(item: Any) -> list[Term]:
+    terms = item.to_sparse_list()
+    if any(set(letters) - set("XYZ") for letters, _, _ in terms):
+        # Not expanded here: n projectors are 2^n Pauli strings.
+        raise ObservableError(
+            describe(
+                "A SparseObservable of Qiskit's holds projectors",
+                expected="the letters X, Y, Z and I alone",
+                received=item,
+                hint="Write them as Paulis with its method as_paulis(), which makes 2^n terms of "
+                "n projectors",
+            )
+        )
+    return [
+        (coefficient, zip(indices, letters, strict=True)) for letters, indices, coefficient in terms
     ]
 
 
