@@ -45,7 +45,11 @@ def foreign_terms(item: Any, labels: Sequence[Any] | None) -> list[Term] | None:
         ObservableError: it acts on a qubit that is not there, or whose label is no number.
     """
     library = library_of(item)
-    return None if library is None else _READERS[library](item, labels)
+    if library is None:
+        return None
+    if labels is not None and (library == "cirq") != _are_of_cirq(labels):
+        labels = None
+    return _READERS[library](item, labels)
 
 
 def _cirq_terms(item: Any, labels: Sequence[Any] | None) -> list[Term] | None:
@@ -60,8 +64,6 @@ def _cirq_terms(item: Any, labels: Sequence[Any] | None) -> list[Term] | None:
         strings = list(item)
     else:
         return None
-    if labels is None or not all(isinstance(label, cirq.Qid) for label in labels):
-        labels = None
 
     def number(qubit: Any) -> int:
         if labels is not None:
@@ -89,8 +91,6 @@ def _pennylane_terms(item: Any, labels: Sequence[Any] | None) -> list[Term] | No
     sentence = getattr(item, "pauli_rep", None)
     if sentence is None:
         return None
-    if labels is not None and _belong_to_cirq(labels):
-        labels = None
 
     def number(wire: Any) -> int:
         if labels is not None:
@@ -158,8 +158,8 @@ _READERS: Mapping[str, Callable[[Any, Sequence[Any] | None], list[Term] | None]]
 }
 
 
-def _belong_to_cirq(labels: Sequence[Any]) -> bool:
-    return any(library_of(label) == "cirq" for label in labels)
+def _are_of_cirq(labels: Sequence[Any]) -> bool:
+    return all(library_of(label) == "cirq" for label in labels)
 
 
 def _place(label: Any, labels: Sequence[Any], item: Any) -> int:
