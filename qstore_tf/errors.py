@@ -68,6 +68,7 @@ class MemoryLimitError(QstoreError, MemoryError):
 
 
 _NOTHING = object()
+_LONGEST_LIST = 1500  # characters; every table of ours has room
 
 
 def describe(
@@ -81,7 +82,8 @@ def describe(
 
     Args:
         what: What happened, one sentence, with or without the full stop.
-        expected: What was expected; strings appear as they are, other objects by `repr`.
+        expected: What was expected; strings appear as they are, other objects by `repr`. What is
+            long is cut, as it is in `received`.
         received: What was received; strings and other objects, None too, appear by `repr`.
         hint: What to do about it, one sentence.
 
@@ -95,7 +97,7 @@ def describe(
     parts = [_sentence(what)]
     if expected is not None:
         text = expected if isinstance(expected, str) else repr(expected)
-        parts.append(_sentence(f"Expected: {text}"))
+        parts.append(_sentence(f"Expected: {_shorten(text, _LONGEST_LIST)}"))
     if received is not _NOTHING:
         parts.append(_sentence(f"Received: {_shorten(repr(received))}"))
     if hint is not None:
@@ -104,7 +106,7 @@ def describe(
 
 
 def did_you_mean(name: str, options: Iterable[str], aliases: Iterable[str] = ()) -> str:
-    """Returns a hint that names the nearest options and lists all of them.
+    """Returns a hint that names the nearest options and lists them, as many as have room.
 
     Args:
         name: What the user wrote.
@@ -118,7 +120,8 @@ def did_you_mean(name: str, options: Iterable[str], aliases: Iterable[str] = ())
     names = sorted(set(options))
     by_folded = {option.casefold(): option for option in [*aliases, *names]}
     near = difflib.get_close_matches(str(name).casefold(), by_folded, n=3, cutoff=0.6)
-    available = "Available: " + (", ".join(repr(option) for option in names) or "none") + "."
+    listed = ", ".join(repr(option) for option in names) or "none"
+    available = f"Available: {_shorten(listed, _LONGEST_LIST)}."
     if not near:
         return available
     return f"Did you mean {' or '.join(repr(by_folded[key]) for key in near)}? {available}"
@@ -129,4 +132,5 @@ def _sentence(text: str) -> str:
 
 
 def _shorten(text: str, limit: int = 300) -> str:
+    text = " ".join(text.split())  # a `repr` may have several lines
     return text if len(text) <= limit else f"{text[:limit]}... ({len(text)} characters)"

@@ -20,7 +20,12 @@ _LIST = "PauliList"
 
 
 def library_of(item: object) -> str | None:
-    """The library whose class, or whose class's descendant, one observable may be."""
+    """The library whose class, or whose class's descendant, one observable may be.
+
+    A class itself, such as `qml.Z` without a wire, is no observable.
+    """
+    if isinstance(item, type):
+        return None
     for kind in type(item).__mro__:
         library = kind.__module__.split(".")[0]
         if library in _READERS:
@@ -40,7 +45,11 @@ def foreign_terms(item: Any, labels: Sequence[Any] | None) -> list[Term] | None:
         ObservableError: it acts on a qubit that is not there, or whose label is no number.
     """
     library = library_of(item)
-    return None if library is None else _READERS[library](item, labels)
+    if library is None:
+        return None
+    if labels is not None and (library == "cirq") != _are_of_cirq(labels):
+        labels = None
+    return _READERS[library](item, labels)
 
 
 def _cirq_terms(item: Any, labels: Sequence[Any] | None) -> list[Term] | None:
@@ -55,8 +64,6 @@ def _cirq_terms(item: Any, labels: Sequence[Any] | None) -> list[Term] | None:
         strings = list(item)
     else:
         return None
-    if labels is None or not all(isinstance(label, cirq.Qid) for label in labels):
-        labels = None
 
     def number(qubit: Any) -> int:
         if labels is not None:
@@ -84,8 +91,6 @@ def _pennylane_terms(item: Any, labels: Sequence[Any] | None) -> list[Term] | No
     sentence = getattr(item, "pauli_rep", None)
     if sentence is None:
         return None
-    if labels is not None and _belong_to_cirq(labels):
-        labels = None
 
     def number(wire: Any) -> int:
         if labels is not None:
@@ -116,16 +121,33 @@ def _pennylane_terms(item: Any, labels: Sequence[Any] | None) -> list[Term] | No
 def _qiskit_terms(item: Any, labels: Sequence[Any] | None) -> list[Term] | None:
     from qiskit.quantum_info import Pauli, SparsePauliOp
 
-    name = type(item).__name__
-    if name == "SparseObservable":
-        item = SparsePauliOp.from_sparse_observable(item)
-    elif isinstance(item, Pauli):
+    if type(item).__name__ == "SparseObservable":
+        return _qiskit_sparse_terms(item)
+    if isinstance(item, Pauli):
         item = SparsePauliOp(item)
     if not isinstance(item, SparsePauliOp):
         return None
     return [
         (coefficient, enumerate(reversed(label)))
         for label, coefficient in zip(item.paulis.to_labels(), item.coeffs, strict=True)
+    ]
+
+
+def _qiskit_sparse_terms(item: Any) -> list[Term]:
+    terms = item.to_sparse_list()
+    if any(set(letters) - set("XYZ") for letters, _, _ in terms):
+        # Not expanded here: n projectors are 2^n Pauli strings.
+        raise ObservableError(
+            describe(
+                "A SparseObservable of Qiskit's holds projectors",
+                expected="the letters X, Y, Z and I alone",
+                received=item,
+                hint="Write them as Paulis with its method as_paulis(), which makes 2^n terms of "
+                "n projectors",
+            )
+        )
+    return [
+        (coefficient, zip(indices, letters, strict=True)) for letters, indices, coefficient in terms
     ]
 
 
@@ -136,8 +158,8 @@ _READERS: Mapping[str, Callable[[Any, Sequence[Any] | None], list[Term] | None]]
 }
 
 
-def _belong_to_cirq(labels: Sequence[Any]) -> bool:
-    return any(library_of(label) == "cirq" for label in labels)
+def _are_of_cirq(labels: Sequence[Any]) -> bool:
+    return all(library_of(label) == "cirq" for label in labels)
 
 
 def _place(label: Any, labels: Sequence[Any], item: Any) -> int:

@@ -124,8 +124,13 @@ def qubits_of(node: Any, scope: Scope, n_qubits: int) -> Qubits:
         value = scope.get(node.name)
         if isinstance(value, Qubits):
             return value
-        what = "hardware qubits are not read" if node.name.startswith("$") else "no such qubit"
-        raise Unconvertible(f"{node.name[:80]!r}: {what}", "Declare it, as in 'qubit[2] q;'.")
+        name = repr(node.name[:80])
+        if node.name.startswith("$"):
+            raise Unconvertible(
+                f"{name}: hardware qubits are not read",
+                "Use declared qubits; a transpiled circuit of Qiskit's can be read as it is.",
+            )
+        raise Unconvertible(f"{name}: no such qubit", "Declare it, as in 'qubit[2] q;'.")
     if kind == "Concatenation":
         parts = qubits_of(node.lhs, scope, n_qubits), qubits_of(node.rhs, scope, n_qubits)
         # Else aliases of aliases would grow without end.
@@ -216,7 +221,7 @@ def values_of(node: Any, scope: Scope, real: bool) -> Sequence[Any]:
 def integer_of(node: Any, scope: Scope) -> int:
     """The whole number that an expression is when the circuit is made."""
     value = number_of(node, scope)
-    if not float(value).is_integer():
+    if isinstance(value, float) and not value.is_integer():
         raise Unconvertible(f"{value} is no whole number", "Use an int, or cast it: int(x).")
     return int(checked(int(value)))
 
@@ -246,7 +251,7 @@ def exponent_of(node: Any, scope: Scope) -> int | float:
         value = float(divided(number_of(node.lhs, scope), number_of(node.rhs, scope)))
     else:
         value = number_of(node, scope)
-    return int(value) if float(value).is_integer() else value
+    return int(value) if isinstance(value, int) or value.is_integer() else value
 
 
 def angle_of(node: Any, scope: Scope) -> Affine:

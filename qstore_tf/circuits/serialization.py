@@ -194,15 +194,10 @@ def _add_operation(circuit: UnifiedCircuit, entry: Any, where: str) -> None:
     if "matrix" in entry:
         if entry.get("params"):
             _fail(f"{where} has a matrix and parameters", "one of them", gate, _DAMAGED)
+        if gate != "Unitary":
+            _fail(f"{where} has a matrix but is not a matrix gate", "'Unitary'", gate, _DAMAGED)
         matrix = _list_of(entry["matrix"], _row, where, "matrix")
         circuit.add_unitary(matrix, targets, controls=controls)
-        if circuit.operations[-1].gate != gate:
-            _fail(
-                f"{where} has a matrix but is not a matrix gate",
-                f"gate {circuit.operations[-1].gate!r}",
-                gate,
-                _DAMAGED,
-            )
         return
     params = _list_of(entry.get("params", ()), _affine, where, "params")
     circuit.add_gate(gate, targets, params, controls=controls)

@@ -178,8 +178,15 @@ def test_observables_of_cirq_are_on_the_qubits_of_the_circuit(seed):
         ("pennylane", lambda qml: qml.X(0) @ qml.Y(0), "bad coefficient"),
         ("pennylane", lambda qml: qml.Hadamard(0), "Cirq, PennyLane or Qiskit"),
         ("pennylane", lambda qml: qml.expval(qml.Z(0)), "Cirq, PennyLane or Qiskit"),
+        ("pennylane", lambda qml: qml.Z, "Cirq, PennyLane or Qiskit"),
         ("qiskit.quantum_info", lambda info: info.Pauli("iX"), "bad coefficient"),
         ("qiskit.quantum_info", lambda info: info.Operator([[1, 0], [0, 1]]), "or Qiskit"),
+        ("qiskit.quantum_info", lambda info: info.SparsePauliOp, "or Qiskit"),
+        (
+            "qiskit.quantum_info",
+            lambda info: info.SparseObservable("0" * 60),
+            r"holds projectors.*as_paulis\(\)",
+        ),
     ],
 )
 def test_observables_that_cannot_be_read_say_why(library, make, message):

@@ -220,6 +220,8 @@ def test_gate_parameters_divide_as_angles():
         ("bit c; c = measure q; if (c == 1) { }", "`if` on what is not known"),
         ("bit c = 1; c = measure q; rx(c) q;", "'c' is no number"),
         ("measure q -> nowhere;", "'nowhere' is not declared"),
+        (f'const bit[1024] a = "{"1" * 1024}"; ctrl(a) @ x q;', "64 bits"),
+        (f'const bit[1024] a = "{"1" * 1024}"; pow(a) @ x q;', "steps"),
     ],
 )  # fmt: skip
 def test_what_has_no_value_is_named(text, message):

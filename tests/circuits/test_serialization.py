@@ -185,6 +185,16 @@ def test_sizes_are_bounded_before_work_starts_and_can_be_raised():
     assert seconds < 2 and peak < 22e6
 
 
+def test_reading_takes_time_in_proportion_to_the_operations(monkeypatch):
+    """To ask the growing circuit for its operations copies all that were read before."""
+    circuit = UnifiedCircuit(2).add_gate("RX", 0, "x").add_unitary(np.eye(2), [1], [0])
+    text = to_json(circuit.add_gate("CX", [0, 1]).measure())
+    with monkeypatch.context() as patched:
+        patched.delattr(UnifiedCircuit, "operations")
+        copy = from_json(text)
+    assert copy == circuit
+
+
 def test_a_symbol_whose_coefficients_overflow_is_refused():
     params = [{"constant": 0.0, "terms": [["x", 1e308], ["x", 1e308]]}]
     with pytest.raises(ConversionError, match="finite"):
