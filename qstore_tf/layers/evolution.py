@@ -135,18 +135,27 @@ def check_fits(width: int, n_qubits: int, encoding: str) -> None:
     if 1 <= width <= most:
         return
     formula = f"2^{n_qubits} = {most}" if encoding == "amplitude" else f"{most}"
-    other = (
-        f"or encoding='amplitude' ({qubits_for(width, 'amplitude')} qubits), "
-        if encoding != "amplitude" and width
-        else ""
-    )
+    if not width:
+        hint = (
+            "For an ansatz without features write QuantumLayer(circuit="
+            f"qstore_tf.circuits.ansatz.hardware_efficient({n_qubits}, depth=2))"
+        )
+    else:
+        other = (
+            f"or encoding='amplitude' ({qubits_for(width, 'amplitude')} qubits), "
+            if encoding != "amplitude"
+            else ""
+        )
+        hint = (
+            f"Use n_qubits={qubits_for(width, encoding)}, {other}or put a "
+            f"keras.layers.Dense({most}) in front"
+        )
     raise InputError(
         describe(
             f"{width} features do not fit into {n_qubits} qubits by {encoding} encoding",
             expected=f"1 to {formula} features",
             received=width,
-            hint=f"Use n_qubits={qubits_for(width, encoding)}, {other}or put a "
-            f"keras.layers.Dense({most}) in front",
+            hint=hint,
         )
     )
 

@@ -17,7 +17,8 @@ class Probabilities(ExactReader):
     """Returns the probability of every basis state: states in, probabilities out.
 
     Behind quantum layers it runs the whole circuit as one operation. Exact, and differentiable
-    where the states of the backend are; `Sample(shots=...)` draws from the same distribution.
+    where the states of the backend are: with `backend="qsim"` it predicts, and a gradient is an
+    error. `Sample(shots=...)` draws from the same distribution.
 
     Example:
 

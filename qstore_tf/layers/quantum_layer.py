@@ -94,7 +94,8 @@ class QuantumLayer(QuantumBase):
 
     A circuit that takes no features, as in a variational eigensolver, is fed rows without any,
     `[batch, 0]`, and starts from |0...0>. In a model that is `keras.Input((0,))`, trained with
-    `fit(np.zeros((1, 0)), targets)`; every row is the same circuit, so one row is enough.
+    `fit(np.zeros((1, 0)), targets)`; every row is the same circuit, so one row is enough. An
+    ansatz is such a circuit, too: `circuit=qs.circuits.ansatz.hardware_efficient(4, depth=2)`.
 
     >>> circuit = qs.UnifiedCircuit(1).add_gate("RY", 0, "w")
     >>> layer = QuantumLayer(circuit=circuit, observables="Z")

@@ -56,8 +56,8 @@ def absolute(matrix: tf.Tensor) -> tf.Tensor:
 
 
 def _below_eigenvalues(factor: tf.Tensor, unit: tf.Tensor) -> tf.Tensor:
-    """Returns 1 / trace(A^-1), a lower bound of the eigenvalues of A = L L^T, from L."""
-    return 1.0 / tf.reduce_sum(tf.square(tf.linalg.triangular_solve(factor, unit)))
+    """Returns 1 / |A^-1| (Frobenius), a lower bound of the eigenvalues of A = L L^T, from L."""
+    return 1.0 / tf.norm(tf.linalg.cholesky_solve(factor, unit))
 
 
 def _by_eigenvalues(

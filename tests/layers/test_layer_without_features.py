@@ -1,5 +1,6 @@
 """A circuit that takes no features: a model of rows without any, trained, saved and reloaded."""
 
+import re
 from pathlib import Path
 
 import numpy as np
@@ -7,6 +8,7 @@ import pytest
 import tensorflow as tf
 from tensorflow import keras
 
+import qstore_tf
 from qstore_tf import backends
 from qstore_tf.circuits import ansatz, parse_observables
 from qstore_tf.errors import InputError
@@ -76,7 +78,12 @@ def test_rows_of_no_features_are_the_ground_state() -> None:
 
 
 def test_layers_with_features_refuse_rows_without() -> None:
-    with pytest.raises(InputError, match="0 features"):
-        QuantumLayer(2)(NOTHING)
+    for encoding in ("angle", "amplitude"):
+        with pytest.raises(InputError, match="0 features") as refused:
+            QuantumLayer(2, encoding=encoding)(NOTHING)
+        # What the error advises works.
+        circuit = re.search(r"circuit=(qstore_tf\..*?\))\)", str(refused.value))[1]
+        advised = QuantumLayer(circuit=eval(circuit, {"qstore_tf": qstore_tf}))
+        assert advised(NOTHING).shape == (1, 2)
     with pytest.raises(InputError, match=r"\[batch, 0\]"):
         layer()(np.zeros((1, 3)))
