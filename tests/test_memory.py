@@ -98,6 +98,7 @@ def test_eager_training_steps_leave_memory_as_it_is(backend: str) -> None:
     assert growth(step, warm=20, times=80) * 80 < 500_000
 
 
+@pytest.mark.slow
 def test_clear_session_gives_back_what_tensorflow_keeps_of_layers() -> None:
     """36 KB a weight, as with any layer of Keras: a kernel by the weight's name."""
     rng = np.random.default_rng(daily_seed())

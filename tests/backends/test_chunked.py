@@ -109,6 +109,7 @@ def test_second_derivatives_do_not_depend_on_the_pieces(name):
         np.testing.assert_allclose(ours, theirs, atol=1e-10)
 
 
+@pytest.mark.slow
 def test_pieces_compile_with_xla():
     program, observables, given = example(False)
     backend = backends.get("tensorflow", max_rows=4)
@@ -121,6 +122,7 @@ def test_pieces_compile_with_xla():
         np.testing.assert_allclose(ours, theirs, atol=1e-5)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("max_rows", [4, 1000])
 def test_models_with_a_limit_compile_with_xla(max_rows):
     backend = backends.get("tensorflow", max_rows=max_rows)
@@ -255,6 +257,7 @@ SCRIPT = """
 """
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(sys.platform != "linux", reason="reads Linux's unit of memory")
 def test_the_memory_of_a_large_batch_stays_under_the_limit():
     done = subprocess.run(

@@ -55,6 +55,7 @@ print("replicas work")
 """
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("legacy", ["0", "1"], ids=["keras", "tf_keras"])
 def test_the_chief_writes_and_no_one_else(tmp_path: Path, legacy: str) -> None:
     done = subprocess.run(

@@ -83,6 +83,7 @@ def test_methods_agree_in_single_precision(seed):
     check_gradients_agree(found, values, atol=2e-3, rtol=2e-3)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("seed", range(4))
 def test_random_directions_have_the_gradient_as_their_mean(seed):
     program, observables, values = draw(seed)
@@ -108,6 +109,7 @@ def test_the_error_of_random_directions_is_as_documented():
     assert abs(ratio / (7 / 4) - 1) < 0.2
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("seed", range(3))
 def test_methods_agree_on_shots(seed):
     """Steps of 0.1 and 0.2 put SPSA and differences off by some percent of the gradient."""

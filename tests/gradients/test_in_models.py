@@ -33,6 +33,7 @@ def model_with(**options):
     return model
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("shots", [None, 200])
 @pytest.mark.parametrize("method", METHODS, ids=lambda m: m if isinstance(m, str) else m.name)
 def test_it_learns(method, shots):
@@ -47,6 +48,7 @@ def test_it_learns_on_hardware_that_has_no_states():
     assert losses[-1] < losses[0]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", gradients.METHODS)
 def test_saved_models_keep_their_method(name, tmp_path):
     model = model_with(backend="tensorflow", gradient=name)

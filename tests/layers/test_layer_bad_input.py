@@ -163,10 +163,19 @@ def test_lists_are_read_and_several_inputs_are_refused() -> None:
             layer(wrong)
 
 
-@pytest.mark.parametrize("n_qubits", [2_000, 100_000, 10**9])
-def test_absurd_numbers_of_qubits_fail_at_once_for_memory(n_qubits: int) -> None:
+@pytest.mark.parametrize(
+    ("n_qubits", "error", "message"),
+    [
+        (2_000, MemoryLimitError, "does not fit into memory"),
+        (100_000, ConfigurationError, "too many qubits.*QSTORE_MAX_QUBITS"),
+        (10**9, ConfigurationError, "too many qubits.*QSTORE_MAX_QUBITS"),
+    ],
+)
+def test_absurd_numbers_of_qubits_fail_at_once(
+    n_qubits: int, error: type[Exception], message: str
+) -> None:
     for make in (QuantumLayer, AmplitudeEncoding):
-        with pytest.raises(MemoryLimitError, match="does not fit into memory"):
+        with pytest.raises(error, match=message):
             make(n_qubits=n_qubits)
 
 

@@ -46,6 +46,7 @@ print("replicas work")
 """
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("legacy", ["0", "1"], ids=["keras", "tf_keras"])
 def test_replicas_draw_different_shots_and_count_together(legacy: str) -> None:
     run = subprocess.run(

@@ -31,6 +31,7 @@ def make(kind=Sequential, **options):
     return kind([keras.Input((2,)), layer, keras.layers.Dense(1)])
 
 
+@pytest.mark.slow
 @EACH
 def test_fit_lowers_the_loss_the_same_way_traced_and_eager(name):
     losses = []
@@ -46,6 +47,7 @@ def test_fit_lowers_the_loss_the_same_way_traced_and_eager(name):
     assert losses[0][-1] < first.evaluate(X, Y, verbose=0)
 
 
+@pytest.mark.slow
 @EACH
 def test_models_are_saved_with_them_and_training_goes_on(name, tmp_path):
     model = make()

@@ -112,6 +112,7 @@ def test_an_unrolled_cell_takes_the_step_of_the_formula():
     np.testing.assert_allclose(layer.theta.numpy(), want, atol=1e-5)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("make", [QuantumNaturalGradient, QNSPSA])
 def test_what_the_error_advises_works_and_takes_the_same_steps(make):
     by_rows = [lambda: Mapped(by_reshaping)]
