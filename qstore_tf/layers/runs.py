@@ -29,6 +29,7 @@ from qstore_tf.ops.own_gradient import own_gradient
 
 _SOURCES = "_qstore_sources"
 _MARK = "_qstore_angles"
+_FORGOTTEN = "_qstore_forgotten"
 
 # Runs of gradients that no optimizer asked about are forgotten after so many.
 _KEPT = 1024
@@ -80,7 +81,6 @@ class _Notes(threading.local):
 
     def __init__(self) -> None:
         self.runs: deque[Run] = deque()
-        self.forgotten: set[int] = set()
         self.recording: list[list[Run]] = []
         self.measuring: list[list[Measurement]] = []
 
@@ -173,8 +173,11 @@ def take(weights: list[Any]) -> list[Run]:
         mine = here and wanted & {id(source) for source in run.sources}
         (found if mine else others).append(run)
     _notes.runs = deque(others)
-    forgotten = wanted & _notes.forgotten
-    _notes.forgotten -= wanted
+    step = _step_graph(graphs)
+    owners = weights if step is None else [step]
+    forgotten = [owner for owner in owners if getattr(owner, _FORGOTTEN, False)]
+    for owner in forgotten:
+        setattr(owner, _FORGOTTEN, False)
     if forgotten:
         raise ConfigurationError(
             describe(
@@ -242,12 +245,24 @@ def _noting(run: Run) -> tf.Tensor:
             if run not in _notes.runs:
                 _notes.runs.append(run)
             while len(_notes.runs) > _KEPT:
-                _notes.forgotten |= {id(source) for source in _notes.runs.popleft().sources}
+                _forget(_notes.runs.popleft())
             return upstream
 
         return tf.identity(theta), gradient
 
     return noted(run.theta)
+
+
+def _forget(run: Run) -> None:
+    """Leaves word of it where a step would look: at the graph, at the weights in eager code."""
+    step = _step_graph(_graphs_around(_graph_of(run.theta)))
+    for owner in run.sources if step is None else [step]:
+        setattr(owner, _FORGOTTEN, True)
+
+
+def _step_graph(graphs: list[Any]) -> Any:
+    """The outermost function among graphs; around it is the one graph of the process."""
+    return next((graph for graph in reversed(graphs) if hasattr(graph, "outer_graph")), None)
 
 
 def _with_sources(value: tf.Tensor, sources: tuple[Any, ...]) -> tf.Tensor:

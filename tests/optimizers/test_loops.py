@@ -169,3 +169,22 @@ def test_more_runs_than_are_remembered_are_an_error_and_not_another_metric(monke
     for eager in (False, True):
         with pytest.raises(ConfigurationError, match="at most 2 calls"):
             trained([unrolled()], QuantumNaturalGradient(), run_eagerly=eager)
+
+
+def test_gradients_that_nobody_asked_about_are_forgotten_without_a_word(monkeypatch):
+    monkeypatch.setattr(runs, "_KEPT", 2)
+    model = keras.Sequential([keras.Input((2,)), circuit()])
+    model.compile(QuantumNaturalGradient(), "mse")
+    for _ in range(4):
+        with tf.GradientTape() as tape:
+            loss = tf.reduce_sum(model(X[:, 0]))
+        tape.gradient(loss, model.trainable_variables)
+
+    @tf.function
+    def many():
+        with tf.GradientTape() as tape:
+            loss = tf.add_n([tf.reduce_sum(model(X[:, k % 3])) for k in range(4)])
+        return tape.gradient(loss, model.trainable_variables)
+
+    many()
+    model.fit(X[:, 0], Y, verbose=0)
