@@ -39,14 +39,14 @@ def test_every_number_is_taken_or_refused_at_once(kind):
     for name in numeric_options(kind):
         for size in SIZES:
             tracemalloc.start()
-            begin = time.perf_counter()
+            begin = time.process_time()
             try:
                 repr(kind(**{name: size}).get_config())
             except ConfigurationError as error:
                 assert name in str(error)
             taken = tracemalloc.get_traced_memory()[1]
             tracemalloc.stop()
-            assert time.perf_counter() - begin < 1 and taken < 2e8, (name, size)
+            assert time.process_time() - begin < 2 and taken < 2e8, (name, size)
 
 
 def test_what_is_above_a_limit_says_how_to_raise_it(monkeypatch):
@@ -92,6 +92,6 @@ def test_a_graph_does_not_grow_with_the_directions(kind):
     rows = np.zeros((1, 2), "float32")
     model = optimizers.Sequential([keras.Input((2,)), QuantumLayer(2, 1)])
     model.compile(kind(1e-3, directions=1000), "mse")
-    begin = time.perf_counter()
+    begin = time.process_time()
     model.fit(rows, rows, verbose=0)
-    assert time.perf_counter() - begin < 60
+    assert time.process_time() - begin < 60
