@@ -15,7 +15,7 @@ WHEELS := .ci-venvs/wheels
 WHEEL_TOOLS := ziglang==0.17.1 auditwheel==6.8.2 twine==7.0.0 build==1.6.1 'setuptools>=70.1,<82'
 PLATFORMS := manylinux_2_27_x86_64 manylinux_2_27_aarch64
 
-.PHONY: help demo test bench bench-distributed lint wheel wheels clean
+.PHONY: help demo test bench bench-distributed lint wheel wheels $(PLATFORMS) clean
 
 help:
 	@echo "make demo   train a hybrid quantum-classical model on images of digits"
@@ -53,12 +53,14 @@ wheels: export SOURCE_DATE_EPOCH := $(shell git log -1 --format=%ct 2>/dev/null 
 wheels: $(WHEELS)/.installed
 	rm -rf dist
 	$(WHEELS)/bin/python -m build --no-isolation --sdist
-	set -e; for platform in $(PLATFORMS); do \
-		QSTORE_PLATFORM=$$platform QSTORE_REQUIRE_NATIVE=1 $(WHEELS)/bin/python -m pip wheel --quiet \
-			--no-deps --no-build-isolation --wheel-dir dist dist/qstore_tf-*.tar.gz; \
-	done
+	$(MAKE) -j2 $(PLATFORMS)
 	$(WHEELS)/bin/python .ci/check_wheels.py dist/*.whl
 	$(WHEELS)/bin/python -m twine check --strict dist/*
+
+# Side by side: each builds its own C++ runtime the first time, on one core.
+$(PLATFORMS):
+	QSTORE_PLATFORM=$@ QSTORE_REQUIRE_NATIVE=1 $(WHEELS)/bin/python -m pip wheel --quiet \
+		--no-deps --no-build-isolation --wheel-dir dist dist/qstore_tf-*.tar.gz
 
 $(WHEELS)/.installed: Makefile | $(BIN)/python
 	rm -rf $(WHEELS)
