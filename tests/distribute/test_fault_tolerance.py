@@ -142,6 +142,7 @@ def patient() -> list[keras.callbacks.Callback]:
     ]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("breaks", [7, 21])
 def test_callbacks_go_on_too(breaks: int, tmp_path: Path) -> None:
     expected = train(tmp_path / "whole", callbacks=patient(), epochs=12, tolerant=False)
