@@ -70,6 +70,7 @@ def arm(monkeypatch: pytest.MonkeyPatch) -> list[str]:
     return [str(emulator), "-L", str(ARM_SYSTEM)]
 
 
+@pytest.mark.slow
 def test_the_library_for_arm_loads_and_passes_the_unit_tests(arm: list[str]) -> None:
     build = build_script()
     folder = ROOT / "build" / "toolchains" / "aarch64"
