@@ -97,6 +97,7 @@ def same(first: Any, second: Any, logs_rtol: float = 1e-6) -> None:
         np.testing.assert_allclose(first[1][name], second[1][name], rtol=logs_rtol)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("kind", "steps", "every"),
     [
@@ -230,6 +231,7 @@ def decayed(epoch: int, rate: float) -> float:
     return rate * 0.7
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("every", [None, 2])
 def test_a_schedule_of_the_learning_rate_acts_once(every: int | None, tmp_path: Path) -> None:
     def schedule() -> list[keras.callbacks.Callback]:
