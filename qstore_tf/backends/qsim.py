@@ -119,8 +119,7 @@ class Qsim(Backend):
         identities = [sum(t.coefficient for t in o.terms if not t.paulis) for o in observables]
         if given[2] is not None and any(identities):
             # qsim adds the identity as it is, whatever the length of the state.
-            squared_length = tf.reduce_sum(plain.squared_magnitude(given[2]), axis=1, keepdims=True)
-            values += (squared_length - 1.0) * tf.constant(identities, tf.float32)
+            values += (plain.squared_length(given[2]) - 1.0) * tf.constant(identities, tf.float32)
         return values
 
     def state_vector(

@@ -10,7 +10,6 @@ from qstore_tf.caching import of_programs, remember
 from qstore_tf.circuits import encodings
 from qstore_tf.circuits.arrays import ArrayFunctions
 from qstore_tf.circuits.program import Program, compile_circuit
-from qstore_tf.ops import plain
 
 _TENSORFLOW = ArrayFunctions.of(tf)
 
@@ -23,11 +22,6 @@ def normalized(features: tf.Tensor, n_qubits: int) -> tf.Tensor:
 def padded(features: tf.Tensor, n_qubits: int) -> tf.Tensor:
     """Pads each row with zeros up to 2^n and leaves its length as it is."""
     return tf.pad(features, [[0, 0], [0, 2**n_qubits - int(features.shape[1])]])
-
-
-def squared_length(rows: tf.Tensor) -> tf.Tensor:
-    """The squared length of each row, real [batch, 1]."""
-    return tf.reduce_sum(plain.squared_magnitude(rows), axis=1, keepdims=True)
 
 
 def angles(rows: tf.Tensor) -> tf.Tensor:

@@ -29,6 +29,7 @@ from qstore_tf.gradients.base import Pullback
 from qstore_tf.layers import amplitudes, runs
 from qstore_tf.layers.means import Means
 from qstore_tf.layers.seeds import Seeds
+from qstore_tf.ops import plain
 from qstore_tf.ops.inputs import complex_dtype
 from qstore_tf.ops.own_gradient import own_gradient
 from qstore_tf.ops.seeds import another
@@ -174,7 +175,7 @@ def expectation(
     else:
         prepared, inputs = amplitudes.as_gates(program, inputs, initial)
         values = _expectation(prepared, observables, means)(inputs, theta, None, seed)
-        values *= amplitudes.squared_length(initial)
+        values *= plain.squared_length(initial)
     values.set_shape([inputs.shape[0], len(observables)])
     runs.measured(given[0], observables, means, *given[1:], values)
     return values
@@ -217,7 +218,7 @@ def _drawn(
         return tf.zeros([tf.shape(angles)[0], len(observables)], angles.dtype), gradient
 
     estimated = measured(inputs, theta) + nothing(angles)
-    return estimated * amplitudes.squared_length(initial)
+    return estimated * plain.squared_length(initial)
 
 
 def state(

@@ -151,6 +151,11 @@ def squared_magnitude(state: tf.Tensor) -> tf.Tensor:
     return tf.square(tf.math.real(state)) + tf.square(tf.math.imag(state))
 
 
+def squared_length(states: tf.Tensor) -> tf.Tensor:
+    """The squared length of each row, real [batch, 1]."""
+    return tf.reduce_sum(squared_magnitude(states), axis=1, keepdims=True)
+
+
 def _measure(state: tf.Tensor, observables: Sequence[PauliSum], n: int) -> tf.Tensor:
     """Returns the expectations [K, B] of the states [2^n, B]."""
     real = state.dtype.real_dtype
