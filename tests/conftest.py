@@ -1,6 +1,7 @@
 """One seed for a whole run, printed at its end; a third of the slow tests where time is short."""
 
 import os
+import signal
 import zlib
 
 from qstore_tf.testing.daily import VARIABLE, daily_seed
@@ -12,6 +13,10 @@ PARTS = 3
 def pytest_configure():
     # Set before the workers of pytest-xdist start, which inherit it: midnight may pass between.
     os.environ[VARIABLE] = str(daily_seed())
+    # In the background both may be ignored, and would be in all that the tests start and signal.
+    for number in (signal.SIGINT, signal.SIGHUP):
+        if signal.getsignal(number) is signal.SIG_IGN:
+            signal.signal(number, lambda *_: None)
 
 
 def is_due(nodeid):

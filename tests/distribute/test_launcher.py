@@ -1,5 +1,6 @@
 """The launcher, with scripts that need no TensorFlow in place of trainings."""
 
+import contextlib
 import json
 import os
 import re
@@ -96,13 +97,19 @@ def quickly(command: list[str], workers: int = 2, **options: object) -> int:
     return launch(command, workers, **{"backoff": 0.05, "grace": 5.0, **options})
 
 
-def qstore_launch(*arguments: object) -> subprocess.Popen[str]:
-    return subprocess.Popen(
+@contextlib.contextmanager
+def qstore_launch(*arguments: object) -> Iterator[subprocess.Popen[str]]:
+    process = subprocess.Popen(
         [sys.executable, "-m", "qstore_tf", "launch", *map(str, arguments)],
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
         text=True,
     )
+    with process:
+        try:
+            yield process
+        finally:
+            process.kill()
 
 
 # What a worker gets, and what becomes of what it says.
@@ -171,11 +178,11 @@ def test_very_long_lines_and_much_output_pass(script, tmp_path, capfd):
 
 def test_the_reader_of_the_output_may_go_away(script, notes):
     command = script("(notes / 'began').touch(); wait_for('go'); print('x\\n' * 9999)")
-    process = qstore_launch("--workers", 1, "--", *command)
-    wait_until((notes / "began").exists)
-    process.stdout.close()
-    (notes / "go").touch()
-    assert process.wait(timeout=20) == 0
+    with qstore_launch("--workers", 1, "--", *command) as process:
+        wait_until((notes / "began").exists)
+        process.stdout.close()
+        (notes / "go").touch()
+        assert process.wait(timeout=20) == 0
 
 
 @pytest.mark.skipif(not LINUX, reason="only Linux pins processes")
@@ -490,11 +497,13 @@ def test_launchers_at_the_same_time_never_choose_the_same_port(script, notes, mo
 
 def test_two_launchers_run_side_by_side(script, notes):
     command = script("print('at', config['cluster']['worker']); wait_for('go')")
-    both = [qstore_launch("--workers", 4, "--", *command) for _ in range(2)]
-    wait_until(lambda: len(list(notes.glob("start-*"))) >= 4)
-    time.sleep(0.3)
-    (notes / "go").touch()
-    said = [process.communicate(timeout=20)[0] for process in both]
+    with contextlib.ExitStack() as stack:
+        launched = (qstore_launch("--workers", 4, "--", *command) for _ in range(2))
+        both = [stack.enter_context(one) for one in launched]
+        wait_until(lambda: len(list(notes.glob("start-*"))) >= 4)
+        time.sleep(0.3)
+        (notes / "go").touch()
+        said = [process.communicate(timeout=20)[0] for process in both]
     assert [process.returncode for process in both] == [0, 0]
     found = [set(re.findall(r"127\.0\.0\.1:\d+", text)) for text in said]
     assert [len(addresses) for addresses in found] == [4, 4]
