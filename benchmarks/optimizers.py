@@ -203,7 +203,7 @@ def _energies(
     layer: Any, thetas: Sequence[np.ndarray], start: np.ndarray, matrix: np.ndarray
 ) -> np.ndarray:
     """The energy at each theta, all in one run with the angles as inputs."""
-    from qstore_tf.circuits.program import compile_circuit
+    from qstore_tf.circuits.compiling import compile_circuit
     from qstore_tf.ops import native
 
     program = compile_circuit(layer.circuit, inputs=layer.circuit.parameters)

@@ -19,11 +19,10 @@ from typing import TYPE_CHECKING, NoReturn
 
 import qstore_tf
 from qstore_tf.distribute import launch_command
-from qstore_tf.errors import ConfigurationError, ConversionError, QstoreError, describe
+from qstore_tf.errors import ConfigurationError, QstoreError, describe
 
 if TYPE_CHECKING:
     from qstore_tf.circuits import UnifiedCircuit
-    from qstore_tf.limits import Limit
     from qstore_tf.training.options import CircuitOptions
 
 _DESCRIPTION = "Quantum layers for Keras 3: train, draw, measure and inspect."
@@ -245,8 +244,10 @@ def _dashboard(arguments: argparse.Namespace) -> None:
 
 
 def _draw(arguments: argparse.Namespace) -> None:
+    from qstore_tf.circuits.reading import read_file
+
     if arguments.file is not None:
-        circuit = _read_circuit(Path(arguments.file))
+        circuit = read_file(Path(arguments.file))
     else:
         circuit = _layer_circuit(_circuit_options(arguments))
     if arguments.output is None:
@@ -259,47 +260,11 @@ def _draw(arguments: argparse.Namespace) -> None:
                 "-o writes a PNG file", expected="a name that ends in .png", received=str(output)
             )
         )
-    from qstore_tf.circuits.draw import draw_mpl
+    from qstore_tf.circuits.drawing import draw_mpl
 
     output.parent.mkdir(parents=True, exist_ok=True)
     draw_mpl(circuit).savefig(output, dpi=130, bbox_inches="tight")
     print(output)
-
-
-def _read_circuit(path: Path) -> UnifiedCircuit:
-    from qstore_tf.circuits import UnifiedCircuit, qasm2_text, qasm3_limits, serialization
-    from qstore_tf.circuits.foreign import read_foreign
-
-    # The version of OpenQASM is in the text, so that its reader checks the size once more.
-    qasm = max(qasm2_text.CHARACTERS, qasm3_limits.CHARACTERS, key=lambda limit: limit.current)
-    readers: dict[str, tuple[Callable[[str], UnifiedCircuit], Limit]] = {
-        ".json": (UnifiedCircuit.from_json, serialization.CHARACTERS),
-        ".qasm": (read_foreign, qasm),
-    }
-    found = readers.get(path.suffix.lower())
-    if found is None:
-        raise ConfigurationError(
-            describe(
-                "The kind of circuit file is told by its ending",
-                expected="a file that ends in .json or .qasm",
-                received=str(path),
-            )
-        )
-    reader, characters = found
-    most = min(characters.current, sys.maxsize - 1)
-    try:
-        with path.open(encoding="utf-8") as file:
-            text = file.read(most + 1)
-    except (OSError, UnicodeDecodeError) as error:
-        raise ConversionError(
-            describe(
-                f"The circuit file cannot be read ({error})",
-                expected="a readable UTF-8 text file",
-                received=str(path),
-            )
-        ) from error
-    characters.check(len(text), f"The file {str(path)!r}", ConversionError, counting=True)
-    return reader(text)
 
 
 def _layer_circuit(options: CircuitOptions) -> UnifiedCircuit:

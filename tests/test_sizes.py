@@ -23,14 +23,10 @@ import numpy as np
 import pytest
 
 from qstore_tf import backends, cli, layers, limits
-from qstore_tf.circuits import (
-    UnifiedCircuit,
-    compile_circuit,
-    parse_observables,
-    qasm2_text,
-    qasm3_limits,
-    serialization,
-)
+from qstore_tf.circuits import UnifiedCircuit, compile_circuit, parse_observables
+from qstore_tf.circuits.formats import json
+from qstore_tf.circuits.formats.qasm2 import text as qasm2
+from qstore_tf.circuits.formats.qasm3 import work as qasm3
 from qstore_tf.distribute.launch_setup import check as check_launch
 from qstore_tf.errors import CircuitError, ConfigurationError, QstoreError
 from qstore_tf.testing.daily import daily_seed
@@ -40,7 +36,7 @@ MODULES = (
     "circuits.ansatz",
     "circuits.encodings",
     "circuits.observables",
-    "circuits.draw",
+    "circuits.drawing",
     "layers",
     "backends",
     "execution",
@@ -319,5 +315,5 @@ def test_the_page_of_limits_lists_the_table() -> None:
     lengths = re.findall(r"^\| (?:JSON|OpenQASM \d) \| `(\w+)` \| (\d+) (\w+)", page, re.MULTILINE)
     assert lengths == [
         (limit.variable, str(limit.each), limit.what)
-        for limit in (serialization.CHARACTERS, qasm2_text.CHARACTERS, qasm3_limits.CHARACTERS)
+        for limit in (json.CHARACTERS, qasm2.CHARACTERS, qasm3.CHARACTERS)
     ]

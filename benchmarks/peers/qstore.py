@@ -17,9 +17,9 @@ def build(workload: Workload, threads: int) -> Peer:
     # The graph is a chain: a second executor thread only competes with the op's own.
     tf.config.threading.set_inter_op_parallelism_threads(1)
     import qstore_tf as qs
-    from qstore_tf.circuits.circuit import UnifiedCircuit
+    from qstore_tf.circuits.compiling import compile_circuit
     from qstore_tf.circuits.observables import parse_observables
-    from qstore_tf.circuits.program import compile_circuit
+    from qstore_tf.circuits.unified import UnifiedCircuit
     from qstore_tf.execution import build_expectation
     from qstore_tf.ops import library
 

@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from qstore_tf.circuits.program import Angle
+from qstore_tf.circuits.primitives import Angle
 
 Array = np.ndarray[Any, Any]
 

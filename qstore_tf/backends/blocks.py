@@ -14,16 +14,9 @@ from typing import Any
 import numpy as np
 
 from qstore_tf.caching import of_programs, remember
-from qstore_tf.circuits.gate_matrices import pauli_product
-from qstore_tf.circuits.program import (
-    Angle,
-    CompiledPrimitive,
-    Flip,
-    Phase,
-    Program,
-    Rot,
-    Swap,
-)
+from qstore_tf.circuits.gates.matrices import pauli_product
+from qstore_tf.circuits.primitives import Angle, CompiledPrimitive, Flip, Phase, Rot, Swap
+from qstore_tf.circuits.program import Program
 
 Array = np.ndarray[Any, Any]
 
@@ -135,7 +128,7 @@ class Blocks:
         return constant + np.cos(values / 2) * one + np.sin(values / 2) * other
 
     def _place(self, gate: CompiledPrimitive, fuse: bool) -> None:
-        controls, targets = qubits_of(gate)
+        controls, targets = gate.controls, gate.targets
         qubits = controls + targets
         if not qubits:  # a global phase goes wherever there is a matrix
             qubits = targets = (0,)
@@ -173,7 +166,7 @@ class Blocks:
     def _factor(self, gate: CompiledPrimitive, qubits: Sequence[int]) -> _Factor:
         """Returns a gate's matrix on `qubits`, under those of its controls that are among them."""
         size = 2 ** len(qubits)
-        controls, targets = qubits_of(gate)
+        controls, targets = gate.controls, gate.targets
         controls = tuple(qubit for qubit in controls if qubit in qubits)
         chosen = np.ones(size, bool)
         for qubit in controls:
@@ -209,15 +202,6 @@ class Blocks:
 def blocks_of(program: Program, fuse: bool = True) -> Blocks:
     """Returns the blocks of a program; the same object for the same program."""
     return Blocks(program, fuse)
-
-
-def qubits_of(gate: CompiledPrimitive) -> tuple[tuple[int, ...], tuple[int, ...]]:
-    """Returns the controls and the targets of a primitive."""
-    if isinstance(gate, Phase):
-        return gate.controls, ()
-    if isinstance(gate, Flip):
-        return gate.controls, (gate.target,)
-    return gate.controls, tuple(gate.targets)
 
 
 def narrow(gate: CompiledPrimitive, widest: int = 2) -> list[CompiledPrimitive]:

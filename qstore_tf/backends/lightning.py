@@ -15,7 +15,8 @@ from qstore_tf.backends.extras import require
 from qstore_tf.backends.one_by_one import Array, OneByOne, Runner
 from qstore_tf.caching import of_programs, remember
 from qstore_tf.circuits.operation import thaw
-from qstore_tf.circuits.program import Angle, Flip, Phase, Program, Rot, Swap
+from qstore_tf.circuits.primitives import Angle, Flip, Phase, Rot, Swap
+from qstore_tf.circuits.program import Program
 from qstore_tf.errors import ConfigurationError, LibraryError, describe, did_you_mean
 
 # Smaller sweeps are done before threads pay.

@@ -11,10 +11,11 @@ import tensorflow as tf
 from qstore_tf.backends.base import Backend, Capabilities
 from qstore_tf.backends.batch import check_threads, finite_only, for_each, row_seed, run_batch
 from qstore_tf.backends.batch import thread_count as threads_of
-from qstore_tf.backends.blocks import WIDEST_CONTROLLED, Array, Blocks, blocks_of, qubits_of
+from qstore_tf.backends.blocks import WIDEST_CONTROLLED, Array, Blocks, blocks_of
 from qstore_tf.backends.measuring import draw
 from qstore_tf.circuits.observables import PauliSum
-from qstore_tf.circuits.program import Program, Unitary
+from qstore_tf.circuits.primitives import Unitary
+from qstore_tf.circuits.program import Program
 from qstore_tf.errors import ConfigurationError, LibraryError, describe, did_you_mean
 from qstore_tf.ops import plain
 from qstore_tf.ops.inputs import check_observables, check_sampling, prepare
@@ -83,7 +84,7 @@ class Qsim(Backend):
     def check(self, program: Program) -> None:
         """Raises ConfigurationError where a gate is on more qubits than qsim can apply."""
         for number, gate in enumerate(program.gates):
-            controls, targets = qubits_of(gate)
+            controls, targets = gate.controls, gate.targets
             too_wide = len(targets) > WIDEST_CONTROLLED and len(targets + controls) > _WIDEST
             if isinstance(gate, Unitary) and too_wide:
                 raise ConfigurationError(

@@ -9,10 +9,11 @@ import numpy as np
 from qstore_tf.backends.base import Capabilities
 from qstore_tf.backends.extras import require
 from qstore_tf.backends.one_by_one import Array, OneByOne, Runner
-from qstore_tf.backends.rotations import Rotations, Step, Turn, inverse, lower
+from qstore_tf.backends.rotations import Rotations, Step, Turn, lower
 from qstore_tf.caching import of_programs, remember
 from qstore_tf.circuits.operation import thaw
-from qstore_tf.circuits.program import Flip, Program, Swap
+from qstore_tf.circuits.primitives import Flip, Swap
+from qstore_tf.circuits.program import Program
 
 # From here on a Pauli gate on a copy, then an inner product, is faster than Qulacs' own
 # transition amplitude of one Pauli.
@@ -68,7 +69,7 @@ class _QulacsRunner(Runner):
                 self._pieces.append((start, stop, readers))
                 start = stop
             for step in moment:
-                self._backward.add(inverse(step))
+                self._backward.add(step.inverse())
             stop += len(moment)
         self._rest = (start, stop)
 

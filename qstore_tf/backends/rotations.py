@@ -7,13 +7,14 @@ rotations about Z. All of it is exact, the global phase included, which is kept 
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 
 import numpy as np
 
 from qstore_tf.backends.angle_table import AngleTable, Scaled
 from qstore_tf.circuits.operation import freeze
-from qstore_tf.circuits.program import Angle, Flip, Phase, Program, Rot, Swap, Unitary
+from qstore_tf.circuits.primitives import Angle, Flip, Phase, Rot, Swap, Unitary
+from qstore_tf.circuits.program import Program
 
 _Z = freeze(np.diag([1.0, -1.0]).astype(np.complex128))
 
@@ -33,6 +34,10 @@ class Turn:
     qubits: tuple[int, ...]
     column: int
     moves: bool
+
+    def inverse(self) -> Turn:
+        """Returns the turn as it is: the opposite angle undoes it."""
+        return self
 
 
 Step = Turn | Flip | Swap | Unitary
@@ -108,27 +113,11 @@ def lower(program: Program) -> Rotations:
     return Rotations(program.n_qubits, _moments(lowering.steps, program.n_qubits), table)
 
 
-def qubits_of(step: Step) -> tuple[int, ...]:
-    """Returns the qubits that a step acts on, controls included."""
-    if isinstance(step, Turn):
-        return step.qubits
-    if isinstance(step, Flip):
-        return (*step.controls, step.target)
-    return (*step.controls, *step.targets)
-
-
-def inverse(step: Step) -> Step:
-    """Returns the step that undoes a constant one; a turn is undone by the opposite angle."""
-    if not isinstance(step, Unitary):
-        return step
-    return replace(step, matrix=freeze(np.array(step.matrix, np.complex128).conj().T))
-
-
 def _moments(steps: list[Step], n_qubits: int) -> list[list[Step]]:
     free = [0] * n_qubits
     moments: list[list[Step]] = []
     for step in steps:
-        qubits = qubits_of(step)
+        qubits = step.qubits
         moment = max(free[q] for q in qubits)
         if moment == len(moments):
             moments.append([])

@@ -19,7 +19,8 @@ from qstore_tf.backends.base import Backend, Capabilities
 from qstore_tf.backends.blocks import narrow
 from qstore_tf.backends.extras import require
 from qstore_tf.circuits.observables import PauliSum
-from qstore_tf.circuits.program import Angle, CompiledPrimitive, Flip, Phase, Program, Rot, Swap
+from qstore_tf.circuits.primitives import Angle, CompiledPrimitive, Flip, Phase, Rot, Swap
+from qstore_tf.circuits.program import Program
 from qstore_tf.errors import ConfigurationError, describe
 from qstore_tf.ops import plain
 from qstore_tf.ops.inputs import check_observables, check_sampling, prepare

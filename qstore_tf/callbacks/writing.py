@@ -14,9 +14,9 @@ from qstore_tf.callbacks.layout import tag
 from qstore_tf.callbacks.monitor import Monitor
 from qstore_tf.callbacks.probe import Finding
 from qstore_tf.callbacks.statistics import meyer_wallach
-from qstore_tf.circuits.circuit import UnifiedCircuit
-from qstore_tf.circuits.draw import draw_mpl, draw_text
+from qstore_tf.circuits.drawing import draw_mpl, draw_text
 from qstore_tf.circuits.encodings import get_encoding
+from qstore_tf.circuits.unified import UnifiedCircuit
 from qstore_tf.errors import ConfigurationError, describe
 from qstore_tf.layers import QuantumLayer
 

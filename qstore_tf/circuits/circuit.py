@@ -1,8 +1,9 @@
-"""`UnifiedCircuit`: a list of gates on numbered qubits, with symbols.
+"""`Circuit`: a list of gates on numbered qubits, with symbols.
 
 The `add_*` methods change the circuit and return it, so that calls chain; everything else
-(`compose`, `inverse`, `bind`, `controlled`, `optimize`) returns a new circuit. What is wrong with
-a gate is said when it is added.
+(`compose`, `inverse`, `bind`, `controlled`) returns a new circuit of the same class. What is wrong
+with a gate is said when it is added. What joins a circuit to other libraries, pictures and the
+optimizer is `UnifiedCircuit`, which is built on top of this.
 """
 
 from __future__ import annotations
@@ -11,8 +12,7 @@ from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import ArrayLike
 
 from qstore_tf import limits
 from qstore_tf.circuits.gates import Gate, lookup
@@ -23,18 +23,15 @@ from qstore_tf.circuits.operation import (
     read_integer,
     read_qubits,
 )
-from qstore_tf.circuits.program import Matrix
+from qstore_tf.circuits.primitives import Matrix
 from qstore_tf.circuits.symbols import Affine, AffineLike, check_symbol_name
 from qstore_tf.errors import CircuitError, describe, did_you_mean
 
 if TYPE_CHECKING:
-    import cirq
-    import qiskit
-    import sympy
-    from matplotlib.figure import Figure
+    from typing_extensions import Self
 
 
-class UnifiedCircuit:
+class Circuit:
     """A quantum circuit with named symbols, independent of any framework.
 
     Args:
@@ -45,7 +42,7 @@ class UnifiedCircuit:
             `qstore_tf.limits`).
 
     Example:
-        >>> circuit = UnifiedCircuit(2).add_gate("H", 0).add_gate("CX", [0, 1])
+        >>> circuit = Circuit(2).add_gate("H", 0).add_gate("CX", [0, 1])
         >>> circuit.add_gate("RZ", 1, "2*theta + 0.5").parameters
         ('theta',)
     """
@@ -62,7 +59,12 @@ class UnifiedCircuit:
         self._frozen: tuple[Operation, ...] | None = ()
 
     @classmethod
-    def from_operations(cls, n_qubits: int, operations: Iterable[Operation]) -> UnifiedCircuit:
+    def of(cls, circuit: Circuit) -> Self:
+        """Returns a circuit of this class with the operations of another."""
+        return cls._with(circuit._n_qubits, circuit._operations)
+
+    @classmethod
+    def from_operations(cls, n_qubits: int, operations: Iterable[Operation]) -> Self:
         """Returns the circuit of these operations, each checked."""
         circuit = cls(n_qubits)
         for operation in operations:
@@ -77,7 +79,7 @@ class UnifiedCircuit:
         targets: Qubits,
         parameters: AffineLike | Sequence[AffineLike] | None = None,
         controls: Qubits = (),
-    ) -> UnifiedCircuit:
+    ) -> Self:
         """Adds a gate of the gate table.
 
         Args:
@@ -108,9 +110,7 @@ class UnifiedCircuit:
             params = (Affine.of(parameters),)  # type: ignore[arg-type]
         return self._append(row, read_qubits(targets), params, read_qubits(controls), None)
 
-    def add_unitary(
-        self, matrix: ArrayLike, targets: Qubits, controls: Qubits = ()
-    ) -> UnifiedCircuit:
+    def add_unitary(self, matrix: ArrayLike, targets: Qubits, controls: Qubits = ()) -> Self:
         """Adds a constant unitary matrix on up to 5 qubits.
 
         Args:
@@ -125,7 +125,7 @@ class UnifiedCircuit:
         rows = check_unitary(matrix, len(on))
         return self._append(lookup("Unitary"), on, (), read_qubits(controls), rows)
 
-    def add_operation(self, operation: Operation) -> UnifiedCircuit:
+    def add_operation(self, operation: Operation) -> Self:
         """Adds an operation, with the same checks as the other methods."""
         row = lookup(operation.gate)
         matrix = operation.matrix
@@ -138,7 +138,7 @@ class UnifiedCircuit:
             row, read_qubits(operation.targets), params, read_qubits(operation.controls), matrix
         )
 
-    def add_parameterized_layer(self, gate: str, name: str) -> UnifiedCircuit:
+    def add_parameterized_layer(self, gate: str, name: str) -> Self:
         """Adds a one-qubit gate with its own symbols on every qubit.
 
         Args:
@@ -167,7 +167,7 @@ class UnifiedCircuit:
                 self.add_gate(row.name, q, symbols)
         return self
 
-    def measure(self, *qubits: int) -> UnifiedCircuit:
+    def measure(self, *qubits: int) -> Self:
         """Marks qubits, or all qubits if none is given, as measured at the end."""
         for q in qubits or range(self._n_qubits):
             self.add_gate("Measure", q)
@@ -180,7 +180,7 @@ class UnifiedCircuit:
         params: tuple[Affine, ...],
         controls: tuple[int, ...],
         matrix: Matrix | None,
-    ) -> UnifiedCircuit:
+    ) -> Self:
         if row.n_qubits is not None and len(targets) != row.n_qubits:
             raise CircuitError(
                 describe(
@@ -286,7 +286,7 @@ class UnifiedCircuit:
         return len(self._operations)
 
     def __eq__(self, other: object) -> bool:
-        if not isinstance(other, UnifiedCircuit):
+        if not isinstance(other, Circuit):
             return NotImplemented
         return self._n_qubits == other._n_qubits and self.operations == other.operations
 
@@ -296,17 +296,17 @@ class UnifiedCircuit:
 
     def __repr__(self) -> str:
         return (
-            f"<UnifiedCircuit: {self._n_qubits} qubits, {len(self)} operations, "
+            f"<{type(self).__name__}: {self._n_qubits} qubits, {len(self)} operations, "
             f"{self.n_parameters} parameters>"
         )
 
     # New circuits
 
-    def copy(self) -> UnifiedCircuit:
+    def copy(self) -> Self:
         """Returns an independent copy."""
         return self._with(self._n_qubits, self._operations)
 
-    def compose(self, other: UnifiedCircuit, qubits: Sequence[int] | None = None) -> UnifiedCircuit:
+    def compose(self, other: Circuit, qubits: Sequence[int] | None = None) -> Self:
         """Returns this circuit followed by another.
 
         Args:
@@ -333,7 +333,7 @@ class UnifiedCircuit:
             result._append(op.row, moved.targets, op.params, moved.controls, op.matrix)
         return result
 
-    def inverse(self) -> UnifiedCircuit:
+    def inverse(self) -> Self:
         """Returns the circuit that undoes this one.
 
         Raises:
@@ -342,19 +342,19 @@ class UnifiedCircuit:
         operations = [inv for op in reversed(self._operations) for inv in op.inverse()]
         return self._with(self._n_qubits, operations)
 
-    def controlled(self, *controls: int) -> UnifiedCircuit:
+    def controlled(self, *controls: int) -> Self:
         """Returns the circuit with every gate under these controls.
 
         Raises:
             CircuitError: A control is also acted upon, out of range, or there are markers.
         """
         on = read_qubits(controls)
-        result = UnifiedCircuit(self._n_qubits)
+        result = type(self)(self._n_qubits)
         for op in self._operations:
             result._append(op.row, op.targets, op.params, on + op.controls, op.matrix)
         return result
 
-    def bind(self, values: Mapping[str, AffineLike] | Mapping[Any, Any]) -> UnifiedCircuit:
+    def bind(self, values: Mapping[str, AffineLike] | Mapping[Any, Any]) -> Self:
         """Returns the circuit with symbols replaced by numbers or affine expressions.
 
         Args:
@@ -382,160 +382,10 @@ class UnifiedCircuit:
         return self._with(self._n_qubits, (op.bind(named) for op in self._operations))
 
     @classmethod
-    def _with(cls, n_qubits: int, operations: Iterable[Operation]) -> UnifiedCircuit:
+    def _with(cls, n_qubits: int, operations: Iterable[Operation]) -> Self:
         """Makes a circuit of operations that have been checked before."""
         result = cls(n_qubits)
         result._operations = list(operations)
         result._measured = {op.targets[0]: None for op in result._operations if op.is_measurement}
         result._frozen = None
         return result
-
-    def unitary(self, values: Mapping[str, float] | None = None) -> NDArray[np.complex128]:
-        """Returns the matrix of the circuit, [2^n, 2^n], by the slow reference simulator.
-
-        Args:
-            values: Values of the symbols.
-
-        Raises:
-            CircuitError: A symbol has no value.
-            MemoryLimitError: The circuit is too large for a matrix.
-        """
-        from qstore_tf.circuits import reference
-
-        circuit = self.bind(values) if values else self
-        return reference.unitary(circuit)
-
-    # Optimizing, drawing, converting: each lives in its own module
-
-    def optimize(self) -> UnifiedCircuit:
-        """Returns an equivalent circuit with merged rotations and cancelled gates."""
-        from qstore_tf.circuits import optimize
-
-        return optimize.optimize(self)
-
-    def draw(self, output: str = "text", ax: Any = None) -> str | Figure:
-        """Draws the circuit.
-
-        Args:
-            output: "text" for a string, "mpl" for a Matplotlib figure.
-            ax: Matplotlib axes to draw into.
-
-        Raises:
-            CircuitError: Unknown output.
-        """
-        from qstore_tf.circuits import draw
-
-        if output == "text":
-            return draw.draw_text(self)
-        if output == "mpl":
-            return draw.draw_mpl(self, ax=ax)
-        raise CircuitError(
-            describe("Unknown drawing output", expected="'text' or 'mpl'", received=output)
-        )
-
-    def __str__(self) -> str:
-        return str(self.draw())
-
-    def to_json(self) -> str:
-        """Returns the circuit as versioned JSON text."""
-        from qstore_tf.circuits import serialization
-
-        return serialization.to_json(self)
-
-    @classmethod
-    def from_json(cls, text: str, *, max_operations: int | None = None) -> UnifiedCircuit:
-        """Reads a circuit from the text of `to_json`.
-
-        Args:
-            text: The JSON.
-            max_operations: The most operations that are read, by which the text's length is
-                limited too; None for `limits.TEXT_OPERATIONS`.
-        """
-        from qstore_tf.circuits import serialization
-
-        return serialization.from_json(text, max_operations=max_operations)
-
-    def to_cirq(self) -> cirq.Circuit:
-        """Returns the circuit as a `cirq.Circuit` on line qubits."""
-        from qstore_tf.circuits import cirq_writing
-
-        return cirq_writing.to_cirq(self)
-
-    @classmethod
-    def from_cirq(
-        cls, circuit: cirq.Circuit, qubit_order: Sequence[cirq.Qid] | None = None
-    ) -> UnifiedCircuit:
-        """Reads a `cirq.Circuit`."""
-        from qstore_tf.circuits import cirq_reading
-
-        return cirq_reading.from_cirq(circuit, qubit_order=qubit_order)
-
-    def to_qiskit(self) -> qiskit.QuantumCircuit:
-        """Returns the circuit as a `qiskit.QuantumCircuit`; needs the extra `qiskit`."""
-        from qstore_tf.circuits import qiskit_writing
-
-        return qiskit_writing.to_qiskit(self)
-
-    @classmethod
-    def from_qiskit(cls, circuit: qiskit.QuantumCircuit) -> UnifiedCircuit:
-        """Reads a `qiskit.QuantumCircuit`; qubit i is its qubit i."""
-        from qstore_tf.circuits import qiskit_reading
-
-        return qiskit_reading.from_qiskit(circuit)
-
-    @classmethod
-    def from_pennylane(
-        cls,
-        tape: Any,
-        *,
-        wire_order: Sequence[Any] | None = None,
-        trainable: str | None = None,
-        args: Sequence[Any] = (),
-    ) -> UnifiedCircuit:
-        """Reads a PennyLane tape, or a QNode called with `args`.
-
-        Args:
-            tape: A `QuantumScript`, a `QNode` or a quantum function.
-            wire_order: Which wire becomes qubit 0, 1, ...; by default the device's wires of a
-                QNode, else wires labelled 0, 1, ..., n - 1 by label, others by first use.
-            trainable: Prefix of the symbols that the trainable parameters become; None binds
-                all parameters to their numbers.
-            args: What a QNode or a quantum function is called with.
-        """
-        from qstore_tf.circuits import pennylane_reading
-
-        return pennylane_reading.from_pennylane(
-            tape, wire_order=wire_order, trainable=trainable, args=args
-        )
-
-    def to_qasm(self) -> str:
-        """Returns the circuit as OpenQASM 2; all symbols must be bound."""
-        from qstore_tf.circuits import qasm
-
-        return qasm.to_qasm(self)
-
-    @classmethod
-    def from_qasm(cls, text: str, *, max_operations: int | None = None) -> UnifiedCircuit:
-        """Reads OpenQASM 2.
-
-        Args:
-            text: The program.
-            max_operations: The most operations that it may come to, by which its length is
-                limited too; None for `limits.TEXT_OPERATIONS`.
-        """
-        from qstore_tf.circuits import qasm2_reading
-
-        return qasm2_reading.from_qasm(text, max_operations=max_operations)
-
-    @classmethod
-    def from_qasm3(cls, text: str) -> UnifiedCircuit:
-        """Reads OpenQASM 3, symbols by `input`; needs the extra `qasm3`."""
-        from qstore_tf.circuits import qasm3
-
-        return qasm3.from_qasm3(text)
-
-    def symbols_as_sympy(self) -> tuple[sympy.Symbol, ...]:
-        """Returns the parameters as SymPy symbols, in order of first appearance."""
-        import sympy
-
-        return tuple(sympy.Symbol(name) for name in self.parameters)

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from qstore_tf.caching import of_programs, remember
-from qstore_tf.circuits.program import CompiledPrimitive, Flip, Phase, Program, Rot, Swap
+from qstore_tf.circuits.primitives import CompiledPrimitive, commute
+from qstore_tf.circuits.program import Program
 
 
 @remember(of_programs)
@@ -43,43 +44,15 @@ def _layers(program: Program) -> list[int]:
     by_qubit: dict[int, list[int]] = {q: [] for q in range(program.n_qubits)}
     layers: list[int] = []
     for number, gate in enumerate(program.gates):
-        before = {other for q in _qubits(gate) for other in by_qubit[q]}
-        blocking = [k for k in before if not _commute(program.gates[k], gate)]
+        before = {other for q in gate.qubits for other in by_qubit[q]}
+        blocking = [k for k in before if not commute(program.gates[k], gate)]
         layers.append(
             max((layers[k] + bool(_slots(program.gates[k])) for k in blocking), default=0)
         )
-        for q in _qubits(gate):
+        for q in gate.qubits:
             by_qubit[q].append(number)
     return layers
 
 
 def _slots(gate: CompiledPrimitive) -> list[int]:
-    if not isinstance(gate, (Rot, Phase)):
-        return []
-    return [slot for kind, slot, _ in gate.angle.terms if kind == "t"]
-
-
-def _qubits(gate: CompiledPrimitive) -> tuple[int, ...]:
-    if isinstance(gate, Phase):
-        return gate.controls
-    if isinstance(gate, Flip):
-        return (gate.target, *gate.controls)
-    return (*gate.targets, *gate.controls)
-
-
-def _is_diagonal(gate: CompiledPrimitive) -> bool:
-    return isinstance(gate, Phase) or (isinstance(gate, Rot) and set(gate.paulis) <= {"Z"})
-
-
-def _commute(first: CompiledPrimitive, second: CompiledPrimitive) -> bool:
-    if not set(_qubits(first)) & set(_qubits(second)):
-        return True
-    if _is_diagonal(first) and _is_diagonal(second):
-        return True
-    if not (isinstance(first, Rot) and isinstance(second, Rot)):
-        return isinstance(first, Swap) and first == second
-    if first.controls or second.controls:
-        return False
-    here = dict(zip(first.targets, first.paulis, strict=True))
-    differ = [q for q, p in zip(second.targets, second.paulis, strict=True) if here.get(q, p) != p]
-    return len(differ) % 2 == 0
+    return [slot for kind, slot, _ in gate.terms if kind == "t"]

@@ -16,8 +16,8 @@ import numpy as np
 from qstore_tf import limits
 from qstore_tf.circuits.ansatz import check_n_qubits, named
 from qstore_tf.circuits.arrays import NUMPY, ArrayFunctions
-from qstore_tf.circuits.circuit import UnifiedCircuit
 from qstore_tf.circuits.symbols import Affine
+from qstore_tf.circuits.unified import UnifiedCircuit
 from qstore_tf.errors import ConfigurationError, InputError, describe, did_you_mean
 
 _AXES = {"x": "RX", "y": "RY", "z": "RZ"}

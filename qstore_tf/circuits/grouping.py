@@ -15,7 +15,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from qstore_tf.circuits.observables import PauliSum
-from qstore_tf.circuits.program import Angle, CompiledPrimitive, Program, Rot
+from qstore_tf.circuits.primitives import Angle, CompiledPrimitive, Rot, mask
+from qstore_tf.circuits.program import Program
 
 # A Pauli string without its coefficient: (qubit, letter), sorted by qubit.
 Paulis = tuple[tuple[int, str], ...]
@@ -130,8 +131,8 @@ def measurement(program: Program, observables: Sequence[PauliSum]) -> Measuremen
         observables: K sums of Pauli strings.
 
     Example:
-        >>> from qstore_tf.circuits import UnifiedCircuit, compile_circuit, parse_observables
-        >>> program = compile_circuit(UnifiedCircuit(2).add_gate("H", 0))
+        >>> from qstore_tf.circuits import Circuit, compile_circuit, parse_observables
+        >>> program = compile_circuit(Circuit(2).add_gate("H", 0))
         >>> plan = measurement(program, parse_observables(["XX", "0.5 X0 + 2", "ZI"], 2))
         >>> len(plan.groups), plan.program.n_inputs, plan.constants.tolist()
         (2, 1, [0.0, 2.0, 0.0])
@@ -185,7 +186,7 @@ def _with_basis_changes(
 
 
 def _mask(paulis: Paulis, n_qubits: int) -> int:
-    return sum(1 << (n_qubits - 1 - qubit) for qubit, _ in paulis)
+    return mask((qubit for qubit, _ in paulis), n_qubits)
 
 
 def _conflicts(strings: Sequence[Paulis]) -> list[int]:

@@ -11,7 +11,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from qstore_tf import limits
 from qstore_tf.circuits.gates import Gate, lookup
-from qstore_tf.circuits.program import AnyPrimitive, Matrix, Unitary, place
+from qstore_tf.circuits.primitives import AnyPrimitive, Matrix, Unitary, place
 from qstore_tf.circuits.symbols import Affine, AffineLike
 from qstore_tf.errors import CircuitError, describe
 
@@ -73,6 +73,18 @@ class Operation:
             for primitive in self.row.primitives(*self.params)
         )
 
+    def with_plain_controls(self) -> Operation:
+        """Returns the same operation with the controls in its gate's name (CX, CCZ) as controls.
+
+        >>> Operation("CRY", (0, 1), (Affine(0.5),)).with_plain_controls().gate
+        'RY'
+        """
+        if self.row.controlled is None:
+            return self
+        name, count = self.row.controlled
+        controls = self.controls + self.targets[:count]
+        return Operation(name, self.targets[count:], self.params, controls, self.matrix)
+
     def inverse(self) -> tuple[Operation, ...]:
         """Returns the operations, in time order, that undo this one.
 
@@ -106,7 +118,7 @@ class Operation:
         return Operation(self.gate, self.targets, params, self.controls, self.matrix)
 
     def on(self, qubits: Sequence[int], controls: Sequence[int] = ()) -> Operation:
-        """Returns the operation moved from qubit q to `qubits[q]`, with more controls in front."""
+        """Returns the operation moved from qubit q to `qubits[q]`, with further controls."""
         return Operation(
             self.gate,
             tuple(qubits[q] for q in self.targets),

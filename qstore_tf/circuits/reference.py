@@ -13,18 +13,12 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from qstore_tf.circuits.circuit import UnifiedCircuit
-from qstore_tf.circuits.gate_matrices import controlled, pauli_product
+from qstore_tf.circuits.circuit import Circuit
+from qstore_tf.circuits.compiling import compile_circuit
+from qstore_tf.circuits.gates.matrices import controlled, pauli_product
 from qstore_tf.circuits.observables import PauliSum
-from qstore_tf.circuits.program import (
-    CompiledPrimitive,
-    Flip,
-    Phase,
-    Program,
-    Rot,
-    Swap,
-    compile_circuit,
-)
+from qstore_tf.circuits.primitives import CompiledPrimitive, Flip, Phase, Rot, Swap
+from qstore_tf.circuits.program import Program
 from qstore_tf.errors import CircuitError, InputError, MemoryLimitError, describe
 
 MAX_MATRIX_QUBITS = 12
@@ -88,7 +82,7 @@ def state_vector(
         InputError: A shape does not fit the program.
 
     Example:
-        >>> bell = UnifiedCircuit(2).add_gate("H", 0).add_gate("CX", [0, 1])
+        >>> bell = Circuit(2).add_gate("H", 0).add_gate("CX", [0, 1])
         >>> state_vector(compile_circuit(bell)).round(3).real
         array([[0.707, 0.   , 0.   , 0.707]])
     """
@@ -138,7 +132,7 @@ def expectation(
 
 
 def unitary(
-    circuit: Program | UnifiedCircuit,
+    circuit: Program | Circuit,
     inputs: ArrayLike | None = None,
     theta: ArrayLike | None = None,
 ) -> ComplexArray:

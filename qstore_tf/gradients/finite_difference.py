@@ -5,10 +5,10 @@ from __future__ import annotations
 from typing import Any
 
 from qstore_tf.backends.base import Backend
-from qstore_tf.circuits.program import CompiledPrimitive
+from qstore_tf.circuits.primitives import CompiledPrimitive
 from qstore_tf.errors import ConfigurationError, describe, did_you_mean
 from qstore_tf.gradients.options import positive
-from qstore_tf.gradients.rules import Rule, frequencies
+from qstore_tf.gradients.rules import Rule
 from qstore_tf.gradients.shift import Shifted
 
 SCHEMES = ("central", "forward")
@@ -72,7 +72,7 @@ class FiniteDifference(Shifted):
 
     def rule(self, gate: CompiledPrimitive) -> Rule:
         """Returns the two terms of a difference, none for a global phase."""
-        if not frequencies(gate):
+        if not gate.frequencies:
             return ()
         if self.scheme == "forward":
             return ((self.step, 1 / self.step), (0.0, -1 / self.step))

@@ -13,7 +13,8 @@ import tensorflow as tf
 from qstore_tf.backends.base import Backend
 from qstore_tf.caching import of_programs, remember
 from qstore_tf.circuits.observables import PauliString, PauliSum
-from qstore_tf.circuits.program import Angle, CompiledPrimitive, Phase, Program, Rot
+from qstore_tf.circuits.primitives import Angle, CompiledPrimitive, Phase, Rot
+from qstore_tf.circuits.program import Program
 from qstore_tf.errors import ConfigurationError, describe
 from qstore_tf.gradients.base import Pullback
 from qstore_tf.gradients.from_values import FromValues, by_columns, join, repeated
@@ -111,7 +112,7 @@ def all_tests(unrolled: Unrolled, wanted: tuple[int, ...]) -> HadamardTests:
     moving = 0
     for gate in original.gates:
         gates.append(gate)
-        if not (isinstance(gate, (Rot, Phase)) and gate.angle.terms):
+        if not (isinstance(gate, (Rot, Phase)) and gate.terms):
             continue
         if moving in wanted:
             first = n_angles + len(columns)

@@ -14,10 +14,11 @@ from qstore_tf import backends
 from qstore_tf.backends import Backend, Chunked, Native
 from qstore_tf.caching import of_arrays, remember
 from qstore_tf.circuits.commuting import theta_blocks
-from qstore_tf.circuits.program import CompiledPrimitive, Program, Rot
+from qstore_tf.circuits.primitives import CompiledPrimitive, Rot
+from qstore_tf.circuits.program import Program
 from qstore_tf.errors import ConfigurationError, describe, did_you_mean
 from qstore_tf.gradients.overlaps import overlaps, read_shots
-from qstore_tf.gradients.rules import frequencies, shift_rule
+from qstore_tf.gradients.rules import shift_rule
 from qstore_tf.gradients.unrolled import Unrolled, unroll
 from qstore_tf.ops import metric as native_op
 from qstore_tf.ops.inputs import complex_dtype, prepare
@@ -217,7 +218,7 @@ def _overlap_plan(program: Program, approximation: str) -> _OverlapPlan:
     unrolled = unroll(program)
     jacobian = _jacobian(unrolled, program.n_theta)
     kept = np.abs(jacobian) @ mask(program, approximation) @ np.abs(jacobian).T > 0
-    rules = [shift_rule(frequencies(gate)) for gate in unrolled.gates]
+    rules = [shift_rule(gate.frequencies) for gate in unrolled.gates]
     n_angles = len(unrolled.rows)
     rows: dict[tuple[tuple[int, float], ...], int] = {}
     terms: list[list[tuple[int, float]]] = []

@@ -6,22 +6,13 @@ with the other; the overlap is the probability of finding |0...0> (compute and u
 
 from __future__ import annotations
 
-from dataclasses import replace
 from typing import Any
 
-import numpy as np
 import tensorflow as tf
 
 from qstore_tf.backends.base import Backend
 from qstore_tf.caching import of_programs, remember
-from qstore_tf.circuits.program import (
-    Angle,
-    CompiledPrimitive,
-    Phase,
-    Program,
-    Rot,
-    Unitary,
-)
+from qstore_tf.circuits.program import Program
 from qstore_tf.errors import ConfigurationError, describe
 from qstore_tf.gradients.unrolled import unroll
 
@@ -104,17 +95,10 @@ def there_and_back(program: Program) -> Program:
     """Returns the unrolled program with its G angles, then its inverse with G more."""
     if program.n_theta:
         program = unroll(program).program
-    back = [_inverse(gate, program.n_inputs) for gate in reversed(program.gates)]
+    width = program.n_inputs
+    back = [
+        gate.inverse().with_angle(lambda angle: angle.moved(width, 0))
+        for gate in reversed(program.gates)
+    ]
     gates = (*program.gates, *back)
     return Program(program.n_qubits, 2 * program.n_inputs, 0, program.has_initial, gates)
-
-
-def _inverse(gate: CompiledPrimitive, shift: int) -> CompiledPrimitive:
-    """Returns the inverse of a gate, reading inputs `shift` columns further on."""
-    if isinstance(gate, (Rot, Phase)):
-        terms = tuple((kind, slot + shift, -c) for kind, slot, c in gate.angle.terms)
-        return replace(gate, angle=Angle(-gate.angle.constant, terms))
-    if isinstance(gate, Unitary):
-        adjoint = np.conj(np.array(gate.matrix)).T
-        return replace(gate, matrix=tuple(tuple(map(complex, row)) for row in adjoint))
-    return gate

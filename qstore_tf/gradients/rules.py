@@ -13,29 +13,10 @@ from functools import lru_cache
 import numpy as np
 
 from qstore_tf import limits
-from qstore_tf.circuits.program import CompiledPrimitive, Phase, Rot
 from qstore_tf.errors import ConfigurationError, describe
 
 # (shift, weight): dE/da = sum of weight * E(a + shift).
 Rule = tuple[tuple[float, float], ...]
-
-
-def frequencies(gate: CompiledPrimitive) -> tuple[float, ...]:
-    """Returns the frequencies with which expectations depend on a gate's angle.
-
-    Example:
-        >>> from qstore_tf.circuits import Angle
-        >>> frequencies(Rot("XY", (0, 1), Angle()))
-        (1.0,)
-        >>> frequencies(Rot("Z", (0,), Angle(), controls=(1,)))
-        (0.5, 1.0)
-    """
-    if isinstance(gate, Rot):
-        # exp(-i a/2 P) has the generator P/2: -1/2 and 1/2, and under control 0 as well.
-        return (0.5, 1.0) if gate.controls else (1.0,)
-    if isinstance(gate, Phase):
-        return (1.0,) if gate.controls else ()
-    return ()
 
 
 @lru_cache(maxsize=256)

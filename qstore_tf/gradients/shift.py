@@ -11,10 +11,11 @@ import tensorflow as tf
 
 from qstore_tf.backends.base import Backend
 from qstore_tf.circuits.observables import PauliSum
-from qstore_tf.circuits.program import CompiledPrimitive, Program
+from qstore_tf.circuits.primitives import CompiledPrimitive
+from qstore_tf.circuits.program import Program
 from qstore_tf.gradients.base import Pullback
 from qstore_tf.gradients.from_values import FromValues, by_columns, repeated
-from qstore_tf.gradients.rules import Rule, frequencies, shift_rule
+from qstore_tf.gradients.rules import Rule, shift_rule
 from qstore_tf.gradients.unrolled import Unrolled, unroll
 
 
@@ -83,8 +84,8 @@ class ParameterShift(Shifted):
 
     Two runs for each angle, four for a rotation under control (arXiv:2104.05695), all runs of a
     step in one backend call. The rule follows from the differences between the eigenvalues of
-    each gate's generator (`rules.frequencies`); `rules.shift_rule` makes it, also for more than
-    two of them (arXiv:2107.12390). A symbol that several gates share, or that enters as
+    each gate's generator (its `frequencies`); `shift_rule` makes it, also for more than two of
+    them (arXiv:2107.12390). A symbol that several gates share, or that enters as
     a*x + b, is handled by the chain rule.
 
     Args:
@@ -100,4 +101,4 @@ class ParameterShift(Shifted):
 
     def rule(self, gate: CompiledPrimitive) -> Rule:
         """Returns two terms, four for controlled rotations, none for a global phase."""
-        return shift_rule(frequencies(gate))
+        return shift_rule(gate.frequencies)

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import tensorflow as tf
 
 from qstore_tf.caching import of_programs, remember
-from qstore_tf.circuits.program import Angle, CompiledPrimitive, Phase, Program, Rot
+from qstore_tf.circuits.primitives import Angle, CompiledPrimitive
+from qstore_tf.circuits.program import Program
 from qstore_tf.ops.plain_angles import affine
 
 
@@ -53,12 +54,13 @@ def unroll(program: Program) -> Unrolled:
     moving: list[CompiledPrimitive] = []
     gates: list[CompiledPrimitive] = []
     for gate in program.gates:
-        if isinstance(gate, (Rot, Phase)) and gate.angle.terms:
-            moving.append(gate)
-            gates.append(replace(gate, angle=Angle(0.0, (("i", len(rows), 1.0),))))
-            rows.append(Row(gate.angle))
-        else:
+        if gate.angle is None or not gate.terms:
             gates.append(gate)
+            continue
+        column = Angle(0.0, (("i", len(rows), 1.0),))
+        moving.append(gate)
+        rows.append(Row(gate.angle))
+        gates.append(gate.with_angle(lambda _, column=column: column))  # type: ignore[misc]
     unrolled = Program(program.n_qubits, len(rows), 0, program.has_initial, tuple(gates))
     return Unrolled(unrolled, tuple(rows), tuple(moving))
 
@@ -67,19 +69,14 @@ def unroll(program: Program) -> Unrolled:
 def promote(program: Program) -> Unrolled:
     """Makes the entries of theta inputs, behind the program's own, so that rows may differ."""
     n_inputs, n_theta = program.n_inputs, program.n_theta
-    gates = tuple(_promoted(gate, n_inputs) for gate in program.gates)
+
+    def promoted(angle: Angle) -> Angle:
+        ahead = {"i": 0, "t": n_inputs}
+        return Angle(angle.constant, tuple(("i", k + ahead[kind], c) for kind, k, c in angle.terms))
+
+    gates = tuple(gate.with_angle(promoted) for gate in program.gates)
     slots = [("i", k) for k in range(n_inputs)] + [("t", k) for k in range(n_theta)]
     rows = tuple(Row(Angle(0.0, ((kind, slot, 1.0),))) for kind, slot in slots)
     return Unrolled(
         Program(program.n_qubits, n_inputs + n_theta, 0, program.has_initial, gates), rows
     )
-
-
-def _promoted(gate: CompiledPrimitive, n_inputs: int) -> CompiledPrimitive:
-    if not isinstance(gate, (Rot, Phase)):
-        return gate
-    terms = tuple(
-        ("i", slot + (n_inputs if kind == "t" else 0), coefficient)
-        for kind, slot, coefficient in gate.angle.terms
-    )
-    return replace(gate, angle=Angle(gate.angle.constant, terms))

@@ -8,9 +8,10 @@ from functools import cached_property
 from typing import Any
 
 from qstore_tf.circuits import encodings
-from qstore_tf.circuits.circuit import UnifiedCircuit
-from qstore_tf.circuits.foreign import TAKES, is_circuit, read_foreign
-from qstore_tf.circuits.program import Program, compile_circuit
+from qstore_tf.circuits.compiling import compile_circuit
+from qstore_tf.circuits.program import Program
+from qstore_tf.circuits.reading import TAKES, is_circuit, read_circuit
+from qstore_tf.circuits.unified import UnifiedCircuit
 from qstore_tf.errors import ConfigurationError, InputError, describe, did_you_mean
 
 
@@ -160,7 +161,7 @@ def check_fits(width: int, n_qubits: int, encoding: str) -> None:
     )
 
 
-def read_circuit(circuit: Any, n_qubits: int | None) -> UnifiedCircuit:
+def check_circuit(circuit: Any, n_qubits: int | None) -> UnifiedCircuit:
     """A UnifiedCircuit from what the user gave: one, one of another library, or text.
 
     Raises:
@@ -171,7 +172,7 @@ def read_circuit(circuit: Any, n_qubits: int | None) -> UnifiedCircuit:
         raise ConfigurationError(
             describe("`circuit` is not a circuit", expected=TAKES, received=circuit)
         )
-    circuit = read_foreign(circuit)
+    circuit = read_circuit(circuit)
     if n_qubits is not None and n_qubits != circuit.n_qubits:
         raise ConfigurationError(
             describe(

@@ -7,10 +7,9 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from qstore_tf.circuits import ansatz as ansatze
-from qstore_tf.circuits import encodings, serialization
+from qstore_tf.circuits import encodings
 from qstore_tf.circuits.ansatz import Entanglement, check_n_qubits
-from qstore_tf.circuits.circuit import UnifiedCircuit
-from qstore_tf.circuits.foreign import qubit_labels
+from qstore_tf.circuits.formats import json
 from qstore_tf.circuits.observables import (
     PauliSum,
     bare_pauli,
@@ -19,8 +18,10 @@ from qstore_tf.circuits.observables import (
     parse_observables,
     read_observable,
 )
+from qstore_tf.circuits.reading import qubit_labels
+from qstore_tf.circuits.unified import UnifiedCircuit
 from qstore_tf.errors import ConfigurationError, describe
-from qstore_tf.layers.evolution import Evolution, check_fits, read_circuit, read_inputs
+from qstore_tf.layers.evolution import Evolution, check_circuit, check_fits, read_inputs
 
 Observables = str | tuple[str | PauliSum, ...]
 
@@ -66,11 +67,11 @@ class LayerOptions:
             check_n_qubits(n_qubits)
             n_qubits = int(n_qubits)
         if isinstance(circuit, Mapping):
-            circuit = serialization.from_dict(circuit)
+            circuit = UnifiedCircuit.of(json.from_dict(circuit))
         if circuit is not None:
             _refuse_with_circuit(depth, ansatz, entanglement)
             order = qubit_labels(circuit)
-            circuit = read_circuit(circuit, n_qubits)
+            circuit = check_circuit(circuit, n_qubits)
         elif inputs is not None:
             raise ConfigurationError(
                 describe(
@@ -157,7 +158,7 @@ class LayerOptions:
             "ansatz": self.ansatz,
             "entanglement": pairs if isinstance(pairs, str) else [list(p) for p in pairs],
             "observables": observables_config(self.measured),
-            "circuit": None if self.circuit is None else serialization.to_dict(self.circuit),
+            "circuit": None if self.circuit is None else json.to_dict(self.circuit),
             "inputs": list(self.inputs) or None,
         }
 

@@ -10,7 +10,7 @@ from tensorflow import keras
 
 from qstore_tf.backends import Backend
 from qstore_tf.circuits.ansatz import Entanglement, check_n_qubits
-from qstore_tf.circuits.circuit import UnifiedCircuit
+from qstore_tf.circuits.unified import UnifiedCircuit
 from qstore_tf.gradients import GradientMethod
 from qstore_tf.layers import amplitudes, carried, runs
 from qstore_tf.layers.base import (

@@ -15,7 +15,7 @@ import numpy as np
 import tensorflow as tf
 
 from qstore_tf.circuits.observables import PauliSum
-from qstore_tf.circuits.program import Phase, Program, Rot
+from qstore_tf.circuits.program import Program
 from qstore_tf.ops.inputs import check_observables, check_sampling, prepare
 from qstore_tf.ops.own_gradient import connected
 from qstore_tf.ops.plain_state import WIDEST_CONSTANT, evolve, flip_bits, signs
@@ -210,8 +210,7 @@ def with_all_gradients(
 @lru_cache(maxsize=256)
 def _kinds_read(program: Program) -> frozenset[str]:
     """Returns what the angles of a program read: "i" for inputs, "t" for theta."""
-    moving = (gate for gate in program.gates if isinstance(gate, (Rot, Phase)))
-    return frozenset(kind for gate in moving for kind, _, _ in gate.angle.terms)
+    return frozenset(kind for gate in program.gates for kind, _, _ in gate.terms)
 
 
 def _for_each_sample(values: tf.Tensor, inputs: tf.Tensor) -> tf.Tensor:

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import tensorflow as tf
 
-from qstore_tf.circuits.program import Angle
+from qstore_tf.circuits.primitives import Angle
 from qstore_tf.ops.schedule import Diagonal, Step
 
 

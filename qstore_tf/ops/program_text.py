@@ -4,16 +4,8 @@ from __future__ import annotations
 
 from qstore_tf.caching import remember
 from qstore_tf.circuits.observables import PauliString, PauliSum
-from qstore_tf.circuits.program import (
-    Angle,
-    CompiledPrimitive,
-    Flip,
-    Phase,
-    Program,
-    Rot,
-    Swap,
-    Unitary,
-)
+from qstore_tf.circuits.primitives import Angle, CompiledPrimitive, Flip, Phase, Rot, Swap, Unitary
+from qstore_tf.circuits.program import Program
 from qstore_tf.errors import CircuitError, ObservableError, describe
 
 

@@ -18,16 +18,17 @@ from typing import Any
 import numpy as np
 
 from qstore_tf.caching import of_programs, remember
-from qstore_tf.circuits.program import (
+from qstore_tf.circuits.primitives import (
     Angle,
     CompiledPrimitive,
     Flip,
     Phase,
-    Program,
     Rot,
     Swap,
     Unitary,
+    mask,
 )
+from qstore_tf.circuits.program import Program
 
 _H = np.array([[1, 1], [1, -1]], np.complex128) / np.sqrt(2)
 # V with P = V Z V^dagger.
@@ -96,14 +97,6 @@ class Matrix:
 Step = Diagonal | Permutation | Local | Matrix
 
 
-def mask(qubits: Iterable[int], n_qubits: int) -> int:
-    """Returns the basis-index mask of qubits; qubit 0 is the most significant bit."""
-    out = 0
-    for qubit in qubits:
-        out |= 1 << (n_qubits - 1 - qubit)
-    return out
-
-
 def parity(index: np.ndarray, z: int) -> np.ndarray:
     """Returns (-1)^popcount(index & z) as float64."""
     value = index & z
@@ -167,9 +160,7 @@ def _lowered(gate: CompiledPrimitive, n_qubits: int) -> list[Step]:
             return [diagonal]
         there = Local({q: v.conj().T for q, v in basis.items()}, 0, mask(basis, n_qubits))
         return [there, diagonal, Local(basis, 0, mask(basis, n_qubits))]
-    if isinstance(gate, Flip):
-        return [Permutation([gate], controls, mask([gate.target], n_qubits))]
-    if isinstance(gate, Swap):
+    if isinstance(gate, (Flip, Swap)):
         return [Permutation([gate], controls, mask(gate.targets, n_qubits))]
     matrix = np.array(gate.matrix, np.complex128)
     targets = mask(gate.targets, n_qubits)

@@ -9,9 +9,7 @@ import numpy as np
 import tensorflow as tf
 from tensorflow import keras
 
-from qstore_tf.circuits.program import Phase, Rot
 from qstore_tf.errors import ConfigurationError, describe
-from qstore_tf.gradients.rules import frequencies
 from qstore_tf.layers import runs
 from qstore_tf.optimizers.gradient_free import Evaluate, GradientFree, averaged
 from qstore_tf.optimizers.step_metric import check_reach
@@ -115,11 +113,9 @@ def _speeds(weight: Any, seen: list[runs.Run]) -> np.ndarray:
             width = int(source.shape[0])
             if source is weight:
                 for gate in run.program.gates:
-                    if not isinstance(gate, (Rot, Phase)):
-                        continue
-                    for kind, slot, coefficient in gate.angle.terms:
+                    for kind, slot, coefficient in gate.terms:
                         if kind == "t" and start <= slot < start + width:
-                            speeds = [f * coefficient for f in frequencies(gate)]
+                            speeds = [f * coefficient for f in gate.frequencies]
                             found[slot - start].extend(speeds)
             start += width
     for index, speeds in enumerate(found):

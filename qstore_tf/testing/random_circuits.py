@@ -11,21 +11,13 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from qstore_tf.circuits.circuit import UnifiedCircuit
 from qstore_tf.circuits.gates import GATES
 from qstore_tf.circuits.observables import PauliString, PauliSum
 from qstore_tf.circuits.operation import freeze
-from qstore_tf.circuits.program import (
-    Angle,
-    CompiledPrimitive,
-    Flip,
-    Phase,
-    Program,
-    Rot,
-    Swap,
-    Unitary,
-)
+from qstore_tf.circuits.primitives import Angle, CompiledPrimitive, Flip, Phase, Rot, Swap, Unitary
+from qstore_tf.circuits.program import Program
 from qstore_tf.circuits.symbols import Affine
+from qstore_tf.circuits.unified import UnifiedCircuit
 from qstore_tf.errors import CircuitError, describe
 
 if TYPE_CHECKING:

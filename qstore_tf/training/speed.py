@@ -16,9 +16,10 @@ import numpy as np
 import tensorflow as tf
 
 from qstore_tf.circuits.ansatz import hardware_efficient
+from qstore_tf.circuits.compiling import compile_circuit
 from qstore_tf.circuits.encodings import angle_encoding
 from qstore_tf.circuits.observables import PauliSum, parse_observables
-from qstore_tf.circuits.program import Program, compile_circuit
+from qstore_tf.circuits.program import Program
 from qstore_tf.errors import QstoreError
 from qstore_tf.execution import build_expectation
 

@@ -12,11 +12,12 @@ from hypothesis import strategies as st
 from qstore_tf import backends
 from qstore_tf.backends import batch
 from qstore_tf.backends.measuring import Measuring
-from qstore_tf.backends.rotations import lower, qubits_of
+from qstore_tf.backends.rotations import lower
 from qstore_tf.circuits import compile_circuit, parse_observables, reference
-from qstore_tf.circuits.circuit import UnifiedCircuit
 from qstore_tf.circuits.operation import freeze
-from qstore_tf.circuits.program import Angle, Flip, Phase, Program, Rot, Swap, Unitary
+from qstore_tf.circuits.primitives import Angle, Flip, Phase, Rot, Swap, Unitary
+from qstore_tf.circuits.program import Program
+from qstore_tf.circuits.unified import UnifiedCircuit
 from qstore_tf.errors import BackendError, InputError, LibraryError
 from qstore_tf.execution import build_expectation
 from qstore_tf.testing.random_circuits import (
@@ -340,7 +341,7 @@ def test_moments_hold_gates_on_different_qubits_and_lose_none(seed):
     program, _, (inputs, theta) = case(seed)
     lowered = lower(program)
     for moment in lowered.moments:
-        qubits = [q for step in moment for q in qubits_of(step)]
+        qubits = [q for step in moment for q in step.qubits]
         assert len(qubits) == len(set(qubits))
     assert lowered.table.values(inputs.numpy(), theta.numpy()).shape[0] == 3
 

@@ -6,8 +6,9 @@ import tensorflow as tf
 
 from qstore_tf import backends
 from qstore_tf.circuits import compile_circuit, parse_observables
-from qstore_tf.circuits.circuit import UnifiedCircuit
-from qstore_tf.circuits.program import Angle, Phase, Program
+from qstore_tf.circuits.primitives import Angle, Phase
+from qstore_tf.circuits.program import Program
+from qstore_tf.circuits.unified import UnifiedCircuit
 from qstore_tf.testing.random_circuits import random_program, random_values
 
 pytest.importorskip("qulacs")

@@ -12,7 +12,7 @@ import tensorflow as tf
 from qstore_tf import backends
 from qstore_tf.backends import Backend, Capabilities, Native, TensorFlow, extras, registry
 from qstore_tf.circuits import compile_circuit, parse_observables
-from qstore_tf.circuits.circuit import UnifiedCircuit
+from qstore_tf.circuits.unified import UnifiedCircuit
 from qstore_tf.errors import ConfigurationError, LibraryError
 
 PROGRAM = compile_circuit(UnifiedCircuit(1).add_gate("RX", 0, "x"), inputs=["x"])

@@ -8,7 +8,7 @@ import tensorflow as tf
 
 from qstore_tf import backends
 from qstore_tf.circuits import compile_circuit, parse_observables
-from qstore_tf.circuits.circuit import UnifiedCircuit
+from qstore_tf.circuits.unified import UnifiedCircuit
 from qstore_tf.execution import build_expectation
 
 tfq = pytest.importorskip("tensorflow_quantum")

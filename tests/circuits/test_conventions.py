@@ -16,7 +16,7 @@ from qstore_tf.circuits import (
     parse_observables,
     reference,
 )
-from qstore_tf.circuits.gate_matrices import pauli_product
+from qstore_tf.circuits.gates.matrices import pauli_product
 
 PAGE = Path(__file__).resolve().parents[2] / "docs" / "conventions.md"
 

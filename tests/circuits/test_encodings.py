@@ -106,9 +106,7 @@ def test_the_gradient_through_the_circuit_is_that_of_normalization(seed, is_comp
     with tf.autodiff.ForwardAccumulator(x, tf.constant(direction)) as forward:
         angles = amplitude_angles(x, TF)
     tangent = forward.jvp(angles).numpy()[0]
-    moved = [
-        prepared(circuit, angles.numpy()[0] + sign * step * tangent) for sign in (1, -1)
-    ]
+    moved = [prepared(circuit, angles.numpy()[0] + sign * step * tangent) for sign in (1, -1)]
     exact = [normalized_amplitudes(amplitudes + sign * step * direction, 2)[0] for sign in (1, -1)]
     np.testing.assert_allclose(moved[0] - moved[1], exact[0] - exact[1], atol=1e-10)
 

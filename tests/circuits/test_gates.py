@@ -7,10 +7,9 @@ import numpy as np
 import pytest
 
 from qstore_tf.circuits import BASIS, GATES, Affine, UnifiedCircuit, decompose, lookup
-from qstore_tf.circuits.program import Angle
+from qstore_tf.circuits.primitives import Angle
 from qstore_tf.circuits.reference import apply_matrix, primitive_matrix
 from qstore_tf.errors import CircuitError
-from qstore_tf.testing.random_circuits import random_unitary
 
 WITH_MATRIX = [row for row in GATES.values() if row.matrix is not None]
 REQUIRED = """
@@ -51,10 +50,7 @@ def multiply(primitives, n_qubits):
     """The matrix of local primitives in time order; `n_qubits` may be 0."""
     columns = np.eye(2**n_qubits, dtype=complex)
     for primitive in primitives:
-        if hasattr(primitive, "angle"):
-            primitive = type(primitive)(
-                **{**vars(primitive), "angle": Angle(primitive.angle.constant)}
-            )
+        primitive = primitive.with_angle(lambda angle: Angle(angle.constant))
         qubits, matrix = primitive_matrix(primitive, [], [])
         columns = apply_matrix(columns, matrix, qubits, n_qubits)
     return columns.T
@@ -152,36 +148,6 @@ def test_u3_is_defined_by_its_rotations():
     rz, ry = GATES["RZ"].matrix, GATES["RY"].matrix
     expected = np.exp(0.5j * (phi + lam)) * rz(phi) @ ry(theta) @ rz(lam)
     np.testing.assert_allclose(GATES["U3"].matrix(theta, phi, lam), expected, atol=1e-14)
-
-
-def residual(xs, ys, frequencies):
-    """Largest misfit of real curves by 1, cos and sin of the frequencies."""
-    columns = [np.ones_like(xs)] + [f(w * xs) for w in frequencies for f in (np.cos, np.sin)]
-    design = np.stack(columns, axis=1)
-    solution, *_ = np.linalg.lstsq(design, ys, rcond=None)
-    return float(np.abs(design @ solution - ys).max())
-
-
-@each_row
-def test_the_spectrum_holds_the_frequencies_of_expectations_and_no_others(row):
-    assert len(row.spectrum) == row.n_params
-    rng = np.random.default_rng(3)
-    base = draw_params(row, 7)
-    # Random bases before and after, so that no frequency hides.
-    left, right = (random_unitary(rng, row.n_qubits) for _ in range(2))
-    state = right[:, 0]
-    observable = left.conj().T @ np.diag(rng.normal(size=len(left))) @ left
-    for j, gaps in enumerate(row.spectrum):
-        scale = max(gaps, default=1.0)
-        xs = np.linspace(0, 4 * np.pi, 41) / scale
-        ys = []
-        for x in xs:
-            psi = row.matrix(*base[:j], float(x), *base[j + 1 :]) @ state
-            ys.append((psi.conj() @ observable @ psi).real)
-        ys = np.array(ys)
-        assert residual(xs, ys, gaps) < 1e-10
-        for gap in gaps:
-            assert residual(xs, ys, [g for g in gaps if g != gap]) > 1e-6
 
 
 def test_names_and_aliases_are_unique_and_found_in_any_case():

@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from qstore_tf.circuits import PauliString, PauliSum, observables_text, parse_observables
-from qstore_tf.circuits.gate_matrices import pauli_product
+from qstore_tf.circuits.gates.matrices import pauli_product
 from qstore_tf.errors import ObservableError
 from qstore_tf.testing.random_circuits import random_observables
 

@@ -7,10 +7,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from qstore_tf.circuits.circuit import UnifiedCircuit
 from qstore_tf.circuits.gates import GATES
-from qstore_tf.circuits.optimize import optimize
+from qstore_tf.circuits.optimizing import optimize
 from qstore_tf.circuits.symbols import Affine
+from qstore_tf.circuits.unified import UnifiedCircuit
 from qstore_tf.testing.random_circuits import circuits, random_circuit
 
 VALUES = {"a": 0.37, "b": -1.1, "c": 2.3}

@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from qstore_tf.circuits import Angle, Program, Rot, UnifiedCircuit, compile_circuit, reference
-from qstore_tf.circuits.program import Flip, Phase, Swap, Unitary
+from qstore_tf.circuits.primitives import Flip, Phase, Swap, Unitary
 from qstore_tf.errors import CircuitError
 from qstore_tf.testing.random_circuits import (
     circuits,

@@ -7,7 +7,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from qstore_tf.circuits import PauliSum, UnifiedCircuit, compile_circuit, reference
-from qstore_tf.circuits.program import Flip, Phase, Rot, Swap
+from qstore_tf.circuits.primitives import Flip, Phase, Rot, Swap
 from qstore_tf.errors import InputError
 from qstore_tf.testing.random_circuits import programs, random_observables, random_values
 

@@ -8,7 +8,7 @@ from qstore_tf import gradients
 from qstore_tf.backends import TensorFlow
 from qstore_tf.backends.sampled import Sampled
 from qstore_tf.circuits import Program, UnifiedCircuit, compile_circuit, parse_observables
-from qstore_tf.circuits.program import Angle, Phase
+from qstore_tf.circuits.primitives import Angle, Phase
 from qstore_tf.errors import ConfigurationError, InputError
 from qstore_tf.gradients import (
     SPSA,
@@ -16,7 +16,6 @@ from qstore_tf.gradients import (
     FiniteDifference,
     HadamardTest,
     ParameterShift,
-    frequencies,
     shift_rule,
 )
 from qstore_tf.testing import random_circuits as rc
@@ -226,7 +225,7 @@ def test_the_rule_of_a_gate_can_be_given():
 
     class Wasteful(ParameterShift):
         def rule(self, gate):
-            return shift_rule((1.0, 2.5)) if frequencies(gate) == (1.0,) else super().rule(gate)
+            return shift_rule((1.0, 2.5)) if gate.frequencies == (1.0,) else super().rule(gate)
 
     program, observables, values = small()
     backend = Counting()

@@ -8,7 +8,8 @@ import tensorflow as tf
 
 from qstore_tf import backends
 from qstore_tf.circuits.observables import PauliString, PauliSum
-from qstore_tf.circuits.program import Angle, Program, Rot
+from qstore_tf.circuits.primitives import Angle, Rot
+from qstore_tf.circuits.program import Program
 from qstore_tf.execution import build_expectation, build_state
 from qstore_tf.gradients import METHODS
 from qstore_tf.layers import QuantumLayer

@@ -6,9 +6,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from qstore_tf.circuits import GATES, Phase, Rot, UnifiedCircuit, compile_circuit, reference
-from qstore_tf.circuits.program import Angle, Flip
+from qstore_tf.circuits.primitives import Angle, Flip
 from qstore_tf.errors import ConfigurationError
-from qstore_tf.gradients import frequencies, shift_rule
+from qstore_tf.gradients import shift_rule
+from qstore_tf.gradients.unrolled import unroll
 from qstore_tf.testing import random_circuits as rc
 
 
@@ -47,36 +48,45 @@ def test_rules_differentiate_sums_of_waves(seed, count, multiples):
 
 
 @pytest.mark.parametrize("name", [row.name for row in GATES.values() if row.n_params])
-def test_the_spectrum_of_every_gate_gives_its_rule(name):
+def test_the_rules_of_its_primitives_differentiate_every_gate(name):
     row = GATES[name]
     rng = np.random.default_rng(7)
     n_qubits = max(row.n_qubits, 1) + 1
     before, after = (rc.random_unitary(rng, n_qubits) for _ in range(2))
     observable = rc.random_observables(rng, n_qubits, 1)
-    params = rng.uniform(-2, 2, row.n_params)
+    names = [f"p{k}" for k in range(row.n_params)]
+    circuit = UnifiedCircuit(n_qubits).add_unitary(before, list(range(n_qubits)))
+    circuit.add_gate(name, list(range(row.n_qubits)), names)
+    program = compile_circuit(circuit.add_unitary(after, list(range(n_qubits))))
+    unrolled = unroll(program)
+    theta = rng.uniform(-2, 2, row.n_params)
+    angles = np.array([line.angle.evaluate([], theta) for line in unrolled.rows])
 
-    def value(which, x):
-        moved = [p if k != which else x for k, p in enumerate(params)]
-        circuit = UnifiedCircuit(n_qubits).add_unitary(before, list(range(n_qubits)))
-        circuit.add_gate(name, list(range(row.n_qubits)), moved)
-        circuit.add_unitary(after, list(range(n_qubits)))
-        return float(reference.expectation(compile_circuit(circuit), observable)[0, 0])
+    def value(column, shift):
+        moved = angles + shift * np.eye(len(angles))[column]
+        return float(reference.expectation(unrolled.program, observable, moved[None])[0, 0])
 
-    for which, spectrum in enumerate(row.spectrum):
-        x, h = float(params[which]), 1e-3
-        ends = [value(which, x + k * h) for k in (-2, -1, 1, 2)]
-        exact = (ends[0] - 8 * ends[1] + 8 * ends[2] - ends[3]) / (12 * h)
-        got = sum(w * value(which, x + shift) for shift, w in shift_rule(tuple(spectrum)))
-        np.testing.assert_allclose(got, exact, atol=1e-8)
+    got = np.zeros(row.n_params)
+    for column, gate in enumerate(unrolled.gates):
+        slope = sum(weight * value(column, shift) for shift, weight in shift_rule(gate.frequencies))
+        for _, slot, coefficient in unrolled.rows[column].angle.terms:
+            got[slot] += coefficient * slope
+    for k, step in enumerate(1e-3 * np.eye(row.n_params)):
+        ends = [
+            float(reference.expectation(program, observable, theta=theta + j * step)[0, 0])
+            for j in (-2, -1, 1, 2)
+        ]
+        exact = (ends[0] - 8 * ends[1] + 8 * ends[2] - ends[3]) / (12 * 1e-3)
+        np.testing.assert_allclose(got[k], exact, atol=1e-8)
 
 
 def test_each_primitive_has_its_frequencies():
     angle = Angle(0.0, (("t", 0, 1.0),))
-    assert frequencies(Rot("X", (0,), angle)) == (1.0,)
-    assert frequencies(Rot("XZ", (0, 1), angle, controls=(2,))) == (0.5, 1.0)
-    assert frequencies(Phase(angle)) == ()
-    assert frequencies(Phase(angle, controls=(0, 1))) == (1.0,)
-    assert frequencies(Flip(0)) == ()
+    assert Rot("X", (0,), angle).frequencies == (1.0,)
+    assert Rot("XZ", (0, 1), angle, controls=(2,)).frequencies == (0.5, 1.0)
+    assert Phase(angle).frequencies == ()
+    assert Phase(angle, controls=(0, 1)).frequencies == (1.0,)
+    assert Flip(0).frequencies == ()
 
 
 @pytest.mark.parametrize("bad", [(0.0,), (-1.0, 1.0), (1.0, 1.0), (float("nan"),)])

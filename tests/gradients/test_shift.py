@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from qstore_tf import gradients
 from qstore_tf.backends import TensorFlow
 from qstore_tf.circuits import Angle, Phase, Program, Rot, compile_circuit, parse_observables
-from qstore_tf.circuits.circuit import UnifiedCircuit
+from qstore_tf.circuits.unified import UnifiedCircuit
 from qstore_tf.errors import ConfigurationError, InputError
 from qstore_tf.gradients import Adjoint, FiniteDifference, ParameterShift
 from qstore_tf.ops import native

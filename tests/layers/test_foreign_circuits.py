@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 from tensorflow import keras
 
-from qstore_tf.circuits.circuit import UnifiedCircuit
+from qstore_tf.circuits.unified import UnifiedCircuit
 from qstore_tf.errors import ConfigurationError
 from qstore_tf.layers import QuantumLayer
 from qstore_tf.layers.base import QuantumBase

@@ -11,7 +11,7 @@ import pytest
 import qstore_tf
 from qstore_tf import backends
 from qstore_tf.circuits import compile_circuit, parse_observables
-from qstore_tf.circuits.circuit import UnifiedCircuit
+from qstore_tf.circuits.unified import UnifiedCircuit
 from qstore_tf.errors import LibraryError
 from qstore_tf.ops import library, native
 

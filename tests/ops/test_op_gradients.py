@@ -7,7 +7,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from qstore_tf.circuits import compile_circuit, parse_observables, reference
-from qstore_tf.circuits.circuit import UnifiedCircuit
+from qstore_tf.circuits.unified import UnifiedCircuit
 from qstore_tf.ops import native, plain
 from qstore_tf.testing import random_circuits as rc
 

@@ -5,7 +5,7 @@ import pytest
 import tensorflow as tf
 
 from qstore_tf.circuits import compile_circuit, parse_observables
-from qstore_tf.circuits.circuit import UnifiedCircuit
+from qstore_tf.circuits.unified import UnifiedCircuit
 from qstore_tf.errors import InputError, MemoryLimitError, ObservableError
 from qstore_tf.ops import memory, native, plain
 from qstore_tf.ops.inputs import prepare

@@ -12,7 +12,7 @@ from tensorflow import keras
 
 import qstore_tf as qs
 from qstore_tf.circuits.ansatz import hardware_efficient
-from qstore_tf.circuits.program import compile_circuit
+from qstore_tf.circuits.compiling import compile_circuit
 from qstore_tf.errors import ConfigurationError
 from qstore_tf.gradients import fubini_study
 from qstore_tf.layers import AmplitudeEncoding, ExpectationValue, QuantumLayer

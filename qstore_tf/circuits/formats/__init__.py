@@ -1,0 +1,1 @@
+"""Circuits in the forms of other libraries and languages."""
