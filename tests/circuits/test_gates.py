@@ -3,6 +3,7 @@
 import itertools
 
 import cirq
+import cirq_ionq
 import numpy as np
 import pytest
 
@@ -38,6 +39,14 @@ CIRQ = {
     "CXPow": lambda t: cirq.CX**t, "CZPow": lambda t: cirq.CZ**t, "FSim": cirq.FSimGate,
     "CCX": lambda: cirq.CCX, "CCZ": lambda: cirq.CCZ, "CSWAP": lambda: cirq.CSWAP,
 }  # fmt: skip
+
+# The class in cirq_ionq, and what it calls the parameters.
+IONQ = {
+    "GPi": (cirq_ionq.GPIGate, ("phi",)),
+    "GPi2": (cirq_ionq.GPI2Gate, ("phi",)),
+    "MS": (cirq_ionq.MSGate, ("phi0", "phi1", "theta")),
+    "ZZ": (cirq_ionq.ZZGate, ("theta",)),
+}
 
 each_row = pytest.mark.parametrize("row", WITH_MATRIX, ids=lambda row: row.name)
 
@@ -131,16 +140,12 @@ def test_the_matrix_is_cirqs(name):
     np.testing.assert_allclose(row.matrix(*params), cirq.unitary(CIRQ[name](*params)), atol=1e-7)
 
 
-def test_ionq_gates_are_ionqs():
-    ionq = pytest.importorskip("cirq_ionq")
-    f0, f1, t = 0.13, -0.42, 0.19
-    for name, params, gate in (
-        ("GPi", (f0,), ionq.GPIGate(phi=f0)),
-        ("GPi2", (f0,), ionq.GPI2Gate(phi=f0)),
-        ("MS", (f0, f1, t), ionq.MSGate(phi0=f0, phi1=f1, theta=t)),
-        ("ZZ", (t,), ionq.ZZGate(theta=t)),
-    ):
-        np.testing.assert_allclose(GATES[name].matrix(*params), cirq.unitary(gate), atol=1e-12)
+@pytest.mark.parametrize("name", IONQ)
+def test_ionq_gates_are_ionqs(name):
+    kind, names = IONQ[name]
+    turns = (0.13, -0.42, 0.19)[: len(names)]
+    theirs = cirq.unitary(kind(**dict(zip(names, turns, strict=True))))
+    np.testing.assert_allclose(GATES[name].matrix(*turns), theirs, atol=1e-12)
 
 
 def test_u3_is_defined_by_its_rotations():
@@ -148,6 +153,89 @@ def test_u3_is_defined_by_its_rotations():
     rz, ry = GATES["RZ"].matrix, GATES["RY"].matrix
     expected = np.exp(0.5j * (phi + lam)) * rz(phi) @ ry(theta) @ rz(lam)
     np.testing.assert_allclose(GATES["U3"].matrix(theta, phi, lam), expected, atol=1e-14)
+
+
+def swapped(matrix):
+    """A matrix on two qubits with the qubits exchanged."""
+    return matrix.reshape(2, 2, 2, 2).transpose(1, 0, 3, 2).reshape(4, 4)
+
+
+@pytest.mark.parametrize("row", [r for r in WITH_MATRIX if r.n_qubits == 2], ids=lambda r: r.name)
+def test_the_qubits_of_a_symmetric_gate_can_be_exchanged_and_no_others(row):
+    matrix = row.matrix(*draw_params(row))
+    assert np.allclose(swapped(matrix), matrix, atol=1e-12) == row.symmetric
+
+
+@pytest.mark.parametrize("row", [r for r in WITH_MATRIX if r.n_params], ids=lambda r: r.name)
+def test_additive_parameters_add_up_and_no_others(row):
+    first, second = draw_params(row, 1), draw_params(row, 2)
+
+    def add_up(which):
+        after = [q if k in which else p for k, (p, q) in enumerate(zip(first, second, strict=True))]
+        both = [
+            p + q if k in which else p for k, (p, q) in enumerate(zip(first, second, strict=True))
+        ]
+        return np.allclose(row.matrix(*after) @ row.matrix(*first), row.matrix(*both), atol=1e-12)
+
+    sizes = range(1, row.n_params + 1)
+    choices = [which for k in sizes for which in itertools.combinations(range(row.n_params), k)]
+    assert [which for which in choices if add_up(which)] == [row.additive] * bool(row.additive)
+
+
+@pytest.mark.parametrize("row", [r for r in WITH_MATRIX if r.controlled], ids=lambda r: r.name)
+def test_a_controlled_gate_is_its_base_under_controls(row):
+    base, n_controls = row.controlled
+    params = draw_params(row)
+    circuit = UnifiedCircuit(row.n_qubits)
+    targets = list(range(n_controls, row.n_qubits))
+    circuit.add_gate(base, targets, params or None, controls=range(n_controls))
+    np.testing.assert_allclose(circuit.unitary(), row.matrix(*params), atol=1e-13)
+    operation = UnifiedCircuit(3).add_gate(row.name, list(range(row.n_qubits)), params or None)
+    plain = operation.operations[0].with_plain_controls()
+    assert (plain.gate, plain.controls, plain.targets) == (
+        base,
+        tuple(range(n_controls)),
+        tuple(targets),
+    )
+
+
+@pytest.mark.parametrize("row", [r for r in WITH_MATRIX if r.cirq], ids=lambda r: r.name)
+def test_the_power_in_cirq_is_the_gate(row):
+    params = draw_params(row, 3)
+    form = row.cirq
+    exponent = form.exponent * params[0] if params else form.exponent
+    gate = getattr(cirq, form.kind)(exponent=exponent, global_shift=form.global_shift)
+    np.testing.assert_allclose(cirq.unitary(gate), row.matrix(*params), atol=1e-7)
+    if form.function:
+        made = getattr(cirq, form.function)(*params)
+        np.testing.assert_allclose(cirq.unitary(made), row.matrix(*params), atol=1e-7)
+
+
+@pytest.mark.parametrize("row", [r for r in WITH_MATRIX if r.ionq], ids=lambda r: r.name)
+def test_the_name_in_ionqs_json_is_what_cirqs_client_sends(row):
+    params = draw_params(row, 4)
+    if row.native:
+        kind, names = IONQ[row.name]
+        turns = np.abs(params) / 20
+        gate = kind(**dict(zip(names, turns, strict=True)))
+        circuit = cirq.Circuit(gate.on(*cirq.LineQubit.range(row.n_qubits)))
+    else:
+        targets = list(range(row.n_qubits))
+        circuit = UnifiedCircuit(row.n_qubits).add_gate(row.name, targets, params or None).to_cirq()
+    sent = cirq_ionq.Serializer().serialize_single_circuit(circuit)
+    body = sent.input if hasattr(sent, "input") else sent.body
+    assert body["gateset"] == ("native" if row.native else "qis")
+    assert [operation["gate"] for operation in body["circuit"]] == [row.ionq]
+
+
+def test_names_elsewhere_belong_to_one_gate_each():
+    for field in ("qiskit", "pennylane", "qelib1", "qasm3"):
+        names = [name for row in GATES.values() for name in getattr(row, field)]
+        assert len(set(names)) == len(names), field
+    names = [(row.native, row.ionq) for row in GATES.values() if row.ionq]
+    assert len(set(names)) == len(names)
+    names = [name for row in GATES.values() for name in (row.qasm2, *row.qelib1) if name]
+    assert len(set(names)) == len(names)
 
 
 def test_names_and_aliases_are_unique_and_found_in_any_case():

@@ -1,7 +1,7 @@
 """Circuits from Cirq, unitary for unitary, global phase included.
 
 Both use qubit 0 as the most significant bit. SymPy expressions that are affine in their symbols
-become `Affine` parameters. The way there is `cirq_writing`.
+become `Affine` parameters. The way there is `writing`.
 """
 
 from __future__ import annotations

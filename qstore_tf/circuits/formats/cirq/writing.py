@@ -1,7 +1,7 @@
 """Circuits to Cirq, unitary for unitary, global phase included.
 
 Both use qubit 0 as the most significant bit. `Affine` parameters become numbers or SymPy
-expressions. The way back is `cirq_reading`.
+expressions. The way back is `reading`.
 """
 
 from __future__ import annotations

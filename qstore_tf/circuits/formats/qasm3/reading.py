@@ -4,7 +4,7 @@ The text is parsed by the reference parser `openqasm3`; this module interprets w
 returns, as far as it is a circuit: registers and aliases, gates with modifiers, gate definitions,
 constants, loops and conditions that are known, measurements at the end. `input` declarations
 become symbols. Nothing in the text is executed, and neither its size nor its loops and
-definitions can make the reading endless (`qasm3_limits`).
+definitions can make the reading endless (`work`).
 """
 
 from __future__ import annotations

@@ -2,7 +2,7 @@
 
 Qubit i becomes qubit i of the Qiskit circuit, whose basis-state indices read it as bit i from the
 right. Symbols become `qiskit.circuit.Parameter` objects of the same name. The way back is
-`qiskit_reading`.
+`reading`.
 """
 
 from __future__ import annotations
