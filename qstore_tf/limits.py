@@ -102,7 +102,7 @@ class Limit:
 
         Args:
             count: How many there would be.
-            subject: What would have so many, such as "A circuit".
+            subject: What is counted, such as "A circuit".
             error: The class to raise.
             counting: Whether the count goes on, so that there may be more in the end.
 

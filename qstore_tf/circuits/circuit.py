@@ -38,7 +38,7 @@ class Circuit:
         n_qubits: Number of qubits, at least 1. Qubit 0 is the most significant bit.
 
     Raises:
-        CircuitError: `n_qubits` is no integer from 1 to the limit (4096, see
+        CircuitError: `n_qubits` is not an integer from 1 to the limit (4096, see
             `qstore_tf.limits`).
 
     Example:

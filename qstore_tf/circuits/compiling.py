@@ -30,8 +30,8 @@ def compile_circuit(
         CircuitError: A symbol is listed twice, or a symbol of the circuit is in neither list.
 
     Example:
-        >>> from qstore_tf.circuits import Circuit
-        >>> circuit = Circuit(1).add_gate("RX", 0, "x").add_gate("RZ", 0, "2*a")
+        >>> from qstore_tf.circuits import UnifiedCircuit
+        >>> circuit = UnifiedCircuit(1).add_gate("RX", 0, "x").add_gate("RZ", 0, "2*a")
         >>> print(compile_circuit(circuit, inputs=["x"]).to_text())
         qstore_program 1
         qubits 1

@@ -131,8 +131,8 @@ def measurement(program: Program, observables: Sequence[PauliSum]) -> Measuremen
         observables: K sums of Pauli strings.
 
     Example:
-        >>> from qstore_tf.circuits import Circuit, compile_circuit, parse_observables
-        >>> program = compile_circuit(Circuit(2).add_gate("H", 0))
+        >>> from qstore_tf.circuits import UnifiedCircuit, compile_circuit, parse_observables
+        >>> program = compile_circuit(UnifiedCircuit(2).add_gate("H", 0))
         >>> plan = measurement(program, parse_observables(["XX", "0.5 X0 + 2", "ZI"], 2))
         >>> len(plan.groups), plan.program.n_inputs, plan.constants.tolist()
         (2, 1, [0.0, 2.0, 0.0])

@@ -1,6 +1,6 @@
 """The five primitives that every gate lowers to, exactly, global phase included.
 
-Whoever executes, differentiates or draws a program has these five cases to handle, and asks the
+Code that executes, differentiates or draws a program handles these five cases, and asks the
 primitives themselves for what they have in common: their qubits, angle, inverse, and with what they
 commute. Angles are `Affine` in symbols before a circuit is compiled, `Angle` in slots after.
 """
@@ -55,7 +55,7 @@ class Angle:
         return Angle(-self.constant, tuple((kind, slot, -c) for kind, slot, c in self.terms))
 
     def moved(self, n_inputs: int, n_theta: int) -> Angle:
-        """Returns the angle read from slots so many further on."""
+        """Returns the angle with its slots moved on by these numbers."""
         ahead = {"i": n_inputs, "t": n_theta}
         terms = tuple((kind, slot + ahead[kind], c) for kind, slot, c in self.terms)
         return Angle(self.constant, terms)

@@ -166,7 +166,7 @@ def _read_text(text: str) -> UnifiedCircuit:
 
 
 def _start(text: str) -> int:
-    """Where a text starts behind a byte order mark, spaces and comments."""
+    """Where a text starts after a byte order mark, spaces and comments."""
     position = 1 if text.startswith("\ufeff") else 0
     while True:
         position = _end_of(_SPACE.match(text, position))

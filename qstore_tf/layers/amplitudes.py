@@ -8,8 +8,8 @@ import tensorflow as tf
 
 from qstore_tf.caching import of_programs, remember
 from qstore_tf.circuits import encodings
-from qstore_tf.circuits.arrays import ArrayFunctions
 from qstore_tf.circuits.compiling import compile_circuit
+from qstore_tf.circuits.encodings.arrays import ArrayFunctions
 from qstore_tf.circuits.program import Program
 
 _TENSORFLOW = ArrayFunctions.of(tf)

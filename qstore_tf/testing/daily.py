@@ -39,7 +39,7 @@ def daily_seed() -> int:
 
 
 def todays(cases: Iterable[_Case], parts: int = 3) -> list[_Case]:
-    """One case in so many, others each day, so that all come within as many days.
+    """One case in `parts`, others each day, so that all come within as many days.
 
     Args:
         cases: All cases, in an order that stays.

@@ -39,7 +39,7 @@ def run_layer_test(
         expected_output_shape: shape of the output, batch first.
         expected_output_dtype: name of the output's dtype.
         expected_n_weights: number of trainable scalars.
-        front: makes the layers that stand in front, for a layer that cannot stand alone.
+        front: makes the preceding layers, for a layer that cannot stand alone.
         random: whether the layer draws something, so that no two calls agree.
         seed: of the random input.
 
@@ -104,7 +104,7 @@ def check_config(layer: keras.layers.Layer) -> None:
 
 
 class _Chain:
-    """A layer behind those in front of it."""
+    """A layer after those that precede it."""
 
     def __init__(self, layers: Sequence[keras.layers.Layer]) -> None:
         self._layers = layers

@@ -1,4 +1,4 @@
-"""Which backend is fastest for which circuits on this machine: behind `qstore bench --auto`.
+"""Which backend is fastest for which circuits on this machine; used by `qstore bench --auto`.
 
 The circuit and the loss are those of `qstore_tf.training.speed`, and so are the loops inside one
 compiled graph. Each case of a grid is measured on each backend, with and without gradient, exact

@@ -17,7 +17,7 @@ def build_model(
 
     Args:
         dataset: gives the sample's shape, the classes and the number of steps.
-        preprocessing: fitted layers, put in front.
+        preprocessing: fitted layers, put before the others.
         options: circuit, observables, backend, gradient method, learning rate and epochs.
 
     Raises:

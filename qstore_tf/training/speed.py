@@ -1,4 +1,4 @@
-"""How many gradients a second this machine computes, by backend: behind `qstore bench`.
+"""How many gradients a second this machine computes, by backend; used by `qstore bench`.
 
 The circuit is the one of the project's benchmarks: RX encoding, `depth` layers of RY and RZ on
 each qubit with a linear chain of CX, Z measured on every qubit; the loss is the sum of squares

@@ -59,7 +59,7 @@ def train(options: TrainOptions, say: Callable[[str], None] = print) -> TrainRes
         seed=options.seed,
     )
     model = build_model(dataset, preprocessing, options)
-    # The folders come last, so that a run refused above leaves none behind.
+    # The folders come last, so that a run refused above leaves no folders.
     model_dir, log_dir = options.folders(datetime.now())
     model_dir.mkdir(parents=True, exist_ok=True)
 

@@ -6,7 +6,6 @@ import tensorflow as tf
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from qstore_tf.circuits.arrays import ArrayFunctions
 from qstore_tf.circuits.encodings import (
     amplitude_angles,
     amplitude_encoding,
@@ -15,6 +14,7 @@ from qstore_tf.circuits.encodings import (
     get_encoding,
     normalized_amplitudes,
 )
+from qstore_tf.circuits.encodings.arrays import ArrayFunctions
 from qstore_tf.errors import ConfigurationError, InputError
 
 TF = ArrayFunctions.of(tf)

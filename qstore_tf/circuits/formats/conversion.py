@@ -34,7 +34,7 @@ class Budget:
         self._most = limits.OPERATIONS.current
 
     def spend(self, depth: int = 0) -> None:
-        """Counts one operation, met inside so many others.
+        """Counts one operation, at a depth of nesting.
 
         Raises:
             CircuitError: there have been too many.

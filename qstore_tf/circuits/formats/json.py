@@ -57,7 +57,7 @@ def from_json(text: str | bytes, *, max_operations: int | None = None) -> Circui
     """Reads a circuit that `to_json` wrote.
 
     Args:
-        text: the JSON; a byte order mark may stand in front.
+        text: the JSON; it may start with a byte order mark.
         max_operations: the most operations that are read; None for `limits.TEXT_OPERATIONS`.
             The text may have 80 characters for each of them.
 
@@ -65,7 +65,7 @@ def from_json(text: str | bytes, *, max_operations: int | None = None) -> Circui
         The circuit.
 
     Raises:
-        ConversionError: if the text is no such JSON, is damaged, too large, or was written by
+        ConversionError: if the text is not such JSON, is damaged, too large, or was written by
             a newer version; the message names the operation.
     """
     if not isinstance(text, (str, bytes)):
@@ -118,10 +118,10 @@ def from_dict(data: Mapping[str, Any]) -> Circuit:
 
 def _read(data: Any, limit: limits.Limit) -> Circuit:
     if not isinstance(data, Mapping):
-        _fail("This is no circuit", "a JSON object", data, "Pass what to_json wrote.")
+        _fail("This is not a circuit", "a JSON object", data, "Pass what to_json wrote.")
     if data.get("format") != FORMAT:
         _fail(
-            "This is no circuit",
+            "This is not a circuit",
             f"the field 'format' to be {FORMAT!r}",
             data.get("format"),
             "Pass what to_json wrote.",
@@ -184,7 +184,8 @@ def _affine_to_json(value: Affine) -> Any:
 
 def _add_operation(circuit: Circuit, entry: Any, where: str) -> None:
     if not isinstance(entry, Mapping):
-        _fail(f"{where} is no operation", "an object with 'gate' and 'targets'", entry, _DAMAGED)
+        expected = "an object with 'gate' and 'targets'"
+        _fail(f"{where} is not an operation", expected, entry, _DAMAGED)
     _only_keys(entry, _OPERATION_KEYS, where)
     gate = entry.get("gate")
     if not isinstance(gate, str):
@@ -211,20 +212,20 @@ def _list_of(value: Any, read: Callable[[Any, str], _T], where: str, field: str)
 
 def _integer(value: Any, where: str) -> int:
     if type(value) is not int:
-        _fail(f"{where} holds something that is no qubit", "an integer", value, _DAMAGED)
+        _fail(f"{where} holds something that is not a qubit number", "an integer", value, _DAMAGED)
     return value
 
 
 def _number(value: Any, where: str) -> float:
     if isinstance(value, bool) or not isinstance(value, (int, float)) or not math.isfinite(value):
-        _fail(f"{where} holds something that is no number", "a finite number", value, _DAMAGED)
+        _fail(f"{where} holds something that is not a number", "a finite number", value, _DAMAGED)
     return float(value)
 
 
 def _row(value: Any, where: str) -> list[complex]:
     def pair(item: Any, where: str) -> complex:
         if not isinstance(item, (list, tuple)) or len(item) != 2:
-            _fail(f"{where} holds no complex number", "[real, imaginary]", item, _DAMAGED)
+            _fail(f"{where} holds a bad complex number", "[real, imaginary]", item, _DAMAGED)
         return complex(_number(item[0], where), _number(item[1], where))
 
     return _list_of(value, pair, where, "row")

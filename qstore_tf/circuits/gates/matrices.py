@@ -43,7 +43,7 @@ def constant(matrix: ComplexArray) -> Callable[..., ComplexArray]:
 
 
 def controlled(matrix: ComplexArray, n_controls: int = 1) -> ComplexArray:
-    """Returns the matrix with control qubits in front: identity unless all controls are 1."""
+    """Returns the matrix with control qubits before its own: identity unless all controls are 1."""
     result = np.eye(len(matrix) << n_controls, dtype=np.complex128)
     result[-len(matrix) :, -len(matrix) :] = matrix
     return result

@@ -22,7 +22,7 @@ _LIST = "PauliList"
 def library_of(item: object) -> str | None:
     """The library whose class, or whose class's descendant, one observable may be.
 
-    A class itself, such as `qml.Z` without a wire, is no observable.
+    A class itself, such as `qml.Z` without a wire, is not an observable.
     """
     if isinstance(item, type):
         return None
@@ -42,7 +42,7 @@ def terms_of(item: Any, labels: Sequence[Any] | None) -> list[Term] | None:
             PennyLane's wires. Labels of another library than the observable's do not count.
 
     Raises:
-        ObservableError: it acts on a qubit that is not there, or whose label is no number.
+        ObservableError: it acts on a qubit that is not there, or whose label is not a number.
     """
     library = library_of(item)
     if library is None:

@@ -106,7 +106,7 @@ def listed(spec: Any) -> list[Any]:
     """Returns what a list of observables holds.
 
     Raises:
-        ObservableError: It is no list.
+        ObservableError: It is not a list.
     """
     try:
         # Not by its type: Qiskit's PauliList can be iterated, but does not say so.

@@ -174,7 +174,7 @@ def test_programs_that_cannot_be_read_say_why(text, message):
 
 
 def test_only_text_is_read():
-    with pytest.raises(ConversionError, match="no OpenQASM program"):
+    with pytest.raises(ConversionError, match="not an OpenQASM program"):
         from_qasm(b"OPENQASM 2.0;")
 
 

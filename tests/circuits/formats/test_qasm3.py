@@ -203,7 +203,7 @@ BAD = {
     "operands": ("qubit[2] q; x q[0], q[1];", "2 operands"),
     "product": ("input float t; qubit q; rx(t*t) q;", r"Line 3 .*\(t\) \* \(t\) is not affine"),
     "sine": ("input float t; qubit q; rx(sin(t)) q;", "not known when"),
-    "bit": ("bit c; qubit q; rx(c) q;", "'c' is no number"),
+    "bit": ("bit c; qubit q; rx(c) q;", "'c' is not a number"),
     "division": ("qubit q; rx(1/0) q;", "zero"),
     "root": ("qubit q; rx(sqrt(-1)) q;", "Line 3"),
     "file": ('include "/etc/passwd"; qubit q;', "/etc/passwd"),
@@ -211,7 +211,7 @@ BAD = {
     "nothing": ("", "no qubits"),
     "negative": ("qubit[-1] q;", "qubits"),
     "syntax": ("qubit q; rx( q;", "cannot be read"),
-    "input": ("input int n;", "'n' is no angle"),
+    "input": ("input int n;", "'n' is not an angle"),
     "half an input": ("input float t; qubit q; pow(0.5) @ rx(t) q;", "depends on inputs"),
     "half of many": (
         "qubit[6] q; pow(0.5) @ ctrl(5) @ x q[0], q[1], q[2], q[3], q[4], q[5];",

@@ -266,7 +266,7 @@ BAD = {
     ),
     "root of symbols": (
         lambda: _of(("append", AnnotatedOperation(library.RXGate(A), PowerModifier(0.5)), [0])),
-        "no whole number",
+        "not an integer",
     ),
 }
 

@@ -55,7 +55,7 @@ def from_cirq(circuit: cirq.AbstractCircuit, qubit_order: Any = None) -> Circuit
     if not isinstance(circuit, cirq.AbstractCircuit):
         raise ConversionError(
             describe(
-                "This is no Cirq circuit",
+                "This is not a Cirq circuit",
                 expected="cirq.Circuit or cirq.FrozenCircuit",
                 received=type(circuit).__name__,
                 hint="Wrap operations in cirq.Circuit(...).",

@@ -117,7 +117,7 @@ def _power(form: CirqPower, params: Sequence[Affine]) -> cirq.Gate:
     return made
 
 
-# Gates of Cirq that are no powers.
+# Gates of Cirq that are not powers.
 _OTHERS: Mapping[str, Callable[..., cirq.Gate]] = {
     "I": lambda: cirq.I,
     "CSWAP": lambda: cirq.CSWAP,

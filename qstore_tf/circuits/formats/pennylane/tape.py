@@ -61,7 +61,7 @@ def tape_of(source: Any, args: Sequence[Any]) -> Any:
             return qml.tape.make_qscript(source)(*args)
     raise ConversionError(
         describe(
-            "This is no PennyLane circuit",
+            "This is not a PennyLane circuit",
             expected="a pennylane.tape.QuantumScript, a QNode or a quantum function",
             received=type(source).__name__,
             hint="Record operations with pennylane.tape.QuantumScript([...])",

@@ -146,7 +146,7 @@ class Gates:
 
     def value(self, formula: Formula, values: Sequence[float], name: str) -> float:
         """The value of a formula in a use of the gate of this name."""
-        why = "it overflows or is no number"
+        why = "it overflows or is not a number"
         try:
             value = formula.value(values)
         except (ArithmeticError, ValueError) as error:

@@ -78,14 +78,14 @@ class Formula:
 
 
 def read_formula(cursor: Cursor, parameters: Mapping[str, int]) -> Formula:
-    """Reads the formula at a cursor and leaves the cursor behind it.
+    """Reads the formula at a cursor and leaves the cursor after it.
 
     Args:
         cursor: where it starts.
         parameters: the parameters that may appear, each with its place among the values.
 
     Raises:
-        ConversionError: it is no formula, or a part without parameters has no value.
+        ConversionError: it is not a formula, or a part without parameters has no value.
     """
     reader = _Reader(cursor, parameters)
     reader.read(0)

@@ -1,7 +1,7 @@
 """The gates of OpenQASM 2 and of its `qelib1.inc`, as Qiskit ships it, in gates of the table.
 
 Where versions of the file disagree (the phases of `cu1` and `cu3`), Qiskit's is meant. `ryy`,
-`iswap` and `r` are no part of it, but Cirq writes and reads them as if they were.
+`iswap` and `r` are not part of it, but Cirq writes and reads them as if they were.
 """
 
 from __future__ import annotations

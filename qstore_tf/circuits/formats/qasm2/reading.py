@@ -27,7 +27,7 @@ def from_qasm(text: str, *, max_operations: int | None = None) -> Circuit:
     A reset is dropped where nothing was done to its qubits before, and is an error elsewhere.
 
     Args:
-        text: the program; line ends of any kind, a byte order mark in front.
+        text: the program; line ends of any kind, perhaps with a byte order mark.
         max_operations: the most operations that the program may come to; None for
             `limits.TEXT_OPERATIONS`. Its length is limited to 50 characters, and 15 tokens
             (names, numbers and signs), for each of them.

@@ -45,7 +45,7 @@ class Cursor:
         if not isinstance(text, str):
             raise ConversionError(
                 describe(
-                    "This is no OpenQASM program",
+                    "This is not an OpenQASM program",
                     expected="its text, a str",
                     received=type(text).__name__,
                 )

@@ -174,7 +174,7 @@ def _shannon_circuit(matrix: Any) -> Circuit:
     n_qubits = len(matrix).bit_length() - 1
     qubits = cirq.LineQubit.range(n_qubits)
     # Cirq's decomposition fails on some matrices with blocks of zeros, such as X (x) I; a
-    # generic rotation in front, undone by the gates before it, makes them ordinary.
+    # generic rotation first, cancelled by the gates before it, makes them ordinary.
     turns = [cirq.ry(0.7 + 0.3 * q).on(qubit) for q, qubit in enumerate(qubits)]
     undo = cirq.Circuit(cirq.inverse(turns))
     for before, turned in (

@@ -85,7 +85,7 @@ def binary(name: str, left: Number, right: Number) -> Any:
         return None if on_integers is None else on_integers(left, right)
     on_reals = _REALS.get(name)
     if on_reals is None:
-        raise Unconvertible(f"`{name}` of numbers that are no integers", "Cast them to int.")
+        raise Unconvertible(f"`{name}` of numbers that are not integers", "Cast them to int.")
     return checked(on_reals(float(left), float(right)))
 
 
@@ -122,7 +122,7 @@ def converted(kind: str, width: int | None, value: Number, explicit: bool = True
     if isinstance(value, Affine):
         raise Unconvertible(f"{value} is not known when the circuit is made", "Use a constant.")
     if isinstance(value, float) and not explicit and not value.is_integer():
-        raise Unconvertible(f"{value} is no whole number", "Cast it, as in int(x).")
+        raise Unconvertible(f"{value} is not an integer", "Cast it, as in int(x).")
     if kind == "IntType":
         whole, bits = int(value), _BITS if width is None else width
         if not -(2 ** (bits - 1)) <= whole < 2 ** (bits - 1):
@@ -247,7 +247,7 @@ def _shifted_right(left: int, right: int) -> int:
 
 def _whole(value: Any, name: str) -> int:
     if not isinstance(value, int):
-        raise Unconvertible(f"{name} of a number that is no integer", "Cast it to int.")
+        raise Unconvertible(f"{name} of a number that is not an integer", "Cast it to int.")
     return value
 
 

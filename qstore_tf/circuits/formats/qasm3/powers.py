@@ -24,7 +24,7 @@ def power(
 ) -> list[Operation]:
     """The operations of a gate to a power.
 
-    A whole power is so many repetitions, or undoes them. For another one, r, the eigenvalue
+    An integer power repeats the gate, or its inverse. For any other power r, the eigenvalue
     exp(i phi), with -pi < phi <= pi, becomes exp(i r phi), as the language defines it.
 
     Args:

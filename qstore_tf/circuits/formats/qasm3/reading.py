@@ -19,14 +19,10 @@ from qstore_tf.circuits.formats.conversion import (
     global_phase,
     under_controls,
 )
-from qstore_tf.circuits.formats.qasm3.gates import BUILT_IN, STANDARD, Definition
+from qstore_tf.circuits.formats.qasm3.gates import Gates
 from qstore_tf.circuits.formats.qasm3.powers import power
+from qstore_tf.circuits.formats.qasm3.scope import Bits, Inputs, Qubits, Scope, Time
 from qstore_tf.circuits.formats.qasm3.values import (
-    Bits,
-    Inputs,
-    Qubits,
-    Scope,
-    Time,
     angle_of,
     condition_of,
     exponent_of,
@@ -90,52 +86,12 @@ def _fail(what: str, expected: str, received: object) -> NoReturn:
     )
 
 
-class _Gates:
-    """The gates that can be called; a definition sees only those before it, and so ends."""
-
-    def __init__(self) -> None:
-        self._own: dict[str, tuple[int, Definition]] = {}
-        self._included: int | None = None
-        self.seen: int | None = None
-
-    def __len__(self) -> int:
-        return len(self._own)
-
-    def include(self) -> None:
-        """Makes the standard gates known."""
-        if self._included is None:
-            self._included = len(self._own)
-
-    def define(self, name: str, definition: Definition) -> None:
-        """Adds a gate, which may take the place of a standard one."""
-        if name in self._own or name in BUILT_IN:
-            raise Unconvertible(f"gate {name[:80]!r} is defined twice", "Rename one.")
-        self._own[name] = (len(self._own), definition)
-
-    def find(self, name: str) -> Definition:
-        """The gate of that name."""
-        limit = len(self._own) if self.seen is None else self.seen
-        order, definition = self._own.get(name, (limit, None))
-        if definition is not None and order < limit:
-            return definition
-        if name in BUILT_IN:
-            return STANDARD[name]
-        if name in STANDARD and self._included is not None and self._included <= limit:
-            return STANDARD[name]
-        hint = (
-            'Write include "stdgates.inc"; at the start.'
-            if name in STANDARD
-            else "Define it first, with `gate`."
-        )
-        raise Unconvertible(f"gate {name[:80]!r} is not defined", hint)
-
-
 class _Interpreter:
     """Goes through the statements of a program; `_HANDLERS` says what each kind of them does."""
 
     def __init__(self) -> None:
         self._work = Work()
-        self._gates = _Gates()
+        self._gates = Gates()
         self._n_qubits = 0
         self._operations: list[tuple[int, Operation]] = []
         self._used: set[int] = set()
@@ -246,7 +202,7 @@ class _Interpreter:
                 scope.declare(name, Inputs(name, size))
                 return
         raise Unconvertible(
-            f"input {name!r} is no angle", "Use input float, input angle or an array of them."
+            f"input {name!r} is not an angle", "Use input float, input angle or an array of them."
         )
 
     def _alias(self, statement: Any, scope: Scope) -> None:

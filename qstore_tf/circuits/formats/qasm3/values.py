@@ -1,11 +1,10 @@
-"""What names, expressions, ranges and qubits stand for in OpenQASM 3 programs.
+"""What expressions, ranges and qubits come to in OpenQASM 3 programs.
 
 Nodes are those of the parser `openqasm3`, told apart by the names of their types.
 """
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
@@ -21,97 +20,8 @@ from qstore_tf.circuits.formats.qasm3.arithmetic import (
     truth,
     unary,
 )
-from qstore_tf.circuits.formats.qasm3.work import Work
+from qstore_tf.circuits.formats.qasm3.scope import Bits, Inputs, Qubits, Scope, Time
 from qstore_tf.circuits.symbols import Affine
-
-
-class Qubits(tuple[int, ...]):
-    """A register, an alias or one qubit."""
-
-
-class Bits:
-    """Classical bits, which hold nothing that could be read."""
-
-
-class Time:
-    """A duration or stretch, which changes no state."""
-
-
-class Inputs:
-    """An array of inputs, whose symbols are made where they are used."""
-
-    def __init__(self, name: str, size: int) -> None:
-        self._name = name
-        self.size = size
-
-    def __getitem__(self, k: int) -> Affine:
-        return Affine.symbol(f"{self._name}[{k % self.size}]")
-
-
-class Scope:
-    """Names and what they are: a number, a tuple (an array) or one of the classes above.
-
-    Args:
-        outer: the scope around it.
-        work: what counts the work; by default that of the scope around.
-        seen: how many names of the scope around can be seen, of constants only; None for all.
-    """
-
-    def __init__(
-        self, outer: Scope | None = None, work: Work | None = None, seen: int | None = None
-    ) -> None:
-        self._outer = outer
-        self._seen = seen
-        self._names: dict[str, tuple[int, Any]] = {}
-        if work is None:
-            assert outer is not None, "the outermost scope is given what counts the work"
-            work = outer.work
-        self.work: Work = work
-
-    def __len__(self) -> int:
-        return len(self._names)
-
-    def get(self, name: str) -> Any:
-        """What a name is; None if it is not declared here or around here."""
-        found = self._names.get(name)
-        if found is not None:
-            return found[1]
-        if self._outer is None:
-            return CONSTANTS.get(name)
-        if self._seen is None:
-            return self._outer.get(name)
-        order, value = self._outer._names.get(name, (-1, CONSTANTS.get(name)))
-        return value if order < self._seen and isinstance(value, (int, float, tuple)) else None
-
-    def declare(self, name: str, value: Any) -> None:
-        """Gives a name a meaning.
-
-        Raises:
-            Unconvertible: it has one in this scope.
-        """
-        if name in self._names:
-            raise Unconvertible(f"{name[:80]!r} is declared twice", "Rename one.")
-        self._names[name] = (len(self._names), value)
-
-    def measure_into(self, name: str) -> None:
-        """Makes bits hold what is not known."""
-        scope: Scope | None = self
-        while scope is not None:
-            if name in scope._names:
-                scope._names[name] = (scope._names[name][0], Bits())
-                return
-            scope = scope._outer
-        raise Unconvertible(f"{name[:80]!r} is not declared", "Declare it, as in 'bit[2] c;'.")
-
-
-CONSTANTS: Mapping[str, float] = {
-    "pi": math.pi,
-    "π": math.pi,
-    "tau": 2 * math.pi,
-    "τ": 2 * math.pi,
-    "euler": math.e,
-    "ℇ": math.e,
-}
 
 # Qubits
 
@@ -143,7 +53,7 @@ def qubits_of(node: Any, scope: Scope, n_qubits: int) -> Qubits:
     elif kind == "IndexExpression":
         collection, indices = node.collection, [node.index]
     else:
-        raise Unconvertible("this is no qubit", "Name a qubit or a register.")
+        raise Unconvertible("this is not a qubit", "Name a qubit or a register.")
     value = qubits_of(collection, scope, n_qubits)
     for index in indices:
         if isinstance(index, list):
@@ -185,7 +95,7 @@ def numbers_of(node: Any, scope: Scope, size: int | None = None) -> Sequence[int
     if kind == "DiscreteSet":
         return [integer_of(value, scope) for value in node.values]
     if kind != "RangeDefinition":
-        raise Unconvertible("this is no range of numbers", "Write [0:3] or {0, 2}.")
+        raise Unconvertible("this is not a range of numbers", "Write [0:3] or {0, 2}.")
     step = 1 if node.step is None else integer_of(node.step, scope)
     if step == 0 or (size is None and (node.start is None or node.end is None)):
         raise Unconvertible("a range has no end", "Write [first:last] or [first:step:last].")
@@ -206,7 +116,7 @@ def numbers_of(node: Any, scope: Scope, size: int | None = None) -> Sequence[int
 
 
 def values_of(node: Any, scope: Scope, real: bool) -> Sequence[Any]:
-    """What a loop goes through: a range, a set or an array; `real` if its numbers are no ints."""
+    """What a loop goes through: a range, a set or an array; `real` if not of integers alone."""
     kind = type(node).__name__
     if kind == "DiscreteSet" and real:
         return [number_of(value, scope) for value in node.values]
@@ -214,7 +124,7 @@ def values_of(node: Any, scope: Scope, real: bool) -> Sequence[Any]:
         return numbers_of(node, scope)
     values = value_of(node, scope)
     if not isinstance(values, tuple):
-        raise Unconvertible("this is no range of numbers", "Write [0:3] or {0, 2}.")
+        raise Unconvertible("this is not a range of numbers", "Write [0:3] or {0, 2}.")
     return values
 
 
@@ -222,7 +132,7 @@ def integer_of(node: Any, scope: Scope) -> int:
     """The whole number that an expression is when the circuit is made."""
     value = number_of(node, scope)
     if isinstance(value, float) and not value.is_integer():
-        raise Unconvertible(f"{value} is no whole number", "Use an int, or cast it: int(x).")
+        raise Unconvertible(f"{value} is not an integer", "Use an int, or cast it: int(x).")
     return int(checked(int(value)))
 
 
@@ -236,7 +146,7 @@ def number_of(node: Any, scope: Scope) -> int | float:
             )
         return value.constant
     if not isinstance(value, (int, float)):
-        raise Unconvertible("this is no number", "Use a number or a constant.")
+        raise Unconvertible("this is not a number", "Use a number or a constant.")
     return value
 
 
@@ -258,7 +168,7 @@ def angle_of(node: Any, scope: Scope) -> Affine:
     """The parameter of a gate that an expression is."""
     value = value_of(node, scope)
     if not isinstance(value, (int, float, Affine)):
-        raise Unconvertible("a gate parameter is no number", "Use an expression of numbers.")
+        raise Unconvertible("a gate parameter is not a number", "Use an expression of numbers.")
     return Affine.of(value)
 
 
@@ -295,7 +205,7 @@ def typed(kind: Any, value: Any, scope: Scope, explicit: bool) -> Any:
         sizes = [integer_of(size, scope) for size in kind.dimensions]
         return _array(kind.base_type, sizes, value, scope)
     if not isinstance(value, (int, float, Affine)):
-        raise Unconvertible("this is no number", "Use a number, or index the array.")
+        raise Unconvertible("this is not a number", "Use a number, or index the array.")
     width = None
     if name in ("IntType", "UintType", "BitType") and kind.size is not None:
         width = integer_of(kind.size, scope)
@@ -338,7 +248,7 @@ def _named(node: Any, scope: Scope) -> Any:
     value = scope.get(node.name)
     if value is None or isinstance(value, (Qubits, Bits, Time)):
         raise Unconvertible(
-            f"{node.name[:80]!r} is no number that is known when the circuit is made",
+            f"{node.name[:80]!r} is not a number that is known when the circuit is made",
             "Declare it, as in 'input float theta;' or 'const float x = 0.5;'.",
         )
     return value
@@ -391,7 +301,7 @@ def _size(node: Any, scope: Scope) -> Any:
         sizes.append(value.size if isinstance(value, Inputs) else len(value))
         value = value[0]
     if not sizes:
-        raise Unconvertible("sizeof of what is no array", "Use it on an array.")
+        raise Unconvertible("sizeof of something that is not an array", "Use it on an array.")
     if not 0 <= k < len(sizes):
         raise Unconvertible(f"dimension {k} of {len(sizes)}", f"Use 0 to {len(sizes) - 1}.")
     return converted("UintType", None, sizes[k])
@@ -400,7 +310,7 @@ def _size(node: Any, scope: Scope) -> Any:
 def _operand(node: Any, scope: Scope) -> int | float | Affine:
     value = value_of(node, scope)
     if not isinstance(value, (int, float, Affine)):
-        raise Unconvertible("this is no number", "Index the array.")
+        raise Unconvertible("this is not a number", "Index the array.")
     return value
 
 

@@ -123,7 +123,7 @@ def _unexpected(error: Exception) -> str:
 def _prepared(text: str) -> str:
     """The text without comments, its lines where they were."""
     if not isinstance(text, str):
-        _fail("This is no OpenQASM 3 program", "text", type(text).__name__)
+        _fail("This is not an OpenQASM 3 program", "text", type(text).__name__)
     CHARACTERS.check(len(text), _SUBJECT, ConversionError)
     code = _NEWLINE.sub("\n", text.removeprefix("\ufeff"))
     code = _COMMENT.sub(_without_comment, code)

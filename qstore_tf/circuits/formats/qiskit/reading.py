@@ -75,7 +75,7 @@ def from_qiskit(circuit: Any) -> Circuit:
     if qiskit is None or not isinstance(circuit, qiskit.QuantumCircuit):
         raise ConversionError(
             describe(
-                "This is no Qiskit circuit",
+                "This is not a Qiskit circuit",
                 expected="a qiskit.QuantumCircuit",
                 received=type(circuit).__name__,
                 hint="Append instructions to a QuantumCircuit first.",
@@ -235,7 +235,7 @@ def _modified(
                 raise Unconvertible("its power is too large", "Multiply it out in Qiskit.")
             inner = (inverse_of(inner) if modifier.power < 0 else inner) * abs(int(modifier.power))
         elif kind == "ControlModifier":
-            # Each further control stands in front of those before.
+            # Each further control comes before those already there.
             own = controls[len(controls) - modifier.num_ctrl_qubits :]
             del controls[len(controls) - modifier.num_ctrl_qubits :]
             values = _control_values(modifier.ctrl_state, modifier.num_ctrl_qubits)
@@ -258,7 +258,7 @@ def _power_matrix(operation: Any, position: int, qubits: Sequence[int]) -> Opera
         except (QiskitError, TypeError, ValueError, AttributeError):
             pass
     raise Unconvertible(
-        "a power that is no whole number needs a matrix without parameters on at most "
+        "a power that is not an integer needs a matrix without parameters on at most "
         f"{MAX_UNITARY_QUBITS} qubits",
         "Write the power as gates.",
     )
