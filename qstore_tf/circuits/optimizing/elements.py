@@ -49,12 +49,13 @@ def element_of(operation: Operation) -> Element | None:
     """The element of an operation; None if it does nothing."""
     plain = operation.with_plain_controls()
     if operation.is_measurement:
-        return _other(operation, plain)
-    element = None if plain.row.native else _of_primitives(plain.primitives(), operation)
+        return _other(operation, plain, ())
+    primitives = plain.primitives()
+    element = None if plain.row.native else _of_primitives(primitives, operation)
     if element is None:
         angle = _phase_of_identity(operation)
         if angle is None:
-            return _other(operation, plain)
+            return _other(operation, plain, primitives)
         element = _phase(Affine(angle), plain.controls, None)
     theta, phi = normal(element)
     if theta == ZERO and element.theta != ZERO:
@@ -105,8 +106,7 @@ def _rotation(
     return Element(axes, key, controls, pairs, theta, phi, operation)
 
 
-def _other(operation: Operation, plain: Operation) -> Element:
-    primitives = plain.primitives()
+def _other(operation: Operation, plain: Operation, primitives: tuple[AnyPrimitive, ...]) -> Element:
     diagonal = bool(primitives) and all(primitive.is_diagonal for primitive in primitives)
     axes = dict.fromkeys(plain.targets, "Z" if diagonal else "")
     axes |= dict.fromkeys(plain.controls, "Z")
