@@ -11,10 +11,12 @@ from typing import Any
 
 from tensorflow import keras
 
-from qstore_tf.distribute import ending, fitting, keras_fixes, training_state
-from qstore_tf.distribute.checkpoints import Checkpoint, CheckpointStore
-from qstore_tf.distribute.exit_codes import ExitCode
-from qstore_tf.distribute.meeting import difference
+from qstore_tf.distribute.checkpoints import training_state
+from qstore_tf.distribute.checkpoints.store import Checkpoint, CheckpointStore
+from qstore_tf.distribute.group import termination
+from qstore_tf.distribute.group.meeting import difference
+from qstore_tf.distribute.keras import fitting, fixes
+from qstore_tf.distribute.launch.exit_codes import ExitCode
 from qstore_tf.distribute.strategy import current, workers_or_alone
 from qstore_tf.errors import CheckpointError, ConfigurationError, WorkerMismatchError, describe
 
@@ -76,7 +78,7 @@ class FaultTolerance(keras.callbacks.Callback):
                     received=every_steps,
                 )
             )
-        keras_fixes.apply()
+        fixes.apply()
         fitting.watch()
         self._store = CheckpointStore(directory, keep=keep)
         self._every_steps = every_steps
@@ -181,7 +183,7 @@ class FaultTolerance(keras.callbacks.Callback):
         if self._stops:
             self._workers.group.finish()
             print("qstore_tf: stopped by SIGTERM; start again to go on", file=sys.stderr)
-            ending.stop_here(ExitCode.STOPPED)
+            termination.stop_here(ExitCode.STOPPED)
 
     def _save(self) -> None:
         # Metrics are summed over the workers as they are read: all of them read.

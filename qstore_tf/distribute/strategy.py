@@ -15,12 +15,13 @@ import tensorflow as tf
 from tensorflow import keras
 
 from qstore_tf import __version__
-from qstore_tf.distribute import ending, fitting, keras_fixes
-from qstore_tf.distribute.cluster import Cluster, cluster_from
-from qstore_tf.distribute.group import Group
-from qstore_tf.distribute.meeting import Meeting, difference, meet
-from qstore_tf.distribute.patching import LEGACY
-from qstore_tf.distribute.stopping import StopAgreement
+from qstore_tf.distribute.group import termination
+from qstore_tf.distribute.group.cluster import Cluster, cluster_from
+from qstore_tf.distribute.group.group import Group
+from qstore_tf.distribute.group.meeting import Meeting, difference, meet
+from qstore_tf.distribute.group.stopping import StopAgreement
+from qstore_tf.distribute.keras import fitting, fixes
+from qstore_tf.distribute.keras.patching import LEGACY
 from qstore_tf.errors import ConfigurationError, WorkerLostError, WorkerMismatchError, describe
 
 _made: Workers | None = None
@@ -47,7 +48,7 @@ class Workers:
         Raises:
             WorkerMismatchError: It differs.
         """
-        facts = {**facts, "the seed": keras_fixes.seed_set_before()}
+        facts = {**facts, "the seed": fixes.seed_set_before()}
         everyone = self.group.exchange("data", facts)
         problem = difference(self.group.cluster, dict(enumerate(everyone)))
         if problem:
@@ -61,7 +62,7 @@ def current() -> Workers | None:
 
 def workers_or_alone() -> Workers:
     """The run that this process is part of; where there is none, a run of this process alone."""
-    return _made or Workers(_group_of_one(), keras_fixes.seed_set_before() or 0)
+    return _made or Workers(_group_of_one(), fixes.seed_set_before() or 0)
 
 
 def multi_worker_strategy(
@@ -116,9 +117,9 @@ def multi_worker_strategy(
                 hint="Keep the strategy of the first call",
             )
         )
-    ending.take_charge()
+    termination.take_charge()
     cluster = cluster_from(workers, index)
-    keras_fixes.apply()
+    fixes.apply()
     if cluster is None:
         return _alone(seed)
     _check(start_timeout)
@@ -126,8 +127,8 @@ def multi_worker_strategy(
     meeting = meet(cluster, {**_versions(), "the seed": number}, start_timeout)
     guard = _Guard(start_timeout)
     group = Group(meeting, on_loss=guard.lost)
-    ending.belongs_to(group)
-    atexit.register(ending.finish)
+    termination.belongs_to(group)
+    atexit.register(termination.finish)
     on_sigterm = signal.getsignal(signal.SIGTERM)
     try:
         strategy = _strategy(cluster)
@@ -137,7 +138,7 @@ def multi_worker_strategy(
     signal.signal(signal.SIGTERM, on_sigterm or signal.SIG_DFL)
     _made = Workers(group, number)
     keras.utils.set_random_seed(number)
-    fitting.watch(fitting.Several(_made.compare, cluster.is_chief, ending.abandon))
+    fitting.watch(fitting.Several(_made.compare, cluster.is_chief, termination.abandon))
     return strategy
 
 
@@ -158,7 +159,7 @@ def _group_of_one() -> Group:
 
 
 def _strategy(cluster: Cluster) -> tf.distribute.MultiWorkerMirroredStrategy:
-    keras_fixes.have_patience(len(cluster.workers))
+    fixes.have_patience(len(cluster.workers))
     resolver = tf.distribute.cluster_resolver.SimpleClusterResolver(
         tf.train.ClusterSpec({"worker": list(cluster.workers)}),
         task_type="worker",
@@ -183,13 +184,13 @@ class _Guard:
 
     def lost(self, error: WorkerLostError) -> None:
         if self._started:
-            ending.interrupt(error)
+            termination.interrupt(error)
         else:
-            ending.leave_at_once(error)
+            termination.leave_at_once(error)
 
     def _too_late(self) -> None:
         if not self._started:
-            ending.leave_at_once(ending.never_connected())
+            termination.leave_at_once(termination.never_connected())
 
 
 def _check(start_timeout: float) -> None:
@@ -197,7 +198,7 @@ def _check(start_timeout: float) -> None:
         raise ConfigurationError(
             describe("start_timeout is no time", expected="seconds > 0", received=start_timeout)
         )
-    if tf.executing_eagerly() and keras_fixes.tensorflow_is_at_work():
+    if tf.executing_eagerly() and fixes.tensorflow_is_at_work():
         raise ConfigurationError(
             describe(
                 "TensorFlow is already at work in this process",
@@ -210,7 +211,7 @@ def _check(start_timeout: float) -> None:
 
 def _seed(seed: int | None) -> int:
     if seed is None:
-        return keras_fixes.seed_set_before() or 0
+        return fixes.seed_set_before() or 0
     if isinstance(seed, bool) or not isinstance(seed, (int, np.integer)) or not 0 <= seed < 2**32:
         raise ConfigurationError(
             describe("seed is no seed", expected="an integer from 0 to 2**32 - 1", received=seed)

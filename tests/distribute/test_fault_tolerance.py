@@ -15,7 +15,8 @@ from tensorflow import keras
 
 import qstore_tf as qs
 from qstore_tf.distribute import FaultTolerance
-from qstore_tf.distribute.checkpoints import CheckpointStore
+from qstore_tf.distribute.checkpoints.store import CheckpointStore
+from qstore_tf.distribute.group import termination
 from qstore_tf.errors import ConfigurationError
 
 EPOCHS, SAMPLES, BATCH = 4, 39, 8
@@ -179,7 +180,7 @@ def test_a_disk_that_is_full_does_not_end_the_training(
     def full(*args: Any) -> None:
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr("qstore_tf.distribute.checkpoint_files.write", full)
+    monkeypatch.setattr("qstore_tf.distribute.checkpoints.files.write", full)
     same(train(tmp_path / "full"), train(tmp_path / "none", tolerant=False))
     assert CheckpointStore(tmp_path / "full").newest() is None
     assert any("No space left" in record.message for record in caplog.records)
@@ -290,7 +291,7 @@ def test_sigterm_saves_and_exits_with_its_own_code(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     # The process of the tests goes on.
-    monkeypatch.setattr("qstore_tf.distribute.ending._end_within_grace", lambda code: None)
+    monkeypatch.setattr(termination, "_end_within_grace", lambda code: None)
 
     class Asks(keras.callbacks.Callback):
         calls = 0

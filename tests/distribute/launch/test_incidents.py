@@ -2,8 +2,8 @@
 
 import pytest
 
-from qstore_tf.distribute.exit_codes import OF_THE_GROUP, ExitCode, explain, shell_code
-from qstore_tf.distribute.incidents import Failure, Incidents
+from qstore_tf.distribute.launch.exit_codes import OF_THE_GROUP, ExitCode, explain, shell_code
+from qstore_tf.distribute.launch.incidents import Failure, Incidents
 
 
 def count(*steps: tuple[int, int, float, float] | str) -> Incidents:

@@ -9,9 +9,9 @@ from typing import Any
 
 import pytest
 
-from qstore_tf.distribute.channel import GREETING, LONGEST
-from qstore_tf.distribute.cluster import Cluster, split
-from qstore_tf.distribute.meeting import meet
+from qstore_tf.distribute.group.channel import GREETING, LONGEST
+from qstore_tf.distribute.group.cluster import Cluster, split
+from qstore_tf.distribute.group.meeting import meet
 from qstore_tf.errors import StartTimeoutError, WorkerMismatchError
 from tests.distribute.rendezvous import clusters, free_ports, in_threads
 

@@ -11,8 +11,8 @@ import numpy as np
 import tensorflow as tf
 from tensorflow import keras
 
-from qstore_tf.distribute.checkpoints import Checkpoint
-from qstore_tf.distribute.patching import LEGACY
+from qstore_tf.distribute.checkpoints.store import Checkpoint
+from qstore_tf.distribute.keras.patching import LEGACY
 from qstore_tf.errors import ConfigurationError, describe
 
 # What Keras's own callbacks remember from one epoch to the next.

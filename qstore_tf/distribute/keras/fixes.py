@@ -6,7 +6,7 @@ the first batch, and it reduces the logs, scalars, along an axis 0 that they do 
 `steps_per_execution` above 1 it fails under every strategy with more than one replica. What the
 weights of a single process need beyond that is in `share_weights` and `summed_gradients`. `apply`
 replaces all those places; without a strategy they do what they did.
-`tests/distribute/test_keras_fixes.py` says when a release of Keras needs one of them no more.
+`tests/distribute/keras/test_fixes.py` says when a release of Keras needs one of them no more.
 """
 
 from __future__ import annotations
@@ -18,8 +18,8 @@ import tensorflow as tf
 from tensorflow.python.distribute import collective_all_reduce_strategy
 from tensorflow.python.eager import context
 
-from qstore_tf.distribute import share_weights, summed_gradients
-from qstore_tf.distribute.patching import LEGACY, replace
+from qstore_tf.distribute.keras import share_weights, summed_gradients
+from qstore_tf.distribute.keras.patching import LEGACY, replace
 
 _trainer: Any = None
 if not LEGACY:

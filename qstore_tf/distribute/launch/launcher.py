@@ -17,17 +17,17 @@ from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from typing import BinaryIO
 
-from qstore_tf.distribute.exit_codes import OF_THE_GROUP, ExitCode, explain, shell_code
-from qstore_tf.distribute.incidents import Failure, Incident, Incidents
-from qstore_tf.distribute.launch_setup import (
+from qstore_tf.distribute.launch.exit_codes import OF_THE_GROUP, ExitCode, explain, shell_code
+from qstore_tf.distribute.launch.incidents import Failure, Incident, Incidents
+from qstore_tf.distribute.launch.ports import held_ports
+from qstore_tf.distribute.launch.setup import (
     check,
     check_addresses,
     environment_of,
     open_log,
     share_cores,
 )
-from qstore_tf.distribute.ports import held_ports
-from qstore_tf.distribute.worker_process import Console, Guard, WorkerProcess
+from qstore_tf.distribute.launch.worker_process import Console, Guard, WorkerProcess
 from qstore_tf.errors import ConfigurationError, describe
 
 _POLL_SECONDS = 0.02

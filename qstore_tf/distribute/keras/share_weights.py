@@ -16,7 +16,7 @@ from typing import Any
 import tensorflow as tf
 from tensorflow import keras
 
-from qstore_tf.distribute.patching import LEGACY, replace
+from qstore_tf.distribute.keras.patching import LEGACY, replace
 
 # `samples`: replicas x own samples / all samples, or None where all shares are the same.
 # `loss`: the same of what the loss that is being computed divides by, or None where it is samples.

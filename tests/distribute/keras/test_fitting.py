@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from tensorflow import keras
 
-from qstore_tf.distribute import fitting
+from qstore_tf.distribute.keras import fitting
 from qstore_tf.errors import ConfigurationError
 
 

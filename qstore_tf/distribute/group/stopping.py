@@ -15,8 +15,8 @@ from __future__ import annotations
 
 import threading
 
-from qstore_tf.distribute.channel import Message
-from qstore_tf.distribute.group import Group
+from qstore_tf.distribute.group.channel import Message
+from qstore_tf.distribute.group.group import Group
 
 _MARGIN = 2
 
@@ -25,8 +25,8 @@ class StopAgreement:
     """The agreement to stop; made on every worker as soon as it has a group.
 
     Example:
-        >>> from qstore_tf.distribute.cluster import Cluster
-        >>> from qstore_tf.distribute.meeting import Meeting
+        >>> from qstore_tf.distribute.group.cluster import Cluster
+        >>> from qstore_tf.distribute.group.meeting import Meeting
         >>> agreement = StopAgreement(Group(Meeting(Cluster(("127.0.0.1:2222",), 0))))
         >>> agreement.completed(1)
         False

@@ -21,8 +21,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
-from qstore_tf.distribute import checkpoint_files, checkpoints
-from qstore_tf.distribute.checkpoints import CheckpointStore
+from qstore_tf.distribute.checkpoints import files as checkpoint_files
+from qstore_tf.distribute.checkpoints import store as store_module
+from qstore_tf.distribute.checkpoints.store import CheckpointStore
 from qstore_tf.errors import CheckpointError, ConfigurationError
 
 FILES = ("arrays.npz", "state.json", "manifest.json")
@@ -350,11 +351,11 @@ def test_impossible_options_are_refused(tmp_path, options):
 
 
 def test_a_second_writer_is_refused(tmp_path, monkeypatch):
-    monkeypatch.setattr(checkpoints, "_LOCK_SECONDS", 0.1)
+    monkeypatch.setattr(store_module, "_LOCK_SECONDS", 0.1)
     store = CheckpointStore(tmp_path)
     store.save(1, {}, {})
     with (
-        checkpoints._locked(tmp_path / ".lock"),
+        store_module._locked(tmp_path / ".lock"),
         pytest.raises(CheckpointError, match="Another process"),
     ):
         store.save(2, {}, {})
@@ -410,7 +411,7 @@ def test_a_disk_that_has_become_read_only_refuses_and_is_still_read(small_disk):
 LIMITED = """
 import resource, sys
 import numpy as np
-from qstore_tf.distribute.checkpoints import CheckpointStore
+from qstore_tf.distribute.checkpoints.store import CheckpointStore
 from qstore_tf.errors import CheckpointError
 assert not {"tensorflow", "keras"} & set(sys.modules)
 store = CheckpointStore(sys.argv[1])
@@ -456,7 +457,7 @@ def test_a_directory_that_cannot_be_is_refused(tmp_path):
 WRITER = """
 import sys
 import numpy as np
-from qstore_tf.distribute.checkpoints import CheckpointStore
+from qstore_tf.distribute.checkpoints.store import CheckpointStore
 store = CheckpointStore(sys.argv[1], keep=int(sys.argv[2]))
 found = store.newest()
 step = 0 if found is None else found.step

@@ -11,7 +11,7 @@ import pytest
 
 from qstore_tf.testing.daily import VARIABLE, daily_seed
 
-SCRIPT = Path(__file__).with_name("keras_fixes_script.py")
+SCRIPT = Path(__file__).with_name("fixes_script.py")
 NEEDED = {
     "keras": [
         "uneven shares",
@@ -37,10 +37,10 @@ def run(kind: str) -> dict[str, Any]:
         capture_output=True,
         text=True,
         timeout=1800,
-        cwd=SCRIPT.parents[2],
+        cwd=SCRIPT.parents[3],
         env={
             **os.environ,
-            "PYTHONPATH": str(SCRIPT.parents[2]),
+            "PYTHONPATH": str(SCRIPT.parents[3]),
             "TF_USE_LEGACY_KERAS": "1" if kind == "tf_keras" else "0",
             "TF_CPP_MIN_LOG_LEVEL": "3",
             VARIABLE: str(daily_seed()),

@@ -15,8 +15,8 @@ from typing import Any
 
 import tensorflow as tf
 
-from qstore_tf.distribute.keras_fixes import spans_workers
-from qstore_tf.distribute.patching import LEGACY, replace
+from qstore_tf.distribute.keras.fixes import spans_workers
+from qstore_tf.distribute.keras.patching import LEGACY, replace
 
 _strategy: tf.distribute.Strategy | None = None
 

@@ -18,9 +18,9 @@ from typing import Any
 import tensorflow as tf
 from tensorflow import keras
 
-from qstore_tf.distribute import even_batches
-from qstore_tf.distribute.keras_fixes import local_spec, spans_workers
-from qstore_tf.distribute.patching import LEGACY, replace
+from qstore_tf.distribute.keras import even_batches
+from qstore_tf.distribute.keras.fixes import local_spec, spans_workers
+from qstore_tf.distribute.keras.patching import LEGACY, replace
 from qstore_tf.errors import ConfigurationError, describe
 
 # Callbacks of Keras that write files; several workers would write the same ones.

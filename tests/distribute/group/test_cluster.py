@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from qstore_tf.distribute.cluster import Cluster, cluster_from, split
+from qstore_tf.distribute.group.cluster import Cluster, cluster_from, split
 from qstore_tf.errors import ConfigurationError
 
 TWO = ["10.0.0.1:2222", "10.0.0.2:2223"]

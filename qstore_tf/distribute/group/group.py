@@ -7,9 +7,9 @@ import threading
 from collections.abc import Callable
 from typing import Any
 
-from qstore_tf.distribute.channel import Channel, Message
-from qstore_tf.distribute.cluster import Cluster
-from qstore_tf.distribute.meeting import Meeting, lost
+from qstore_tf.distribute.group.channel import Channel, Message
+from qstore_tf.distribute.group.cluster import Cluster
+from qstore_tf.distribute.group.meeting import Meeting, lost
 from qstore_tf.errors import WorkerLostError, WorkerMismatchError, describe
 
 _log = logging.getLogger(__name__)

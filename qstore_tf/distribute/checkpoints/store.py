@@ -24,8 +24,8 @@ from typing import Any, TypeVar
 
 import numpy as np
 
-from qstore_tf.distribute import checkpoint_files
-from qstore_tf.distribute.checkpoint_files import Checkpoint as Checkpoint
+from qstore_tf.distribute.checkpoints import files
+from qstore_tf.distribute.checkpoints.files import Checkpoint as Checkpoint
 from qstore_tf.errors import CheckpointError, ConfigurationError, describe
 
 _log = logging.getLogger("qstore_tf")
@@ -97,7 +97,7 @@ class CheckpointStore:
                 the same time, or something cannot be stored. The checkpoints that were there
                 are still there, and nothing half written is.
         """
-        step = checkpoint_files.checked_step(step)
+        step = files.checked_step(step)
         path = self.directory / f"step-{step:012d}"
         try:
             self._make_directory()
@@ -106,7 +106,7 @@ class CheckpointStore:
                 new = self.directory / f".tmp-{path.name}"
                 try:
                     new.mkdir()
-                    checkpoint_files.write(new, step, arrays, state, self.max_bytes)
+                    files.write(new, step, arrays, state, self.max_bytes)
                     self._put(step, new, path)
                 except BaseException:
                     shutil.rmtree(new, ignore_errors=True)
@@ -235,7 +235,7 @@ class CheckpointStore:
         """Reads one, unless it went away or was replaced meanwhile: then raises _LostRace."""
         before = _identity(path)
         try:
-            return checkpoint_files.read(path, step, self.max_bytes)
+            return files.read(path, step, self.max_bytes)
         except (CheckpointError, OSError) as error:
             now = _identity(path)
             if now != before or now == errno.ENOENT:
@@ -280,7 +280,7 @@ class CheckpointStore:
         for path in (self.directory, *self.directory.parents):
             if path == missing:
                 break
-            checkpoint_files.sync(path.parent)
+            files.sync(path.parent)
 
     def _put(self, step: int, new: Path, path: Path) -> None:
         """Gives a written checkpoint its name, under which a previous one may be."""
@@ -289,7 +289,7 @@ class CheckpointStore:
             # readers still find the previous one, and the next save gives it its name back.
             os.rename(path, self.directory / f".replaced-{path.name}")
         os.rename(new, path)
-        checkpoint_files.sync(self.directory)
+        files.sync(self.directory)
         # Not read again to be pruned: what was written has just been read for its checksum.
         self._known[step] = (_signature(path), True)
         self._clean()
@@ -328,7 +328,7 @@ class CheckpointStore:
 
 
 def _signature(path: Path) -> object:
-    names = (checkpoint_files.MANIFEST, checkpoint_files.ARRAYS, checkpoint_files.STATE)
+    names = (files.MANIFEST, files.ARRAYS, files.STATE)
     return (_identity(path), *(_identity(path / name) for name in names))
 
 

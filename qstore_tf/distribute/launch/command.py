@@ -38,7 +38,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(arguments: argparse.Namespace) -> int:
     """Runs `qstore launch` and returns its exit code."""
-    from qstore_tf.distribute.launcher import launch  # the other commands start without it
+    from qstore_tf.distribute.launch.launcher import launch  # the other commands start without it
 
     addresses = arguments.addresses
     if addresses is not None and arguments.workers is not None:

@@ -6,9 +6,9 @@ import time
 
 import pytest
 
-from qstore_tf.distribute.group import Group
-from qstore_tf.distribute.meeting import Meeting
-from qstore_tf.distribute.stopping import StopAgreement
+from qstore_tf.distribute.group.group import Group
+from qstore_tf.distribute.group.meeting import Meeting
+from qstore_tf.distribute.group.stopping import StopAgreement
 from qstore_tf.errors import WorkerLostError, WorkerMismatchError
 from tests.distribute.rendezvous import clusters, groups, in_threads
 

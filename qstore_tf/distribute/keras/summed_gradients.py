@@ -18,7 +18,7 @@ from typing import Any
 import tensorflow as tf
 from tensorflow import keras
 
-from qstore_tf.distribute.patching import replace
+from qstore_tf.distribute.keras.patching import replace
 
 _here = threading.local()
 

@@ -17,8 +17,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from qstore_tf.distribute.channel import GREETING, Channel, Message
-from qstore_tf.distribute.cluster import Cluster, split
+from qstore_tf.distribute.group.channel import GREETING, Channel, Message
+from qstore_tf.distribute.group.cluster import Cluster, split
 from qstore_tf.errors import StartTimeoutError, WorkerLostError, WorkerMismatchError, describe
 
 _PAUSE = 0.1

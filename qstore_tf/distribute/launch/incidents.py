@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
-from qstore_tf.distribute.exit_codes import OF_THE_GROUP
+from qstore_tf.distribute.launch.exit_codes import OF_THE_GROUP
 
 # The process that lost a peer, and the one started in its place that still met the peers of old.
 _MOST_IN_THE_WAKE = 2

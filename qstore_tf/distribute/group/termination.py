@@ -13,8 +13,8 @@ from typing import Any, NoReturn
 import tensorflow as tf
 from tensorflow.python.eager import context  # to end collectives that wait for a lost worker
 
-from qstore_tf.distribute.exit_codes import ExitCode
-from qstore_tf.distribute.group import Group
+from qstore_tf.distribute.group.group import Group
+from qstore_tf.distribute.launch.exit_codes import ExitCode
 from qstore_tf.errors import (
     CheckpointError,
     ConfigurationError,

@@ -17,9 +17,9 @@ from pathlib import Path
 import pytest
 
 from qstore_tf import cli
-from qstore_tf.distribute import ports as ports_module
-from qstore_tf.distribute.launcher import launch
-from qstore_tf.distribute.ports import held_ports
+from qstore_tf.distribute.launch import ports as ports_module
+from qstore_tf.distribute.launch.launcher import launch
+from qstore_tf.distribute.launch.ports import held_ports
 from qstore_tf.errors import ConfigurationError
 
 LINUX = sys.platform == "linux"
@@ -599,14 +599,14 @@ def test_the_launcher_imports_no_tensorflow_and_starts_fast(script):
     )
     assert done.returncode == 0
     imported = {line.rpartition("|")[2].strip() for line in done.stderr.splitlines()}
-    assert "qstore_tf.distribute.launcher" in imported
+    assert "qstore_tf.distribute.launch.launcher" in imported
     assert not imported & {"tensorflow", "keras", "numpy"}
 
 
 def test_a_log_that_can_no_longer_be_written_is_told_once_and_the_training_goes_on(script, capfd):
     if not os.path.exists("/dev/full"):
         pytest.skip("no /dev/full")
-    from qstore_tf.distribute.worker_process import Console, Guard, WorkerProcess
+    from qstore_tf.distribute.launch.worker_process import Console, Guard, WorkerProcess
 
     command = script("print('one'); print('two')")
     environment = {**os.environ, "TF_CONFIG": json.dumps({"task": {"index": 0}})}

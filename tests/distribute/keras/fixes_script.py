@@ -1,4 +1,4 @@
-"""What test_keras_fixes.py runs: each case on two replicas, without the fixes and with them.
+"""What test_fixes.py runs: each case on two replicas, without the fixes and with them.
 
 Two CPU devices of one process are the replicas; what is expected comes from the same model without
 a strategy. Prints a JSON object: for each case what went wrong without the fixes and with them,
@@ -21,8 +21,8 @@ from tensorflow import keras  # noqa: E402
 from tensorflow.python.distribute import collective_all_reduce_strategy  # noqa: E402
 
 import qstore_tf as qs  # noqa: E402
-from qstore_tf.distribute import keras_fixes  # noqa: E402
-from qstore_tf.distribute.patching import LEGACY  # noqa: E402
+from qstore_tf.distribute.keras import fixes  # noqa: E402
+from qstore_tf.distribute.keras.patching import LEGACY  # noqa: E402
 from qstore_tf.testing.daily import daily_seed  # noqa: E402
 
 # Graphs this small are made in more time than they run.
@@ -225,8 +225,8 @@ def problem(case: Case) -> str | None:
 
 
 without = {name: problem(case) for name, case in NEEDED.items()}
-keras_fixes.apply()
-keras_fixes.apply()  # a second time changes nothing
+fixes.apply()
+fixes.apply()  # a second time changes nothing
 fixed = {name: problem(case) for name, case in {**NEEDED, **RIGHT}.items()}
 at_random = dict(random_case() for _ in range(RANDOM_CASES))
 random = {words: problem(case) for words, case in at_random.items()}
