@@ -291,7 +291,7 @@ def test_sigterm_saves_and_exits_with_its_own_code(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     # The process of the tests goes on.
-    monkeypatch.setattr(termination, "_end_within_grace", lambda code: None)
+    monkeypatch.setattr(termination, "_exit_after_grace", lambda code: None)
 
     class Asks(keras.callbacks.Callback):
         calls = 0

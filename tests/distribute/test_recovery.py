@@ -157,7 +157,7 @@ def test_a_malformed_cluster_is_permanent(
         ends_alike(started, 78, words, "Expected")
 
 
-def test_tensorflow_at_work_already_is_told(tmp_path: Path) -> None:
+def test_tensorflow_that_is_initialized_is_an_error(tmp_path: Path) -> None:
     script = tmp_path / "late.py"
     script.write_text(
         "import tensorflow as tf, qstore_tf as qs\n"
@@ -165,7 +165,7 @@ def test_tensorflow_at_work_already_is_told(tmp_path: Path) -> None:
         "qs.distribute.multi_worker_strategy()\n"
     )
     with workers(2, script, only=[0]) as started:
-        ends_alike(started, 78, "already at work", "first call of the script")
+        ends_alike(started, 78, "already been initialized", "first call of the script")
 
 
 def test_the_strategy_is_made_once(tmp_path: Path) -> None:
@@ -176,4 +176,4 @@ def test_the_strategy_is_made_once(tmp_path: Path) -> None:
         "qs.distribute.multi_worker_strategy()\n"
     )
     with workers(0, script) as started:
-        ends_alike(started, 78, "has a multi-worker strategy already")
+        ends_alike(started, 78, "already has a multi-worker strategy")

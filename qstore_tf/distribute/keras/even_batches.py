@@ -1,10 +1,10 @@
 """Batches that divide evenly among the workers: two messages less in every step.
 
-Where the last batch of an epoch may be smaller, workers have to tell each other in every step
-whether they still have data, and how many samples. Arrays whose length is a multiple of the batch,
-and batches that are a multiple of the replicas, need neither: all workers end at the same step with
-the same shares. Then the shapes of the batches are made known to TensorFlow, and the question
-whether there is data is not asked.
+Where the last batch of an epoch may be smaller, the workers have to tell each other in every step
+whether they still have data, and how many samples. Arrays whose length is a multiple of the batch
+size, and batch sizes that are a multiple of the number of replicas, need neither: all workers end
+at the same step with equal shares. For those, the shapes of the batches are declared to
+TensorFlow, and the exchange on whether there is more data is left out.
 """
 
 from __future__ import annotations
@@ -17,12 +17,11 @@ import tensorflow as tf
 
 from qstore_tf.distribute.keras.fixes import spans_workers
 from qstore_tf.distribute.keras.patching import LEGACY, replace
-
-_strategy: tf.distribute.Strategy | None = None
+from qstore_tf.distribute.session import current_session
 
 
 def apply() -> None:
-    """Has Keras 3 make datasets of known shapes out of arrays, where `under` says for whom."""
+    """Makes Keras 3 build datasets of known shapes from arrays, within `datasets_for`."""
     if not LEGACY:
         from keras.src.trainers.data_adapters.array_data_adapter import ArrayDataAdapter
 
@@ -30,23 +29,23 @@ def apply() -> None:
 
 
 @contextlib.contextmanager
-def under(strategy: tf.distribute.Strategy | None) -> Iterator[None]:
-    """Names the strategy for which datasets are made within."""
-    global _strategy
-    _strategy = strategy
+def datasets_for(strategy: tf.distribute.Strategy | None) -> Iterator[None]:
+    """Sets the strategy for which datasets are made in the `with` block."""
+    session = current_session()
+    session.dataset_strategy = strategy
     try:
         yield
     finally:
-        _strategy = None
+        session.dataset_strategy = None
 
 
-def ask_nobody(data: Any) -> None:
-    """Leaves out the question whether all workers have data, where all batches are even.
+def skip_end_of_data_check(data: Any) -> None:
+    """Leaves out the exchange on whether all workers have data, if all batches are even.
 
     Args:
         data: What Keras's `fit` draws its batches from.
     """
-    # Several steps of one execution end by that question.
+    # Several steps in one execution need the exchange to end.
     if _divides(data.data_adapter, data._distribute_strategy) and data.steps_per_execution == 1:
         data._distributed_dataset._enable_get_next_as_optional = False
 
@@ -63,7 +62,8 @@ def _divides(adapter: Any, strategy: Any) -> bool:
 def _get_tf_dataset(original: Callable[..., Any], self: Any) -> Any:
     dataset = original(self)
     specs = tf.nest.flatten(dataset.element_spec)
-    if not _divides(self, _strategy) or not all(isinstance(s, tf.TensorSpec) for s in specs):
+    divides = _divides(self, current_session().dataset_strategy)
+    if not divides or not all(isinstance(s, tf.TensorSpec) for s in specs):
         return dataset
 
     def shaped(tensor: tf.Tensor) -> tf.Tensor:

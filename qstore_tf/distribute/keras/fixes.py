@@ -1,12 +1,12 @@
-"""What Keras 3 gets wrong under a multi-worker strategy, put right from outside.
+"""Fixes of Keras 3 under a multi-worker strategy, applied from outside.
 
 Keras 3 (seen in 3.15, https://github.com/keras-team/keras/issues/20585) cannot run `fit` on
 several workers: it reduces a whole tuple of distributed values at once to find out the shapes of
-the first batch, and it reduces the logs, scalars, along an axis 0 that they do not have. With
-`steps_per_execution` above 1 it fails under every strategy with more than one replica. What the
-weights of a single process need beyond that is in `share_weights` and `summed_gradients`. `apply`
-replaces all those places; without a strategy they do what they did.
-`tests/distribute/keras/test_fixes.py` says when a release of Keras needs one of them no more.
+the first batch, and it reduces the logs, which are scalars, along an axis 0 that they do not have.
+With `steps_per_execution` above 1 it fails under every strategy with more than one replica.
+`share_weights` and `summed_gradients` hold the fixes that make the weights those of a single
+process. `apply` replaces all these functions; without a strategy they do what they did.
+`tests/distribute/keras/test_fixes.py` fails when a release of Keras no longer needs one of them.
 """
 
 from __future__ import annotations
@@ -20,6 +20,7 @@ from tensorflow.python.eager import context
 
 from qstore_tf.distribute.keras import share_weights, summed_gradients
 from qstore_tf.distribute.keras.patching import LEGACY, replace
+from qstore_tf.distribute.session import current_session
 
 _trainer: Any = None
 if not LEGACY:
@@ -27,15 +28,13 @@ if not LEGACY:
 
     _trainer = trainer
 
-_applied = False
-
 
 def apply() -> None:
-    """Puts the fixes in place, once; later calls do nothing."""
-    global _applied
-    if _applied:
+    """Applies the fixes; later calls do nothing."""
+    session = current_session()
+    if session.fixes_applied:
         return
-    _applied = True
+    session.fixes_applied = True
     share_weights.apply()
     if _trainer is None:
         return
@@ -45,16 +44,16 @@ def apply() -> None:
     summed_gradients.apply()
 
 
-def tensorflow_is_at_work() -> bool:
-    """Whether TensorFlow's devices are set up, after which no server for workers can start."""
+def tensorflow_is_initialized() -> bool:
+    """Returns whether TensorFlow's devices are set up: then no server for workers can start."""
     return bool(context.context()._initialized)
 
 
-def have_patience(n_workers: int) -> None:
-    """Has TensorFlow take a worker for dead after minutes only, before the strategy is made.
+def set_heartbeat_timeout(n_workers: int) -> None:
+    """Makes TensorFlow wait minutes for a worker's heartbeat; called before the strategy is made.
 
-    Its default, 10 s without a sign of life, ends training on machines that are short of CPU time.
-    A worker that dies is noticed at once all the same, by its connection in `group`.
+    Its default of 10 s ends training on machines that are short of CPU time. The loss of a worker
+    is still noticed at once, by its connection in `group`.
     """
     job = collective_all_reduce_strategy.coordination_config_pb2.CoordinatedJob(
         name="worker", num_tasks=n_workers
@@ -67,14 +66,14 @@ def have_patience(n_workers: int) -> None:
     )
 
 
-def seed_set_before() -> int | None:
-    """The seed given to `keras.utils.set_random_seed` or `tf.random.set_seed`, if any."""
+def global_seed() -> int | None:
+    """Returns the seed given to `keras.utils.set_random_seed` or `tf.random.set_seed`, if any."""
     seed = context.global_seed()
     return None if seed is None else int(seed)
 
 
 def spans_workers(strategy: tf.distribute.Strategy) -> bool:
-    """Whether a strategy trains on more than one worker."""
+    """Returns whether a strategy trains on more than one worker."""
     return isinstance(strategy, tf.distribute.MultiWorkerMirroredStrategy) and bool(
         strategy.extended._in_multi_worker_mode()
     )
@@ -88,10 +87,10 @@ def _reduce_per_replica(
     how = "SUM" if reduction == "sum" else "MEAN"
     flat = tf.nest.flatten(values)
     if len(flat) > 1 and all(tf.is_tensor(v) and v.shape == () for v in flat):
-        # One message for all of them: a message's time hardly depends on its size.
+        # One message for all of them: the time of a message hardly depends on its size.
         dtypes = [value.dtype for value in flat]
-        together = tf.stack([tf.cast(value, tf.float64) for value in flat])
-        reduced = tf.unstack(strategy.reduce(how, together, axis=None))
+        stacked = tf.stack([tf.cast(value, tf.float64) for value in flat])
+        reduced = tf.unstack(strategy.reduce(how, stacked, axis=None))
         flat = [tf.cast(value, dtype) for value, dtype in zip(reduced, dtypes, strict=True)]
     else:
         flat = [strategy.reduce(how, value, axis=None) for value in flat]
@@ -103,21 +102,21 @@ def _maybe_symbolic_build(
 ) -> Any:
     if self._distribute_strategy is None or iterator is None:
         return original(self, iterator, data_batch)
-    # Shapes and types are all that is asked for. Drawing a batch would also move a shuffle on, so
-    # that it were not that of a process without a strategy.
+    # Only shapes and types are needed. Drawing a batch would also advance a shuffle, which would
+    # then differ from that of a process without a strategy.
     specs = tf.nest.map_structure(local_spec, iterator._distributed_dataset.element_spec)
     return original(self, None, specs)
 
 
 def local_spec(spec: Any) -> Any:
-    """The spec of one replica's values."""
+    """Returns the spec of one replica's values."""
     return spec._value_specs[0] if hasattr(spec, "_value_specs") else spec
 
 
 def _make_function(original: Callable[..., Any], self: Any, step_function: Any) -> Any:
     strategy = self.distribute_strategy
-    several = self.steps_per_execution > 1 and strategy.num_replicas_in_sync > 1
-    if not several or self.run_eagerly:
+    fails = self.steps_per_execution > 1 and strategy.num_replicas_in_sync > 1
+    if not fails or self.run_eagerly:
         return original(self, step_function)
 
     @tf.autograph.experimental.do_not_convert
@@ -131,7 +130,7 @@ def _make_function(original: Callable[..., Any], self: Any, step_function: Any) 
 
     @tf.function(reduce_retracing=True, autograph=False)
     def many_steps(iterator: Any) -> Any:
-        def begins(done: tf.Tensor, batch: Any, outputs: Any) -> tf.Tensor:
+        def goes_on(done: tf.Tensor, batch: Any, outputs: Any) -> tf.Tensor:
             return tf.logical_and(done < self.steps_per_execution, batch.has_value())
 
         def body(done: tf.Tensor, batch: Any, outputs: Any) -> tuple[tf.Tensor, Any, Any]:
@@ -139,9 +138,9 @@ def _make_function(original: Callable[..., Any], self: Any, step_function: Any) 
             more = done + 1 < self.steps_per_execution
             return done + 1, tf.cond(more, iterator.get_next_as_optional, lambda: batch), outputs
 
-        # Keras runs the steps in a branch of the loop, where a strategy cannot run them.
+        # Keras runs the steps in a branch of `tf.cond`, where a strategy cannot run them.
         first = step(iterator.get_next())
         start = (tf.constant(1), iterator.get_next_as_optional(), first)
-        return tf.while_loop(begins, body, start)[2]
+        return tf.while_loop(goes_on, body, start)[2]
 
     return many_steps

@@ -17,8 +17,8 @@ def model(**options: bool) -> keras.Model:
 
 def test_layers_whose_state_would_differ_among_workers_are_refused() -> None:
     with pytest.raises(ConfigurationError, match="synchronized=True"):
-        fitting._require_one_model(model())
-    fitting._require_one_model(model(synchronized=True))
+        fitting._require_synchronized(model())
+    fitting._require_synchronized(model(synchronized=True))
 
 
 def test_callbacks_that_write_files_are_known(tmp_path: Path) -> None:
