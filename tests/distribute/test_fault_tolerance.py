@@ -162,7 +162,7 @@ def test_more_epochs_go_on_from_the_end(tmp_path: Path) -> None:
     same(train(tmp_path / "parts", epochs=5), expected)
 
 
-def test_a_torn_checkpoint_is_passed_over(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+def test_a_torn_checkpoint_is_skipped(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
     expected = train(tmp_path / "whole", tolerant=False)
     directory = tmp_path / "broken"
     with pytest.raises(KeyboardInterrupt):
@@ -188,7 +188,7 @@ def test_a_disk_that_is_full_does_not_end_the_training(
 
 def test_the_checkpoint_of_another_model_is_refused(tmp_path: Path) -> None:
     train(tmp_path, epochs=1)
-    with pytest.raises(ConfigurationError, match="another model"):
+    with pytest.raises(ConfigurationError, match="a different model"):
         train(tmp_path, quantum=True, epochs=2)
 
 

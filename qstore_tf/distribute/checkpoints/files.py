@@ -1,9 +1,8 @@
-"""One checkpoint as three files: written so that it lasts, read as if a stranger had written it.
+"""One checkpoint as three files: written durably, read as untrusted data.
 
-`arrays.npz` can be opened with `numpy.load`. Here it is never parsed: `manifest.json` says where
-in it the bytes of each array lie, of which type and shape, and all of that is checked against
-the file's size before anything is read. So no content can run code or ask for more memory than
-the files are long.
+`arrays.npz` can be opened with `numpy.load`. Here it is never parsed: `manifest.json` holds the
+offset, type and shape of each array in it, and all of that is checked against the file's size
+before anything is read. So no content can run code or take more memory than the files have bytes.
 """
 
 from __future__ import annotations
@@ -30,14 +29,13 @@ MANIFEST = "manifest.json"
 ARRAYS = "arrays.npz"
 STATE = "state.json"
 
-_MOST_JSON_BYTES = 1 << 26
-_LONGEST_NAME = 1000
-_MOST_AXES = 64
-# By what the manifest calls them. Extended precision is left out: its bytes mean something else
-# on another machine.
+_MAX_JSON_BYTES = 1 << 26
+_MAX_NAME_LENGTH = 1000
+_MAX_AXES = 64
+# By their names in the manifest. Extended precision is left out: its bytes depend on the machine.
 _CODES = ("?", "i1", "i2", "i4", "i8", "u1", "u2", "u4", "u8", "f2", "f4", "f8", "c8", "c16")
 _DTYPES = {np.dtype(order + code).str: np.dtype(order + code) for code in _CODES for order in "<>"}
-_BFLOAT16 = "bfloat16"  # no type of NumPy's own: stored as the integers of the same bits
+_BFLOAT16 = "bfloat16"  # not a NumPy type: stored as the integers of the same bits
 
 
 @dataclass(frozen=True)
@@ -46,8 +44,8 @@ class Checkpoint:
 
     Attributes:
         step: The step at which it was saved.
-        arrays: Arrays by name, each of the shape, type and bits that were saved.
-        state: What else was saved, as JSON gives it back: tuples have become lists.
+        arrays: Arrays by name, with the shape, type and bits that were saved.
+        state: The rest of what was saved, as JSON restores it: tuples have become lists.
     """
 
     step: int
@@ -62,18 +60,18 @@ def write(
     state: Mapping[str, Any],
     max_bytes: int,
 ) -> None:
-    """Writes the files of a checkpoint into an empty directory and waits until they are on disk.
+    """Writes the files of a checkpoint into an empty directory, and flushes them to disk.
 
     Args:
-        directory: Where to; it exists.
-        step: The step they belong to.
+        directory: The directory, which exists.
+        step: The step of the training.
         arrays: Arrays by name, of booleans, integers, floats, complex numbers or bfloat16.
-        state: Anything that `json.dumps` writes, by name.
-        max_bytes: The most that the arrays may take.
+        state: Values by name that `json.dumps` can write.
+        max_bytes: The largest size of all arrays together.
 
     Raises:
         CheckpointError: A name, array or state that cannot be stored.
-        OSError: The disk is full, cannot be written, or fails.
+        OSError: The disk is full, not writable, or fails.
     """
     state_text = _state_text(state)
     stored = {name: _storable(name, array) for name, array in sorted(arrays.items())}
@@ -104,13 +102,13 @@ def read(directory: Path, step: int, max_bytes: int) -> Checkpoint:
     """Reads a checkpoint and checks every byte of it.
 
     Args:
-        directory: Where it lies.
-        step: The step it must be of.
-        max_bytes: The most that the arrays may take.
+        directory: The directory of the checkpoint.
+        step: The expected step.
+        max_bytes: The largest size of all arrays together.
 
     Raises:
-        CheckpointError: It is torn, changed, of another format or step, or no checkpoint; the
-            message is one clause that says why.
+        CheckpointError: It is incomplete, changed, of a different format or step, or not a
+            checkpoint; the message is one clause that says why.
         OSError: A file is missing or cannot be read.
     """
     if not stat.S_ISDIR(directory.lstat().st_mode):
@@ -119,7 +117,7 @@ def read(directory: Path, step: int, max_bytes: int) -> Checkpoint:
     if manifest.get("step") != step:
         raise CheckpointError(f"its manifest is of step {manifest.get('step')!r:.40}")
     data = {}
-    for name, limit in ((ARRAYS, max_bytes + _MOST_JSON_BYTES), (STATE, _MOST_JSON_BYTES)):
+    for name, limit in ((ARRAYS, max_bytes + _MAX_JSON_BYTES), (STATE, _MAX_JSON_BYTES)):
         size, digest = _entry(manifest["files"], name, {"size": int, "sha256": str}).values()
         data[name] = _read_file(directory / name, limit, size)
         if hashlib.sha256(data[name]).hexdigest() != digest:
@@ -129,7 +127,7 @@ def read(directory: Path, step: int, max_bytes: int) -> Checkpoint:
 
 
 def sync(path: Path) -> None:
-    """Waits until a file, or the names in a directory, are on disk."""
+    """Flushes a file, or the names in a directory, to disk."""
     handle = os.open(path, os.O_RDONLY)
     try:
         os.fsync(handle)
@@ -145,16 +143,16 @@ def _state_text(state: Mapping[str, Any]) -> bytes:
             describe(
                 f"The state of a checkpoint cannot be written as JSON: {error}",
                 expected="strings, numbers, booleans, None, and lists and dicts of them",
-                hint="Convert NumPy numbers with float() or int(); pass arrays among the arrays.",
+                hint="Convert NumPy numbers with float() or int(); pass arrays in `arrays`.",
             )
         ) from error
-    if len(text) > _MOST_JSON_BYTES:
+    if len(text) > _MAX_JSON_BYTES:
         raise CheckpointError(
             describe(
                 "The state of a checkpoint is too long",
-                expected=f"at most {_MOST_JSON_BYTES} bytes of JSON",
+                expected=f"at most {_MAX_JSON_BYTES} bytes of JSON",
                 received=len(text),
-                hint="Pass large data among the arrays.",
+                hint="Pass large data in `arrays`.",
             )
         )
     return text
@@ -163,11 +161,11 @@ def _state_text(state: Mapping[str, Any]) -> bytes:
 def _storable(name: str, array: np.ndarray) -> tuple[np.ndarray, str]:
     """The array as it is stored, and the name of its type."""
     readable = isinstance(name, str) and not any(unicodedata.category(c) in "CcCs" for c in name)
-    if not readable or not 0 < len(name) <= _LONGEST_NAME:
+    if not readable or not 0 < len(name) <= _MAX_NAME_LENGTH:
         raise CheckpointError(
             describe(
                 "An array of a checkpoint has a name that cannot be stored",
-                expected=f"1 to {_LONGEST_NAME} characters without control characters",
+                expected=f"1 to {_MAX_NAME_LENGTH} characters without control characters",
                 received=name,
             )
         )
@@ -178,7 +176,7 @@ def _storable(name: str, array: np.ndarray) -> tuple[np.ndarray, str]:
         raise CheckpointError(
             describe(
                 f"Array '{name}' has a type that cannot be stored",
-                expected="booleans, integers, floats or complex numbers of up to 64 bits a part",
+                expected="booleans or numbers; floats and parts of complex ones of up to 64 bits",
                 received=str(array.dtype),
                 hint="Convert it with astype().",
             )
@@ -192,7 +190,7 @@ def _write_arrays(
     table = {}
     with open(path, "xb") as out, zipfile.ZipFile(out, "w", zipfile.ZIP_STORED) as archive:
         for name, (array, dtype) in stored.items():
-            # A ZipInfo of its own carries no time of day: the same arrays make the same file.
+            # A ZipInfo made here has no timestamp: the same arrays make the same file.
             member = zipfile.ZipInfo(f"{name}.npy")
             with archive.open(member, "w", force_zip64=True) as file:
                 np.lib.format.write_array(file, array, allow_pickle=False)
@@ -205,7 +203,7 @@ def _read_arrays(table: Any, data: bytes) -> dict[str, np.ndarray]:
     if not isinstance(table, dict):
         raise CheckpointError(f"{MANIFEST} has no table of arrays")
     arrays = {}
-    room = len(data)  # all arrays together cannot be longer than the file they lie in
+    room = len(data)  # all arrays together cannot be longer than the file
     for name in table:
         dtype_name, offset, shape = _entry(
             table, name, {"dtype": str, "offset": int, "shape": list}
@@ -213,16 +211,16 @@ def _read_arrays(table: Any, data: bytes) -> dict[str, np.ndarray]:
         dtype = _DTYPES.get("<u2" if dtype_name == _BFLOAT16 else dtype_name)
         if dtype is None:
             raise CheckpointError(f"array {name!r:.80} is of unknown type {dtype_name!r:.40}")
-        if len(shape) > _MOST_AXES or not all(type(n) is int and n >= 0 for n in shape):
+        if len(shape) > _MAX_AXES or not all(type(n) is int and n >= 0 for n in shape):
             raise CheckpointError(f"array {name!r:.80} has an impossible shape")
-        # Python's integers: no product overflows. The axes beside an empty one may be long, but
-        # not longer than NumPy can count.
+        # Python's integers do not overflow. Axes beside an empty one may be long, but not longer
+        # than NumPy can count.
         nbytes = math.prod(shape) * dtype.itemsize
         room -= nbytes
         countable = math.prod(n or 1 for n in shape) * dtype.itemsize < 1 << 63
         if room < 0 or not countable or not 0 <= offset <= len(data) - nbytes:
             raise CheckpointError(f"array {name!r:.80} does not fit into {ARRAYS}")
-        # A copy: it can be written, and `data` freed.
+        # A copy is writable, and `data` can be freed.
         array = np.ndarray(tuple(shape), dtype, data, offset).copy()
         arrays[name] = array.view(_bfloat16()) if dtype_name == _BFLOAT16 else array
     return arrays
@@ -232,7 +230,7 @@ def _bfloat16() -> np.dtype:
     try:
         import ml_dtypes
     except ImportError as error:
-        raise CheckpointError("it holds bfloat16, which needs the package ml_dtypes") from error
+        raise CheckpointError("it contains bfloat16, which needs the package ml_dtypes") from error
     return np.dtype(ml_dtypes.bfloat16)
 
 
@@ -245,14 +243,14 @@ def _signed(body: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _read_manifest(path: Path) -> dict[str, Any]:
-    data = _read_file(path, _MOST_JSON_BYTES)
+    data = _read_file(path, _MAX_JSON_BYTES)
     manifest = _parse(data, MANIFEST)
     if manifest.get("format") != FORMAT:
         raise CheckpointError(
             f"its manifest is of format {manifest.get('format')!r:.40}, this version reads {FORMAT}"
         )
     body = {name: value for name, value in manifest.items() if name != "sha256"}
-    # Byte by byte, so that a changed blank is noticed too.
+    # Byte by byte, so that changed white space is noticed too.
     if data != _canonical(_signed(body)):
         raise CheckpointError(f"the content of {MANIFEST} does not match its checksum")
     if not isinstance(body.get("files"), dict) or "arrays" not in body:
@@ -261,7 +259,7 @@ def _read_manifest(path: Path) -> dict[str, Any]:
 
 
 def _entry(table: Mapping[str, Any], name: str, kinds: Mapping[str, type]) -> dict[str, Any]:
-    """The entry of a table in the order of `kinds`, each value of exactly that type."""
+    """The entry of a table, its values in the order of `kinds` and of exactly these types."""
     entry = table.get(name)
     if not isinstance(entry, dict) or any(type(entry.get(k)) is not t for k, t in kinds.items()):
         raise CheckpointError(f"{MANIFEST} has no usable entry for {name!r:.80}")
@@ -274,12 +272,12 @@ def _parse(data: bytes, name: str) -> dict[str, Any]:
     except (ValueError, RecursionError) as error:
         raise CheckpointError(f"{name} is not JSON: {error}") from error
     if not isinstance(content, dict):
-        raise CheckpointError(f"{name} holds no JSON object")
+        raise CheckpointError(f"{name} is not a JSON object")
     return content
 
 
 def _read_file(path: Path, limit: int, size: int | None = None) -> bytes:
-    # Without O_NONBLOCK a named pipe would keep us waiting for a writer.
+    # Without O_NONBLOCK, opening a named pipe would wait for a writer.
     handle = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK)
     with open(handle, "rb") as file:
         status = os.fstat(handle)
@@ -305,11 +303,15 @@ def _size_and_digest(path: Path) -> dict[str, Any]:
 
 
 def checked_step(step: int) -> int:
-    """The step as a plain integer, refused where no directory can be named after it."""
+    """Returns the step as a plain integer.
+
+    Raises:
+        CheckpointError: It cannot be the name of a directory.
+    """
     if isinstance(step, bool) or not hasattr(step, "__index__") or not 0 <= step < 10**18:
         raise CheckpointError(
             describe(
-                "A checkpoint has an impossible step", expected="an integer >= 0", received=step
+                "The step of a checkpoint is invalid", expected="an integer >= 0", received=step
             )
         )
     return operator.index(step)

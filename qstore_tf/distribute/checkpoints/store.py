@@ -1,11 +1,11 @@
-"""Checkpoints that survive whatever happens to the process that writes them.
+"""A directory of checkpoints that survives the failure of the process that writes it.
 
     DIRECTORY/step-000000001234/    arrays.npz, state.json, manifest.json
     DIRECTORY/.lock                 held by the one process that writes
     DIRECTORY/.tmp-*, .trash-*      being written, being deleted; never read
     DIRECTORY/.replaced-step-*      the previous one of a step that is being saved again
 
-Names appear and go by renaming alone, so a reader sees a checkpoint whole or not at all.
+Checkpoints appear and disappear by renaming only, so a reader sees a complete one or none.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ _log = logging.getLogger("qstore_tf")
 
 _NAME = re.compile(r"(?:\.replaced-)?step-([0-9]{12,18})")
 _LOCK_SECONDS = 30.0
-_MOST_LOST_RACES = 100
+_MAX_LOST_RACES = 100
 
 _T = TypeVar("_T")
 
@@ -40,18 +40,18 @@ _T = TypeVar("_T")
 class CheckpointStore:
     """A directory of checkpoints: one process writes, any number read at the same time.
 
-    A checkpoint is written beside the others, flushed to disk and renamed to its final name: a
-    process killed at any instant leaves the previous ones whole. What it leaves half written is
-    removed by the next `save`. Only `save` deletes.
+    A checkpoint is written beside the others, flushed to disk and renamed to its final name: if
+    the process is killed at any time, the previous checkpoints stay complete. The next `save`
+    removes unfinished ones. Only `save` deletes.
 
     Args:
-        directory: Where the checkpoints are; made by the first `save`.
-        keep: How many whole ones are kept; older ones are deleted after each `save`.
-        max_bytes: The most that the arrays of one checkpoint may take. Larger ones are neither
-            written nor read, so that a forged one cannot fill the memory.
+        directory: The directory of the checkpoints; made by the first `save`.
+        keep: The number of complete checkpoints that are kept; `save` deletes older ones.
+        max_bytes: The largest size of all arrays of a checkpoint. Larger ones are neither written
+            nor read, so that a forged one cannot fill the memory.
 
     Raises:
-        ConfigurationError: `keep` or `max_bytes` is no integer >= 1.
+        ConfigurationError: `keep` or `max_bytes` is not a positive integer.
 
     Example:
         >>> import tempfile
@@ -70,7 +70,7 @@ class CheckpointStore:
             if isinstance(value, bool) or not isinstance(value, int) or value < 1:
                 raise ConfigurationError(
                     describe(
-                        f"A store of checkpoints has a wrong {name}",
+                        f"{name} of a CheckpointStore must be a positive integer",
                         expected="an integer >= 1",
                         received=value,
                     )
@@ -81,21 +81,21 @@ class CheckpointStore:
         self._known: dict[int, tuple[object, bool]] = {}
 
     def save(self, step: int, arrays: Mapping[str, np.ndarray], state: Mapping[str, Any]) -> Path:
-        """Writes a checkpoint, then deletes the whole ones beyond the last `keep`.
+        """Writes a checkpoint, then deletes all but the last `keep` complete ones.
 
         Args:
-            step: The step of the training, >= 0. One that is there already is replaced.
+            step: The step of the training, >= 0. An existing checkpoint of it is replaced.
             arrays: Arrays of any shape by name; names may contain slashes. Booleans, integers,
                 floats, complex numbers and bfloat16 keep their bits.
-            state: Anything else, as `json.dumps` writes it (infinity and NaN too).
+            state: Other values that `json.dumps` can write (infinity and NaN too).
 
         Returns:
             The directory of the new checkpoint.
 
         Raises:
-            CheckpointError: The disk is full or cannot be written, another process writes at
-                the same time, or something cannot be stored. The checkpoints that were there
-                are still there, and nothing half written is.
+            CheckpointError: The disk is full or not writable, another process writes at the same
+                time, or a value cannot be stored. The earlier checkpoints are unchanged, and
+                nothing unfinished is left.
         """
         step = files.checked_step(step)
         path = self.directory / f"step-{step:012d}"
@@ -115,10 +115,10 @@ class CheckpointStore:
         except OSError as error:
             raise CheckpointError(
                 describe(
-                    f"The checkpoint of step {step} was not saved; earlier ones are unharmed",
-                    expected=f"a directory with space that can be written: '{self.directory}'",
+                    f"The checkpoint of step {step} was not saved; earlier ones are unchanged",
+                    expected=f"a writable directory with free space: '{self.directory}'",
                     received=f"{type(error).__name__}: {error}",
-                    hint="Free space, or make the directory writable, or choose another one.",
+                    hint="Free space, make the directory writable, or choose another directory.",
                 )
             ) from error
         return path
@@ -127,7 +127,7 @@ class CheckpointStore:
         """Makes the directory, and writes and removes a small file there.
 
         Raises:
-            CheckpointError: That does not work.
+            CheckpointError: The directory is not writable.
         """
         try:
             self._make_directory()
@@ -139,23 +139,23 @@ class CheckpointStore:
             raise CheckpointError(
                 describe(
                     "The directory of the checkpoints cannot be written",
-                    expected=f"a directory with space that can be written: '{self.directory}'",
+                    expected=f"a writable directory with free space: '{self.directory}'",
                     received=f"{type(error).__name__}: {error}",
-                    hint="Make it writable, or choose another one",
+                    hint="Make it writable, or choose another directory",
                 )
             ) from error
 
     def newest(self) -> Checkpoint | None:
-        """Reads the newest checkpoint that is whole.
+        """Reads the newest complete checkpoint.
 
-        One that is torn, changed or foreign is passed over with a warning in the log of
-        `qstore_tf` that names it and says why.
+        Checkpoints that are incomplete, changed or forged are skipped, with a warning in the log
+        of `qstore_tf` that gives the name and the reason.
 
         Returns:
-            The checkpoint, or `None` if no whole one is there.
+            The checkpoint, or `None` if there is no complete one.
 
         Raises:
-            CheckpointError: The directory is there but cannot be listed.
+            CheckpointError: The directory exists but cannot be listed.
         """
         warned: set[int] = set()
 
@@ -165,7 +165,7 @@ class CheckpointStore:
                     return self._read(step, path)
                 except CheckpointError as error:
                     if step not in warned:
-                        _log.warning("Checkpoint '%s' is passed over: %s.", path, error)
+                        _log.warning("Skipping checkpoint '%s': %s.", path, error)
                         warned.add(step)
             return None
 
@@ -175,7 +175,7 @@ class CheckpointStore:
         """Reads the checkpoint of one step.
 
         Raises:
-            CheckpointError: It is not there or not whole.
+            CheckpointError: It does not exist or is not complete.
         """
 
         def look() -> Checkpoint:
@@ -183,34 +183,38 @@ class CheckpointStore:
             path = found.get(step)
             try:
                 if path is None:
-                    raise CheckpointError("it is not there")
+                    raise CheckpointError("it does not exist")
                 return self._read(step, path)
             except CheckpointError as error:
                 raise CheckpointError(
                     describe(
                         f"The checkpoint of step {step} cannot be loaded: {error}",
-                        expected=f"a whole checkpoint in '{self.directory}'",
+                        expected=f"a complete checkpoint in '{self.directory}'",
                         received=sorted(found),
-                        hint="newest() finds the newest one that is whole.",
+                        hint="newest() finds the newest complete one.",
                     )
                 ) from error
 
         return self._again_after_lost_races(look)
 
     def steps(self) -> list[int]:
-        """The steps of which a whole checkpoint is there, ascending.
+        """Returns the steps of all complete checkpoints, ascending.
 
         Raises:
-            CheckpointError: The directory is there but cannot be listed.
+            CheckpointError: The directory exists but cannot be listed.
         """
 
         def look() -> list[int]:
-            return [step for step, path in sorted(self._found().items()) if self._whole(step, path)]
+            return [
+                step
+                for step, path in sorted(self._found().items())
+                if self._is_complete(step, path)
+            ]
 
         return self._again_after_lost_races(look)
 
     def _found(self) -> dict[int, Path]:
-        """Where each step is, whole or not."""
+        """The directory of each step, complete or not."""
         try:
             names = os.listdir(self.directory)
         except FileNotFoundError:
@@ -219,11 +223,11 @@ class CheckpointStore:
             raise CheckpointError(
                 describe(
                     f"The checkpoints in '{self.directory}' cannot be listed",
-                    expected="a directory that can be read",
+                    expected="a readable directory",
                     received=f"{type(error).__name__}: {error}",
                 )
             ) from error
-        # Sorted, '.replaced-step-' comes before 'step-', which takes its place.
+        # Sorted, '.replaced-step-' comes before 'step-', which overrides it.
         matches = filter(None, map(_NAME.fullmatch, sorted(names)))
         return {
             int(match[1]): self.directory / match[0]
@@ -232,7 +236,7 @@ class CheckpointStore:
         }
 
     def _read(self, step: int, path: Path) -> Checkpoint:
-        """Reads one, unless it went away or was replaced meanwhile: then raises _LostRace."""
+        """Reads a checkpoint; raises _LostRace if it was deleted or replaced meanwhile."""
         before = _identity(path)
         try:
             return files.read(path, step, self.max_bytes)
@@ -244,8 +248,8 @@ class CheckpointStore:
                 raise
             raise CheckpointError(f"it cannot be read ({type(error).__name__}: {error})") from error
 
-    def _whole(self, step: int, path: Path) -> bool:
-        """Whether every byte is right; read once, and again only where files have changed."""
+    def _is_complete(self, step: int, path: Path) -> bool:
+        """Whether every byte is right; files are read again only if they have changed."""
         signature = _signature(path)
         known = self._known.get(step)
         if known is None or known[0] != signature:
@@ -258,16 +262,16 @@ class CheckpointStore:
         return known[1]
 
     def _again_after_lost_races(self, look: Callable[[], _T]) -> _T:
-        for _ in range(_MOST_LOST_RACES):
+        for _ in range(_MAX_LOST_RACES):
             try:
                 return look()
             except _LostRace:
                 time.sleep(0.001)
         raise CheckpointError(
             describe(
-                f"Each checkpoint found in '{self.directory}' went away while it was read",
+                f"Each checkpoint found in '{self.directory}' was deleted while it was read",
                 expected="a writer that keeps them for longer",
-                received=f"{_MOST_LOST_RACES} lost races",
+                received=f"{_MAX_LOST_RACES} lost races",
                 hint="Raise keep, or save less often.",
             )
         )
@@ -283,19 +287,19 @@ class CheckpointStore:
             files.sync(path.parent)
 
     def _put(self, step: int, new: Path, path: Path) -> None:
-        """Gives a written checkpoint its name, under which a previous one may be."""
+        """Renames a written checkpoint to its final name, which a previous one may have."""
         if os.path.lexists(path):
-            # No rename takes the place of a full directory. Should we die between these two,
-            # readers still find the previous one, and the next save gives it its name back.
+            # A rename cannot replace a directory that is not empty. If the process dies between
+            # these two, readers find the previous one, and the next save restores its name.
             os.rename(path, self.directory / f".replaced-{path.name}")
         os.rename(new, path)
         files.sync(self.directory)
-        # Not read again to be pruned: what was written has just been read for its checksum.
+        # Known to be complete: `write` has just read the files for their checksums.
         self._known[step] = (_signature(path), True)
         self._clean()
 
     def _clean(self) -> None:
-        """Removes what dead writers have left; the lock says that none is alive."""
+        """Removes what dead writers have left; holding the lock shows that none is alive."""
         for name in os.listdir(self.directory):
             path = self.directory / name
             if name.startswith((".tmp-step-", ".trash-")):
@@ -309,18 +313,19 @@ class CheckpointStore:
 
     def _prune(self, saved: int) -> None:
         found = self._found()
-        whole = [step for step in sorted(found) if self._whole(step, found[step])]
-        later = [step for step in whole if step > saved]
+        complete = [step for step in sorted(found) if self._is_complete(step, found[step])]
+        later = [step for step in complete if step > saved]
         if later:
             _log.warning(
                 "Checkpoints of later steps than %d, which was just saved, are in '%s': %s. "
-                "newest() will return the last of them; delete them if they are of another run.",
+                "newest() will return the last of them; delete them if they belong to a different "
+                "run.",
                 saved,
                 self.directory,
                 later,
             )
-        # The one just saved stays, whatever lies beside it.
-        kept = [step for step in whole if step <= saved][-self.keep :]
+        # The one just saved stays, even if later ones exist.
+        kept = [step for step in complete if step <= saved][-self.keep :]
         for step in found:
             if step < kept[0]:
                 self._known.pop(step, None)
@@ -333,11 +338,11 @@ def _signature(path: Path) -> object:
 
 
 class _LostRace(Exception):
-    """What was being read has been deleted or replaced by the writer."""
+    """The writer has deleted or replaced the checkpoint that was being read."""
 
 
 def _identity(path: Path) -> object:
-    """What changes when a file is written or a directory is renamed, replaced or deleted."""
+    """A value that changes when a file is written or a directory is renamed or replaced."""
     try:
         status = path.lstat()
     except OSError as error:
@@ -348,20 +353,20 @@ def _identity(path: Path) -> object:
 def _remove(path: Path) -> None:
     try:
         if not path.name.startswith("."):
-            # No reader sees it lose one file after the other.
+            # So that no reader sees it lose its files one by one.
             path = path.rename(path.with_name(f".trash-{path.name}"))
         if path.is_dir() and not path.is_symlink():
             shutil.rmtree(path)
         else:
             path.unlink()
     except OSError as error:
-        # What is saved is saved; the next save tries again.
+        # The new checkpoint is saved; the next save tries again.
         _log.warning("'%s' cannot be removed: %s.", path, error)
 
 
 @contextmanager
 def _locked(path: Path) -> Iterator[None]:
-    """Holds the right to write; the system takes it from a process that dies."""
+    """Holds the lock of the writer; the system releases it when the process dies."""
     handle = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW, 0o666)
     try:
         deadline = time.monotonic() + _LOCK_SECONDS
@@ -372,7 +377,7 @@ def _locked(path: Path) -> Iterator[None]:
                         f"Another process is writing checkpoints into '{path.parent}'",
                         expected="one writer",
                         received=f"'{path.name}' locked for {_LOCK_SECONDS:g} s",
-                        hint="Give each training a directory of its own.",
+                        hint="Use a different directory for each training.",
                     )
                 )
             time.sleep(0.05)
@@ -389,5 +394,9 @@ def _try_lock(handle: int, path: Path) -> bool:
     except OSError as error:
         if error.errno not in (errno.ENOLCK, errno.ENOSYS, errno.EOPNOTSUPP):
             raise
-        _log.warning("'%s' cannot be locked (%s): let no second process write there.", path, error)
+        _log.warning(
+            "'%s' cannot be locked (%s): make sure that no second process writes there.",
+            path,
+            error,
+        )
     return True

@@ -1,4 +1,4 @@
-"""All that a training is made of, as arrays and JSON: collected, and given back."""
+"""The whole state of a training as arrays and JSON: collected and restored."""
 
 from __future__ import annotations
 
@@ -15,8 +15,8 @@ from qstore_tf.distribute.checkpoints.store import Checkpoint
 from qstore_tf.distribute.keras.patching import LEGACY
 from qstore_tf.errors import ConfigurationError, describe
 
-# What Keras's own callbacks remember from one epoch to the next.
-_REMEMBERED = {
+# What Keras's own callbacks keep from one epoch to the next.
+_ATTRIBUTES = {
     "EarlyStopping": ("wait", "stopped_epoch", "best", "best_epoch"),
     "ReduceLROnPlateau": ("wait", "cooldown_counter", "best"),
     "ModelCheckpoint": ("best", "epochs_since_last_save", "_batches_seen_since_last_saving"),
@@ -27,12 +27,12 @@ _REMEMBERED = {
 
 @dataclass(frozen=True)
 class Position:
-    """How far training has come.
+    """The progress of a training.
 
     Args:
-        epoch: The epoch that is under way, or comes next.
-        executions: How many calls of the train function are over in it.
-        steps: How many steps these were.
+        epoch: The current epoch, or the next one.
+        executions: The number of calls of the train function completed in it.
+        steps: The number of steps in these calls.
     """
 
     epoch: int
@@ -54,10 +54,10 @@ def require_built(model: keras.Model) -> None:
     if not model.built:
         raise ConfigurationError(
             describe(
-                "The model is not built, so that a checkpoint cannot be given back to it",
+                "The model is not built, so a checkpoint cannot be restored into it",
                 expected="a model with variables before fit",
                 received=model.name,
-                hint="Give it a keras.Input, or call it on a batch of data first",
+                hint="Start it with a keras.Input, or call it on a batch of data first",
             )
         )
     if not LEGACY and not model.optimizer.built:
@@ -76,12 +76,12 @@ def collect(
     """Reads the state of a training; all workers must call it at the same step.
 
     Returns:
-        The optimizer's step, the arrays by name, and the rest as JSON.
+        The optimizer's step, the arrays by name, and the rest as values for JSON.
     """
     arrays = {name: _read(variable) for name, variable in _variables(model).items()}
-    remembered, best = {}, {}
+    attributes, best = {}, {}
     for name, callback in _named(callbacks):
-        remembered[name] = _remembered(callback)
+        attributes[name] = _attributes(callback)
         weights = getattr(callback, "best_weights", None)
         if weights is not None:
             best[name] = len(weights)
@@ -89,26 +89,26 @@ def collect(
     state = {
         "position": asdict(position),
         "over": over,
-        "callbacks": remembered,
+        "callbacks": attributes,
         "best_weights": best,
     }
     return int(_read(model.optimizer.iterations)), arrays, state
 
 
 def restore(model: keras.Model, checkpoint: Checkpoint) -> tuple[Position, bool]:
-    """Gives model and optimizer their values back.
+    """Restores model and optimizer.
 
     Returns:
-        How far training had come, and whether a callback had ended it.
+        The progress of the training, and whether a callback had ended it.
 
     Raises:
-        ConfigurationError: The checkpoint is of another model.
+        ConfigurationError: The checkpoint is of a different model.
     """
-    # Not the metrics: tf_keras makes them in the first step only.
-    kept = ("model/", "optimizer/")
-    variables = {name: v for name, v in _variables(model).items() if name.startswith(kept)}
+    # Not the metrics, which tf_keras makes in the first step only.
+    restored = ("model/", "optimizer/")
+    variables = {name: v for name, v in _variables(model).items() if name.startswith(restored)}
     expected = {name: tuple(variable.shape) for name, variable in variables.items()}
-    received = {name: a.shape for name, a in checkpoint.arrays.items() if name.startswith(kept)}
+    received = {name: a.shape for name, a in checkpoint.arrays.items() if name.startswith(restored)}
     if expected != received:
         different = sorted(
             name for name in {*expected, *received} if expected.get(name) != received.get(name)
@@ -116,12 +116,12 @@ def restore(model: keras.Model, checkpoint: Checkpoint) -> tuple[Position, bool]
         name = different[0]
         raise ConfigurationError(
             describe(
-                f"The checkpoint of step {checkpoint.step} is of another model or optimizer: "
+                f"The checkpoint of step {checkpoint.step} is of a different model or optimizer: "
                 f"{len(different)} variables differ",
                 expected=f"{name} of shape {expected.get(name)}",
                 received=received.get(name),
-                hint="Start a new training in a new directory, or bring the model back to what "
-                "it was",
+                hint="Start a new training in a new directory, or restore the previous model and "
+                "optimizer",
             )
         )
     for name, variable in variables.items():
@@ -130,7 +130,7 @@ def restore(model: keras.Model, checkpoint: Checkpoint) -> tuple[Position, bool]
 
 
 def restore_metrics(model: keras.Model, checkpoint: Checkpoint) -> None:
-    """Gives the metrics of an epoch that is under way their values back."""
+    """Restores the metrics of an interrupted epoch."""
     if checkpoint.state["position"]["executions"]:
         for name, variable in _variables(model).items():
             if name.startswith("metrics/") and name in checkpoint.arrays:
@@ -140,7 +140,7 @@ def restore_metrics(model: keras.Model, checkpoint: Checkpoint) -> None:
 def restore_callbacks(
     checkpoint: Checkpoint, callbacks: Iterable[keras.callbacks.Callback]
 ) -> None:
-    """Gives callbacks back what they remembered."""
+    """Restores the attributes of callbacks."""
     for name, callback in _named(callbacks):
         for attribute, value in checkpoint.state["callbacks"].get(name, {}).items():
             setattr(callback, attribute, value)
@@ -150,22 +150,22 @@ def restore_callbacks(
 
 
 def begin_at(model: keras.Model, position: Position | None, over: bool = False) -> None:
-    """Has the `fit` that is about to begin start there, or not train at all where `over`.
+    """Makes the `fit` that is about to begin start at a position, or not train if `over`.
 
-    The first position, and None, leave it to the arguments of `fit`.
+    With the first position, or None, the arguments of `fit` decide.
     """
     if over:
         position = Position(_NEVER, 0, 0)
     if position == START:
         position = None
     if LEGACY:
-        model._training_state = None if position is None else _Beginning(position)
+        model._training_state = None if position is None else _InitialCounters(position)
     else:
         model._initial_epoch = None if position is None else position.epoch
 
 
-class _Beginning:
-    """What tf_keras asks where to begin; Keras 3 counts the steps as the data does."""
+class _InitialCounters:
+    """Tells tf_keras where to begin; Keras 3 takes the steps from the data."""
 
     def __init__(self, position: Position) -> None:
         self._position = position
@@ -175,7 +175,7 @@ class _Beginning:
 
 
 def _variables(model: keras.Model) -> dict[str, Any]:
-    """Every variable of the training by a name that is the same in the next process."""
+    """Every variable of the training, by a name that is the same in the next process."""
     optimizer = model.optimizer.variables
     groups = {
         "metrics": [variable for metric in model.metrics for variable in metric.variables],
@@ -185,7 +185,7 @@ def _variables(model: keras.Model) -> dict[str, Any]:
     named: dict[str, Any] = {}
     seen: set[int] = set()
     for group, variables in groups.items():
-        # tf_keras counts the metrics among the model's variables, once they are there.
+        # tf_keras counts the metrics among the model's variables once they exist.
         own = [variable for variable in variables if id(variable) not in seen]
         named |= {f"{group}/{number}": variable for number, variable in enumerate(own)}
         seen |= {id(variable) for variable in own}
@@ -199,7 +199,7 @@ def _read(variable: Any) -> np.ndarray:
 def _named(
     callbacks: Iterable[keras.callbacks.Callback],
 ) -> list[tuple[str, keras.callbacks.Callback]]:
-    """Callbacks that remember something, by class and number of its kind."""
+    """Callbacks by class and number within the class."""
     seen: dict[str, int] = {}
     named = []
     for callback in callbacks:
@@ -209,11 +209,11 @@ def _named(
     return named
 
 
-def _remembered(callback: keras.callbacks.Callback) -> dict[str, Any]:
+def _attributes(callback: keras.callbacks.Callback) -> dict[str, Any]:
     kinds = {kind.__name__ for kind in type(callback).__mro__}
     return {
         attribute: _plain(getattr(callback, attribute))
-        for kind, attributes in _REMEMBERED.items()
+        for kind, attributes in _ATTRIBUTES.items()
         if kind in kinds
         for attribute in attributes
         if _is_plain(getattr(callback, attribute, math))

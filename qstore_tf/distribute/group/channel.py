@@ -1,7 +1,7 @@
-"""One connection between two workers: a line of JSON a message, read with bounds.
+"""One connection between two workers: each message is a line of JSON of bounded length.
 
-The port is open to whoever reaches it, as TensorFlow's own is: what comes in may be anything, and
-nothing in it is run or trusted beyond numbers and short texts.
+The port is open to everyone who reaches it, as TensorFlow's own is. Received data may be anything:
+none of it is executed, and only numbers and short texts are used.
 """
 
 from __future__ import annotations
@@ -13,11 +13,11 @@ import threading
 import time
 from typing import Any
 
-# The greeting of this protocol; what answers with anything else is no worker that waits for us.
+# Identifies the protocol: a peer that answers with anything else is not one of our workers.
 GREETING = "qstore-workers-1"
-LONGEST = 1 << 16
+MAX_MESSAGE_BYTES = 1 << 16
 
-# A peer whose machine vanished without a word is given up after about 30 s.
+# A peer whose machine disappeared without closing the connection counts as lost after about 30 s.
 _KEEPALIVE = (
     ("TCP_KEEPIDLE", 10),
     ("TCP_KEEPINTVL", 5),
@@ -49,8 +49,8 @@ class Channel:
             OSError: The peer is gone.
         """
         line = json.dumps(message).encode() + b"\n"
-        if len(line) > LONGEST:
-            raise ValueError(f"A message of {len(line)} bytes is longer than {LONGEST}")
+        if len(line) > MAX_MESSAGE_BYTES:
+            raise ValueError(f"A message of {len(line)} bytes is longer than {MAX_MESSAGE_BYTES}")
         with self._sending:
             self._socket.sendall(line)
 
@@ -58,10 +58,10 @@ class Channel:
         """Waits for the next message.
 
         Args:
-            timeout: Seconds after which it gives up; None waits for ever.
+            timeout: Seconds after which it gives up; None waits without limit.
 
         Returns:
-            The message, or None where the peer closed the connection or speaks another language.
+            The message, or None if the peer closed the connection or sent anything else.
 
         Raises:
             OSError: The connection broke.
@@ -71,7 +71,7 @@ class Channel:
         while b"\n" not in self._received:
             left = None if deadline is None else max(deadline - time.monotonic(), 0.001)
             self._socket.settimeout(left)
-            if len(self._received) > LONGEST:
+            if len(self._received) > MAX_MESSAGE_BYTES:
                 return None
             got = self._socket.recv(4096)
             if not got:

@@ -1,4 +1,4 @@
-"""Which workers there are and which of them this process is: from arguments or the environment."""
+"""The list of workers and the index of this one, from arguments or from the environment."""
 
 from __future__ import annotations
 
@@ -17,18 +17,18 @@ INDEX = "JOB_COMPLETION_INDEX"
 _TF_CONFIG_FORM = (
     '{"cluster": {"worker": ["host0:2222", "host1:2222"]}, "task": {"type": "worker", "index": 0}}'
 )
-# The list of all addresses goes in one message.
-_MOST_WORKERS = 512
+# The list of all addresses is sent in one message.
+_MAX_WORKERS = 512
 
 
 @dataclass(frozen=True)
 class Cluster:
-    """The workers of one training run, as one of them sees it.
+    """The workers of one training run, and which of them this process is.
 
     Args:
-        workers: `host:port` of every worker, in the order all of them agree on. Worker 0 is the
-            chief: the one that writes checkpoints and logs.
-        index: Which of them this process is.
+        workers: `host:port` of every worker, in the same order on all of them. Worker 0 is the
+            chief, which writes checkpoints and logs.
+        index: The index of this process among them.
 
     Raises:
         ConfigurationError: No workers, a malformed or repeated address, an index out of range.
@@ -42,28 +42,33 @@ class Cluster:
     index: int
 
     def __post_init__(self) -> None:
-        if not 1 <= len(self.workers) <= _MOST_WORKERS:
+        if not 1 <= len(self.workers) <= _MAX_WORKERS:
             raise ConfigurationError(
                 describe(
                     "The list of workers has the wrong length",
-                    expected=f"1 to {_MOST_WORKERS} addresses",
+                    expected=f"1 to {_MAX_WORKERS} addresses",
                     received=len(self.workers),
                 )
             )
         for worker in self.workers:
             split(worker)
-        twice = sorted({worker for worker in self.workers if self.workers.count(worker) > 1})
-        if twice:
+        repeated = sorted({worker for worker in self.workers if self.workers.count(worker) > 1})
+        if repeated:
             raise ConfigurationError(
                 describe(
                     "Two workers have the same address",
-                    expected="an address of its own for every worker",
-                    received=twice[0],
+                    expected="a different address for every worker",
+                    received=repeated[0],
+                    hint="Check the list of workers",
                 )
             )
         if isinstance(self.index, bool) or not isinstance(self.index, int):
             raise ConfigurationError(
-                describe("The index of a worker is no integer", received=self.index)
+                describe(
+                    "The index of a worker must be an integer",
+                    expected=f"an integer from 0 to {len(self.workers) - 1}",
+                    received=self.index,
+                )
             )
         if not 0 <= self.index < len(self.workers):
             raise ConfigurationError(
@@ -90,7 +95,7 @@ def split(address: str) -> tuple[str, int]:
     """Returns host and port of `host:port` or `[IPv6]:port`.
 
     Raises:
-        ConfigurationError: It is no such address.
+        ConfigurationError: The address does not have this form.
 
     Example:
         >>> split("[::1]:2222")
@@ -100,7 +105,7 @@ def split(address: str) -> tuple[str, int]:
     if not isinstance(address, str) or not found or not 0 < int(found[2]) < 65536:
         raise ConfigurationError(
             describe(
-                "The address of a worker cannot be read",
+                "The address of a worker is invalid",
                 expected="'host:port' with a port between 1 and 65535, such as '10.0.0.1:2222'",
                 received=address,
             )
@@ -113,22 +118,22 @@ def cluster_from(
     index: int | None = None,
     environ: Mapping[str, str] = os.environ,
 ) -> Cluster | None:
-    """Finds out who the workers are.
+    """Reads the description of the workers.
 
-    Looks, in this order, at the arguments; at `TF_CONFIG`; at `QSTORE_WORKERS` (how many),
-    `QSTORE_WORKER_ADDRESS` (such as `train-{index}.train:2222`) and `JOB_COMPLETION_INDEX`, which
-    an Indexed Job of Kubernetes sets.
+    The first of these that is given: the arguments; `TF_CONFIG`; `QSTORE_WORKERS` (the number of
+    workers), `QSTORE_WORKER_ADDRESS` (such as `train-{index}.train:2222`) and
+    `JOB_COMPLETION_INDEX`, which an Indexed Job of Kubernetes sets.
 
     Args:
         workers: `host:port` of every worker.
-        index: Which of them this process is.
-        environ: The environment.
+        index: The index of this process among them.
+        environ: The environment variables.
 
     Returns:
-        The cluster, or None where nothing speaks of one: a single process.
+        The cluster, or None if none is described: a single process.
 
     Raises:
-        ConfigurationError: What there is is malformed or incomplete.
+        ConfigurationError: The description is malformed or incomplete.
 
     Example:
         >>> environ = {"QSTORE_WORKERS": "2", "JOB_COMPLETION_INDEX": "1",
@@ -149,7 +154,7 @@ def _of_arguments(workers: Sequence[str] | None, index: int | None) -> Cluster:
     if workers is None or index is None or isinstance(workers, str):
         raise ConfigurationError(
             describe(
-                "The workers are not fully given",
+                "The workers are only partly given",
                 expected="both workers=['host:port', ...] and index=",
                 received={"workers": workers, "index": index},
             )
@@ -168,20 +173,20 @@ def _of_tf_config(text: str) -> Cluster | None:
     except (ValueError, RecursionError) as error:
         raise malformed("is not JSON", text) from error
     if not isinstance(config, dict):
-        raise malformed("is no JSON object", text)
+        raise malformed("must be a JSON object", text)
     cluster, task = config.get("cluster", {}), config.get("task", {})
     if not isinstance(cluster, dict) or not isinstance(task, dict):
-        raise malformed("has a 'cluster' or a 'task' that is no object", text)
+        raise malformed("has a 'cluster' or a 'task' that is not an object", text)
     if not cluster:
         return None
     unknown = sorted(set(cluster) - {"chief", "worker"})
     if unknown:
-        raise malformed(f"names tasks that take no part in mirrored training: {unknown}", text)
+        raise malformed(f"names tasks that mirrored training does not use: {unknown}", text)
     kinds = []
     for kind in ("chief", "worker"):
         addresses = cluster.get(kind, [])
         if not isinstance(addresses, list):
-            raise malformed(f"has a {kind!r} that is no list of addresses", addresses)
+            raise malformed(f"has a {kind!r} that is not a list of addresses", addresses)
         kinds.append(tuple(addresses))
     chiefs, others = kinds
     kind, number = task.get("type", "worker"), task.get("index")
@@ -207,7 +212,7 @@ def _of_job(environ: Mapping[str, str]) -> Cluster:
     if missing:
         raise ConfigurationError(
             describe(
-                "The environment describes the workers only in part",
+                "The environment describes the workers incompletely",
                 expected=f"{COUNT}, {ADDRESS} and {INDEX}",
                 received=f"no {' and no '.join(missing)}",
                 hint=f"{INDEX} is set by a Job with completionMode: Indexed",
@@ -217,14 +222,18 @@ def _of_job(environ: Mapping[str, str]) -> Cluster:
     for name in (COUNT, INDEX):
         if not re.fullmatch("[0-9]{1,6}", environ[name]):
             raise ConfigurationError(
-                describe(f"{name} is no count", expected="digits", received=environ[name])
+                describe(
+                    f"{name} must be a non-negative integer",
+                    expected="1 to 6 digits",
+                    received=environ[name],
+                )
             )
         numbers[name] = int(environ[name])
-    if not 1 <= numbers[COUNT] <= _MOST_WORKERS:
+    if not 1 <= numbers[COUNT] <= _MAX_WORKERS:
         raise ConfigurationError(
             describe(
                 f"{COUNT} is out of range",
-                expected=f"1 to {_MOST_WORKERS}",
+                expected=f"1 to {_MAX_WORKERS}",
                 received=numbers[COUNT],
             )
         )
@@ -232,8 +241,8 @@ def _of_job(environ: Mapping[str, str]) -> Cluster:
     if "{index}" not in template:
         raise ConfigurationError(
             describe(
-                f"{ADDRESS} does not say where the index goes",
-                expected="something like 'train-{index}.train:2222'",
+                f"{ADDRESS} has no placeholder for the index",
+                expected="an address with {index}, such as 'train-{index}.train:2222'",
                 received=template,
             )
         )

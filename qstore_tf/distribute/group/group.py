@@ -1,4 +1,4 @@
-"""The workers of a run after they met: exchange of small values, and word of who is gone."""
+"""The workers of a run after their meeting: exchange of small values, and notice of losses."""
 
 from __future__ import annotations
 
@@ -18,9 +18,9 @@ Handler = Callable[[int, Message], None]
 
 
 class Group:
-    """Talks with the other workers through the chief; a thread a connection listens.
+    """Exchanges messages with the other workers through the chief; one thread per connection.
 
-    Alone, without other workers, everything works and returns at once.
+    Without other workers every method returns at once.
 
     Example:
         >>> group = Group(Meeting(Cluster(("127.0.0.1:2222",), 0)))
@@ -34,23 +34,23 @@ class Group:
         """Starts to listen.
 
         Args:
-            meeting: How the workers met.
-            on_loss: Called once, on a thread of its own, when a worker is lost.
+            meeting: The open connections.
+            on_loss: Called once, in a new thread, when a worker is lost.
         """
         self.cluster: Cluster = meeting.cluster
         self._channels = meeting.channels
         self._on_loss = on_loss
         self._changed = threading.Condition()
         self._lost: WorkerLostError | None = None
-        self._left: set[int] = set()
+        self._finished: set[int] = set()
         self._closed = False
         self._turn = 0
         self._given: dict[int, dict[int, Message]] = {}
         self._results: dict[int, Message] = {}
         self._handlers: dict[str, Handler] = {
-            "give": self._take,
-            "result": self._settle,
-            "bye": self._part,
+            "give": self._on_give,
+            "result": self._on_result,
+            "bye": self._on_bye,
             "lost": lambda index, message: self._lose(int(message["index"])),
         }
         self._threads = [
@@ -62,17 +62,17 @@ class Group:
 
     @property
     def lost(self) -> WorkerLostError | None:
-        """The error that says who was lost, or None as long as all are there."""
+        """The error that names the lost worker, or None while all are present."""
         return self._lost
 
     def handle(self, kind: str, handler: Handler) -> None:
-        """Has messages of a kind go to a function (sender's index, message); it must not wait."""
+        """Sets the function (sender's index, message) for messages of a kind; it must not wait."""
         self._handlers[kind] = handler
 
     def send(self, index: int, message: Message) -> None:
         """Sends a message to the chief (0) or, on the chief, to any worker; or to itself.
 
-        A peer that is gone does not raise here: word of it comes through `lost`.
+        A peer that is gone raises no error here: `lost` reports it.
         """
         if index == self.cluster.index:
             self._handlers[message["kind"]](index, message)
@@ -82,46 +82,46 @@ class Group:
         except OSError:
             self._lose(index)
 
-    def tell_all(self, message: Message) -> None:
-        """On the chief: sends a message to every worker, itself too."""
+    def send_to_all(self, message: Message) -> None:
+        """On the chief: sends a message to every worker, including itself."""
         for index in range(len(self.cluster.workers)):
             self.send(index, message)
 
     def exchange(self, name: str, value: Any) -> list[Any]:
-        """Gives a value to all and returns those of all, by index; waits for every worker.
+        """Sends a value to all workers and returns the values of all, by index; waits for all.
 
         All workers must make the same exchanges in the same order, from one thread.
 
         Args:
-            name: What the value is.
-            value: A small value that JSON can hold.
+            name: The name of the exchange.
+            value: A small value that can be written as JSON.
 
         Raises:
-            WorkerLostError: A worker went away.
-            WorkerMismatchError: The workers are at different exchanges, or one has finished
-                already: they run different code.
+            WorkerLostError: A worker was lost.
+            WorkerMismatchError: The workers are at different exchanges, or one has already
+                finished: they run different code.
         """
         turn, self._turn = self._turn, self._turn + 1
         self.send(0, {"kind": "give", "turn": turn, "name": name, "value": value})
         with self._changed:
-            # The chief's last answer comes before its good-bye, on the same connection.
+            # The chief's last answer arrives before its "bye", on the same connection.
             self._changed.wait_for(
-                lambda: turn in self._results or self._lost is not None or 0 in self._left
+                lambda: turn in self._results or self._lost is not None or 0 in self._finished
             )
             result = self._results.pop(turn, None)
         if result is None and self._lost is not None:
             raise self._lost
         if result is None:
-            result = {"error": _apart({0: "finished", self.cluster.index: name})}
+            result = {"error": _different_calls({0: "finished", self.cluster.index: name})}
         if "error" in result:
             raise WorkerMismatchError(str(result["error"]))
         return list(result["values"])
 
     def wait(self, condition: Callable[[], bool], timeout: float | None = None) -> bool:
-        """Waits until a condition that handlers bring about is true.
+        """Waits until a condition that handlers change is true; returns whether it is.
 
         Raises:
-            WorkerLostError: A worker went away meanwhile.
+            WorkerLostError: A worker was lost meanwhile.
         """
         with self._changed:
             self._changed.wait_for(lambda: condition() or self._lost is not None, timeout)
@@ -129,26 +129,26 @@ class Group:
                 raise self._lost
             return condition()
 
-    def changed(self) -> None:
-        """Wakes who waits."""
+    def notify(self) -> None:
+        """Makes `wait` check its condition again."""
         with self._changed:
             self._changed.notify_all()
 
     def finish(self) -> None:
-        """Says that this worker has finished, and waits until all have.
+        """Tells the others that this worker has finished, and waits until all have.
 
         Raises:
-            WorkerLostError: A worker went away before it had finished.
+            WorkerLostError: A worker was lost before it had finished.
         """
         if self._closed:
             return
         chief = self.cluster.is_chief
         everyone = set(range(len(self.cluster.workers)))
         if chief:
-            self._part(0, {})
+            self._on_bye(0, {})
         else:
             self.send(0, {"kind": "bye"})
-        self.wait(lambda: self._left >= everyone if chief else 0 in self._left)
+        self.wait(lambda: self._finished >= everyone if chief else 0 in self._finished)
         self._closed = True
         if chief:
             for index in self._channels:
@@ -157,7 +157,7 @@ class Group:
             channel.close()
 
     def abandon(self) -> None:
-        """Closes the connections without a word: to the others, this worker is lost."""
+        """Closes the connections without notice: the other workers lose this one."""
         self._closed = True
         for channel in self._channels.values():
             channel.close()
@@ -169,14 +169,14 @@ class Group:
             except OSError:
                 message = None
             if message is None:
-                # Who has finished stays until the chief's good-bye to all.
-                if index != 0 or index not in self._left:
+                # A worker that has finished stays until the chief's "bye" to all.
+                if index != 0 or index not in self._finished:
                     self._lose(index)
                 return
             try:
                 self._handlers[message["kind"]](index, message)
             except (KeyError, TypeError, ValueError) as error:
-                _log.error("Worker %d sent what is no message of ours (%r)", index, error)
+                _log.error("Worker %d sent an invalid message (%r)", index, error)
                 self._channels[index].close()
                 self._lose(index)
                 return
@@ -194,48 +194,50 @@ class Group:
         if self._on_loss is not None:
             threading.Thread(target=self._on_loss, args=(self._lost,), daemon=True).start()
 
-    def _take(self, index: int, message: Message) -> None:
-        """On the chief: keeps what a worker gave, and answers when all have given."""
+    def _on_give(self, index: int, message: Message) -> None:
+        """On the chief: keeps a worker's value, and answers when all values are there."""
         with self._changed:
             self._given.setdefault(message["turn"], {})[index] = message
         self._answer(message["turn"])
 
-    def _part(self, index: int, message: Message) -> None:
-        """Notes that a worker has finished; who waits for it is told so."""
+    def _on_bye(self, index: int, message: Message) -> None:
+        """Notes that a worker has finished, and answers the exchanges that wait for it."""
         with self._changed:
-            self._left.add(index)
+            self._finished.add(index)
             self._changed.notify_all()
         if self.cluster.is_chief:
             for turn in list(self._given):
                 self._answer(turn)
 
     def _answer(self, turn: int) -> None:
-        """Answers an exchange that all have given to, or that some will never give to."""
+        """Answers an exchange that is complete, or that some workers will never take part in."""
         with self._changed:
             given = self._given.get(turn, {})
-            if not given or (len(given) < len(self.cluster.workers) and not self._left):
+            if not given or (len(given) < len(self.cluster.workers) and not self._finished):
                 return
             del self._given[turn]
-        doing = {i: given[i]["name"] if i in given else "finished" for i in {*given, *self._left}}
+        calls = {
+            i: given[i]["name"] if i in given else "finished" for i in {*given, *self._finished}
+        }
         answer: Message = {"kind": "result", "turn": turn}
-        if len(set(doing.values())) == 1 and not self._left - set(given):
+        if len(set(calls.values())) == 1 and not self._finished - set(given):
             answer["values"] = [given[i]["value"] for i in sorted(given)]
         else:
-            answer["error"] = _apart(doing)
+            answer["error"] = _different_calls(calls)
         for index in given:
             self.send(index, answer)
 
-    def _settle(self, index: int, message: Message) -> None:
+    def _on_result(self, index: int, message: Message) -> None:
         with self._changed:
             self._results[message["turn"]] = message
             self._changed.notify_all()
 
 
-def _apart(doing: dict[int, str]) -> str:
+def _different_calls(calls: dict[int, str]) -> str:
     return describe(
-        "The workers do different things at the same point of the training",
+        "The workers make different calls at the same point of the training",
         expected="the same calls in the same order on every worker",
-        received=", ".join(f"worker {index}: {doing[index]}" for index in sorted(doing)),
-        hint="Run the same script everywhere, without 'if' on the worker's index around fit, "
-        "evaluate or predict",
+        received=", ".join(f"worker {index}: {calls[index]}" for index in sorted(calls)),
+        hint="Run the same script on all workers, without an 'if' on the worker's index around "
+        "fit, evaluate or predict",
     )

@@ -1,9 +1,9 @@
-"""Workers meet before TensorFlow starts: all are there and fit together, or one clear error.
+"""Workers meet before TensorFlow starts: all are present and match, or there is a clear error.
 
-The chief listens on its own address, the one that TensorFlow's server takes afterwards, so that no
-further port is needed. Each worker says who it is and what it runs; when all have come, the chief
-compares and tells all of them to begin, or what is wrong. The connections stay open: `group.py`
-works over them.
+The chief listens on its own address, the one that TensorFlow's server binds afterwards, so that no
+further port is needed. Each worker sends its index and its facts, such as versions. When all have
+arrived, the chief compares the facts and tells all workers to start, or what is wrong. The
+connections stay open: `group.py` uses them.
 """
 
 from __future__ import annotations
@@ -21,18 +21,18 @@ from qstore_tf.distribute.group.channel import GREETING, Channel, Message
 from qstore_tf.distribute.group.cluster import Cluster, split
 from qstore_tf.errors import StartTimeoutError, WorkerLostError, WorkerMismatchError, describe
 
-_PAUSE = 0.1
-_ANSWER = 10.0
+_RETRY_SECONDS = 0.1
+_ANSWER_SECONDS = 10.0
 
 
 @dataclass
 class Meeting:
-    """What the workers leave their meeting with.
+    """The open connections of a worker after the meeting.
 
     Args:
         cluster: The workers, and which of them this is.
-        channels: The chief's connection to every other worker by index; on the others, the one
-            to the chief, under 0.
+        channels: On the chief, the connections to all other workers by index; on the others, the
+            connection to the chief, under 0.
     """
 
     cluster: Cluster
@@ -48,13 +48,13 @@ def meet(
 
     Args:
         cluster: The workers, and which of them this is.
-        facts: What must be the same on all of them, as JSON: versions, options.
+        facts: Values by name that must be the same on all of them: versions, options.
         timeout: Seconds to wait for the others.
 
     Raises:
-        StartTimeoutError: Some did not come; the message names them. Or the chief could not
+        StartTimeoutError: Some did not arrive; the message names them. Or the chief could not
             listen on its address.
-        WorkerMismatchError: Their facts differ; the message says in what, on every worker.
+        WorkerMismatchError: Their facts differ; the message names the fact, on every worker.
 
     Example:
         >>> meet(Cluster(("127.0.0.1:2222",), 0), {"the seed": 4}, timeout=1).channels
@@ -85,10 +85,10 @@ def _gather(cluster: Cluster, facts: Mapping[str, Any], timeout: float) -> Meeti
         arrivals.close()
         raise StartTimeoutError(
             describe(
-                f"Not all workers came within {timeout:g} s",
+                f"Not all workers arrived within {timeout:g} s",
                 expected=f"{len(cluster.workers)} workers",
                 received=f"none from {_named(cluster, missing)}",
-                hint="Look at the logs of those workers, or give start_timeout= more seconds",
+                hint="Look at the logs of those workers, or raise start_timeout",
             )
         )
     problem = difference(cluster, {0: dict(facts), **arrivals.facts})
@@ -112,16 +112,16 @@ def _join(cluster: Cluster, facts: Mapping[str, Any], timeout: float) -> Meeting
     while time.monotonic() < deadline:
         channel, last = _greet(chief, cluster.index, facts)
         if channel is None:
-            time.sleep(_PAUSE)
+            time.sleep(_RETRY_SECONDS)
             continue
         try:
-            # The chief waits for the others as long as it is told to; it ends the wait itself.
-            answer = channel.receive(max(deadline - time.monotonic(), 0.0) + _ANSWER)
+            # The chief has the same timeout for the others, and answers when it is over.
+            answer = channel.receive(max(deadline - time.monotonic(), 0.0) + _ANSWER_SECONDS)
         except OSError as error:
             answer, last = None, _text(error)
         if answer is None:
             channel.close()
-            last = "the chief went away while it waited for the others"
+            last = "the chief was lost while it waited for the others"
             continue
         if "error" in answer:
             channel.close()
@@ -133,13 +133,13 @@ def _join(cluster: Cluster, facts: Mapping[str, Any], timeout: float) -> Meeting
             expected="a chief that waits for its workers there",
             received=last,
             hint="Look at the log of worker 0, check that its address is reachable from here, "
-            "or give start_timeout= more seconds",
+            "or raise start_timeout",
         )
     )
 
 
 class _Arrivals:
-    """Who has come so far; filled by one thread a connection."""
+    """The workers that have arrived so far; one thread per connection adds to it."""
 
     def __init__(self, cluster: Cluster) -> None:
         self._cluster = cluster
@@ -149,7 +149,7 @@ class _Arrivals:
         self.facts: dict[int, dict[str, Any]] = {}
 
     def wait(self, timeout: float) -> list[int]:
-        """Returns the workers that are missing when the time is up; none where all have come."""
+        """Waits for all workers and returns the indices of those that are missing at the end."""
         everyone = set(range(1, len(self._cluster.workers)))
         with self._changed:
             self._changed.wait_for(lambda: everyone == set(self.channels), timeout)
@@ -157,10 +157,10 @@ class _Arrivals:
             return sorted(everyone - set(self.channels))
 
     def receive(self, connection: socket.socket) -> None:
-        """Takes a greeting; a connection that says anything else is closed."""
+        """Reads a greeting; a connection that sends anything else is closed."""
         channel = Channel(connection)
         try:
-            hello = channel.receive(_ANSWER)
+            hello = channel.receive(_ANSWER_SECONDS)
         except OSError:
             hello = None
         index = hello.get("index") if hello and hello.get("greeting") == GREETING else None
@@ -177,7 +177,7 @@ class _Arrivals:
             taken = self.over or index in self.channels
             try:
                 channel.send({"taken": True} if taken else {"greeting": GREETING})
-            except OSError:  # gone already
+            except OSError:  # closed by the peer
                 channel.close()
                 return
             if not taken:
@@ -190,17 +190,17 @@ class _Arrivals:
         self._watch(index, connection)
 
     def _watch(self, index: int, connection: socket.socket) -> None:
-        """Forgets a worker that dies while the others are waited for."""
+        """Removes a worker that dies while others have not arrived yet."""
         while not self.over:
-            # Not by the socket's own timeout: once all have come, it belongs to another thread.
+            # Not with the socket's own timeout: once all have arrived, another thread uses it.
             ready = select.poll()
             ready.register(connection, select.POLLIN)
-            if not ready.poll(1000 * _PAUSE):
+            if not ready.poll(1000 * _RETRY_SECONDS):
                 continue
             with self._changed:
                 if self.over:
                     return
-                # Closed, broken, or it speaks where a worker would wait: no worker any more.
+                # Closed, broken, or it sends something where a worker would wait.
                 self.channels.pop(index).close()
                 self.facts.pop(index)
                 return
@@ -213,7 +213,7 @@ class _Arrivals:
 
 
 def _greet(chief: str, index: int, facts: Mapping[str, Any]) -> tuple[Channel | None, str]:
-    """Returns a channel to a chief that took the greeting, or None and why not."""
+    """Returns a channel to a chief that accepted the greeting, or None and the reason."""
     try:
         connection = socket.create_connection(split(chief), timeout=2.0)
     except OSError as error:
@@ -221,7 +221,7 @@ def _greet(chief: str, index: int, facts: Mapping[str, Any]) -> tuple[Channel | 
     channel = Channel(connection)
     try:
         channel.send({"greeting": GREETING, "index": index, "facts": dict(facts)})
-        answer = channel.receive(_ANSWER)
+        answer = channel.receive(_ANSWER_SECONDS)
     except OSError as error:
         channel.close()
         return None, _text(error)
@@ -229,13 +229,13 @@ def _greet(chief: str, index: int, facts: Mapping[str, Any]) -> tuple[Channel | 
         return channel, ""
     channel.close()
     if answer is not None and answer.get("taken"):
-        return None, f"another process came as worker {index}"
-    # TensorFlow's own server, left by a chief that has not noticed yet that a worker is gone.
-    return None, "something else answers there, perhaps a training run that is about to end"
+        return None, f"another process has the index of worker {index}"
+    # Perhaps TensorFlow's own server, of a chief that has not noticed yet that it lost a worker.
+    return None, "a different program answers there, perhaps a training run that is about to end"
 
 
 def _listen(address: str, deadline: float, timeout: float) -> socket.socket:
-    """Listens there; tries again until the deadline, for names and ports that come late."""
+    """Listens on an address; retries until the deadline, as the name or port may be late."""
     while True:
         try:
             return _listening(address)
@@ -246,10 +246,10 @@ def _listen(address: str, deadline: float, timeout: float) -> socket.socket:
                         f"The chief could not listen on its address for {timeout:g} s",
                         expected="a free port on a name or address of this machine",
                         received=address,
-                        hint=f"{_text(error)}; is another training run there?",
+                        hint=f"{_text(error)}. Check that no other training run uses this address",
                     )
                 ) from error
-        time.sleep(_PAUSE)
+        time.sleep(_RETRY_SECONDS)
 
 
 def _listening(address: str) -> socket.socket:
@@ -263,7 +263,7 @@ def _listening(address: str) -> socket.socket:
         except OSError as error:
             if error.errno != errno.EADDRNOTAVAIL:
                 raise
-            # A name that leads here through a translation of addresses is no interface of ours.
+            # Through address translation, a name may lead here without being an interface of ours.
             listener.bind(("::" if family == socket.AF_INET6 else "", port))
         listener.listen(64)
     except OSError:
@@ -276,14 +276,14 @@ def _accept(listener: socket.socket, arrivals: _Arrivals) -> None:
     while not arrivals.over:
         try:
             connection, _ = listener.accept()
-        except OSError:  # shut down, or for now there are too many open files
-            time.sleep(_PAUSE)
+        except OSError:  # shut down, or too many open files at the moment
+            time.sleep(_RETRY_SECONDS)
             continue
         threading.Thread(target=arrivals.receive, args=(connection,), daemon=True).start()
 
 
 def difference(cluster: Cluster, facts: Mapping[int, Mapping[str, Any]]) -> str | None:
-    """Says in what the workers' facts (by index, then name) differ from the chief's, or None."""
+    """Describes how the workers' facts (by index, then name) differ from the chief's, or None."""
     for name in dict.fromkeys(name for of_one in facts.values() for name in of_one):
         expected = facts[0].get(name)
         others = [index for index in facts if facts[index].get(name) != expected]
@@ -291,24 +291,24 @@ def difference(cluster: Cluster, facts: Mapping[int, Mapping[str, Any]]) -> str 
             first = others[0]
             more = f" (and {len(others) - 1} more)" if len(others) > 1 else ""
             return describe(
-                f"The workers do not fit together: {name} differs",
+                f"The workers do not match: {name} differs",
                 expected=f"{expected!r}, as on worker 0 ({cluster.workers[0]})",
                 received=facts[first].get(name),
-                hint=f"That is what worker {first} ({cluster.workers[first]}){more} has; "
-                "make it the same on all of them",
+                hint=f"Received from worker {first} ({cluster.workers[first]}){more}; make it the "
+                "same on all workers",
             )
     return None
 
 
 def lost(cluster: Cluster, index: int) -> WorkerLostError:
-    """Returns the error that says that a worker is gone."""
+    """Returns the error that says that a worker was lost."""
     return WorkerLostError(
         describe(
             f"Worker {index} ({cluster.workers[index]}) was lost",
             expected=f"all {len(cluster.workers)} workers to stay until the end of the training",
-            received=f"no connection to worker {index} any more",
-            hint=f"Look at the log of worker {index} for the reason, then start all workers "
-            "again; with FaultTolerance they go on from the last checkpoint",
+            received=f"a closed connection to worker {index}",
+            hint=f"Look at the log of worker {index} for the reason, then restart all workers; "
+            "with FaultTolerance they resume from the last checkpoint",
         )
     )
 

@@ -1,14 +1,14 @@
-"""All workers agree on the step after which they stop, without waiting in any step for it.
+"""All workers agree on the step after which they stop, at no cost to the steps before.
 
-Mirrored training moves in lockstep: no worker finishes step k before every worker has begun it, so
-that the steps they have completed differ by one at most. A worker that is asked to stop cannot just
-save and go: the others must stop after the same step, and none may begin a step that another will
-not take part in.
+Mirrored training runs in lockstep: no worker finishes step k before every worker has begun it, so
+the numbers of completed steps differ by at most one. A worker that is asked to stop cannot just
+save and exit: the others must stop after the same step, and none may begin a step in which another
+worker takes no part.
 
-1. Whoever is asked tells the chief; the chief proposes to all that they stop.
-2. Each answers with the steps it has completed, c, and from then on does not go on after step c + 1
-   without having heard the decision. The answer comes from a thread that no step keeps waiting.
-3. The chief decides on min(c) + 2. As c is min(c) or min(c) + 1, nobody has gone past that step.
+1. The worker that is asked tells the chief; the chief proposes to all workers that they stop.
+2. Each answers with the number of steps it has completed, c, and from then on waits for the
+   decision after step c + 1. The answer is sent by a thread that no step blocks.
+3. The chief decides on min(c) + 2. As c is min(c) or min(c) + 1, no worker is past that step.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ _MARGIN = 2
 
 
 class StopAgreement:
-    """The agreement to stop; made on every worker as soon as it has a group.
+    """The agreement on the last step; created on every worker as soon as it has a group.
 
     Example:
         >>> from qstore_tf.distribute.group.cluster import Cluster
@@ -36,7 +36,7 @@ class StopAgreement:
     """
 
     def __init__(self, group: Group) -> None:
-        """Begins to listen for those who ask."""
+        """Starts to listen for requests to stop."""
         self._group = group
         self._completed = 0
         self._limit: int | None = None
@@ -44,23 +44,24 @@ class StopAgreement:
         self._progress: dict[int, int] = {}
         self._lock = threading.Lock()
         self._proposed = False
-        group.handle("stop", self._propose)
-        group.handle("stop?", self._answer)
-        group.handle("stop-progress", self._collect)
-        group.handle("stop-at", self._hear)
+        group.handle("stop", self._on_request)
+        group.handle("stop?", self._on_proposal)
+        group.handle("stop-progress", self._on_progress)
+        group.handle("stop-at", self._on_decision)
 
     def ask(self) -> None:
-        """Asks all to stop soon; may be called on any thread, any number of times."""
+        """Asks all workers to stop soon; may be called in any thread, any number of times."""
         self._group.send(0, {"kind": "stop"})
 
     def completed(self, step: int) -> bool:
-        """Notes that this worker has completed a step; returns whether it is the last one.
+        """Records that this worker has completed a step; returns whether it is the last one.
 
         Args:
-            step: Counted from 1 over all of the process's training, the same on all workers.
+            step: The number of the step, from 1, in all training of this process; the same on
+                all workers.
 
         Raises:
-            WorkerLostError: A worker went away while the decision was waited for.
+            WorkerLostError: A worker was lost before the decision arrived.
         """
         with self._lock:
             self._completed = step
@@ -69,26 +70,26 @@ class StopAgreement:
             self._group.wait(lambda: self._decided is not None)
         return self._decided is not None and step >= self._decided
 
-    def _propose(self, index: int, message: Message) -> None:
+    def _on_request(self, index: int, message: Message) -> None:
         with self._lock:
             first, self._proposed = not self._proposed, True
         if first:
-            self._group.tell_all({"kind": "stop?"})
+            self._group.send_to_all({"kind": "stop?"})
 
-    def _answer(self, index: int, message: Message) -> None:
+    def _on_proposal(self, index: int, message: Message) -> None:
         with self._lock:
             completed = self._completed
             self._limit = completed + _MARGIN - 1
         self._group.send(0, {"kind": "stop-progress", "completed": completed})
 
-    def _collect(self, index: int, message: Message) -> None:
+    def _on_progress(self, index: int, message: Message) -> None:
         with self._lock:
             self._progress[index] = int(message["completed"])
             complete = len(self._progress) == len(self._group.cluster.workers)
         if complete:
             step = min(self._progress.values()) + _MARGIN
-            self._group.tell_all({"kind": "stop-at", "step": step})
+            self._group.send_to_all({"kind": "stop-at", "step": step})
 
-    def _hear(self, index: int, message: Message) -> None:
+    def _on_decision(self, index: int, message: Message) -> None:
         self._decided = int(message["step"])
-        self._group.changed()
+        self._group.notify()

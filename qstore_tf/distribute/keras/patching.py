@@ -1,4 +1,4 @@
-"""How functions of Keras are replaced from outside, and which Keras it is."""
+"""Replaces functions of Keras, and tells Keras 3 from tf_keras."""
 
 from __future__ import annotations
 
@@ -16,7 +16,11 @@ LEGACY = keras.Model.__module__.startswith("tf_keras")
 
 
 def replace(owner: Any, name: str, replacement: Callable[..., Any]) -> None:
-    """Puts a function in the place of another, which it gets as its first argument."""
+    """Replaces a function by another, which gets the original as its first argument.
+
+    Raises:
+        ConfigurationError: This release of Keras has no such function.
+    """
     original = getattr(owner, name, None)
     if original is None:
         raise ConfigurationError(
@@ -24,6 +28,7 @@ def replace(owner: Any, name: str, replacement: Callable[..., Any]) -> None:
                 f"This release of Keras has no {owner.__name__}.{name}, which several workers need",
                 expected="Keras 3.15 or tf_keras 2.18 to 2.21, with which this was tested",
                 received=version("tf_keras" if LEGACY else "keras"),
+                hint="Install one of these",
             )
         )
 

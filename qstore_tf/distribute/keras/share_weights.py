@@ -1,9 +1,9 @@
-"""Each replica's share of a batch counts by what is in it.
+"""Weights the loss of each replica by its share of the batch.
 
-Keras divides every mean loss by the number of replicas and sums. Where the last batch of an epoch
-does not divide evenly, or masks and sample weights leave more to one replica than to another, this
-is not the loss of the whole batch. Here a loss is multiplied by own part / whole batch instead of
-by 1 / replicas, at the place where Keras scales it: sums, and so `reduction="sum"`, stay sums.
+Keras divides every mean loss by the number of replicas and sums over them. If the last batch of an
+epoch does not divide evenly, or masks and sample weights leave more to one replica than to another,
+this is not the loss of the whole batch. Here a loss is multiplied by own part / whole batch instead
+of 1 / replicas, at the place where Keras scales it; sums, as with `reduction="sum"`, stay sums.
 """
 
 from __future__ import annotations
@@ -18,14 +18,14 @@ from tensorflow import keras
 
 from qstore_tf.distribute.keras.patching import LEGACY, replace
 
-# `samples`: replicas x own samples / all samples, or None where all shares are the same.
-# `loss`: the same of what the loss that is being computed divides by, or None where it is samples.
+# `samples`: replicas x own samples / all samples, or None if all shares are equal.
+# `loss`: the same ratio for the divisor of the current loss, or None if that counts samples.
 # `of_outputs`: whether losses of single outputs are being computed.
 _share = threading.local()
 
 
 def apply() -> None:
-    """Puts the weights in place."""
+    """Replaces the functions of Keras."""
     if LEGACY:
         from tf_keras.src.utils import losses_utils
 
@@ -45,23 +45,23 @@ def apply() -> None:
 
 
 def _step(original: Callable[..., Any], self: Any, data: Any) -> Any:
-    with _having("samples", _weight_of_samples(data)):
+    with _set_to("samples", _weight_of_samples(data)):
         return original(self, data)
 
 
 def _scaled(original: Callable[..., Any], loss: Any) -> Any:
-    weight = _of("loss")
-    weight = _of("samples") if weight is None else weight
+    weight = _get("loss")
+    weight = _get("samples") if weight is None else weight
     loss = original(loss)
     # A mean over no samples may be NaN.
     return loss if weight is None else tf.math.multiply_no_nan(loss, tf.cast(weight, loss.dtype))
 
 
 def _unscaled(original: Callable[..., Any], loss: Any) -> Any:
-    weight = _of("samples")
+    weight = _get("samples")
     loss = original(loss)
-    # The metric of the whole loss weighs by samples itself; those of outputs count each share once.
-    if weight is None or _of("of_outputs"):
+    # The metric of the whole loss weights by samples itself; those of outputs weight shares alike.
+    if weight is None or _get("of_outputs"):
         return loss
     return tf.math.divide_no_nan(loss, tf.cast(weight, loss.dtype))
 
@@ -76,22 +76,22 @@ def _reduced(
 ) -> Any:
     by_weights = reduction == "mean_with_sample_weight" and sample_weight is not None
     mean = reduction in ("mean", "sum_over_batch_size", "mean_with_sample_weight")
-    own = None
+    own_part = None
     if mean and _replicas() > 1 and (mask is not None or by_weights):
         # Keras divides by what is not masked, or by the sample weights.
         weights = sample_weight if by_weights else None
-        own = tf.reduce_sum(_counted(tf.shape(values), weights, mask))
-    with _having("loss", None if own is None else _part(own)):
+        own_part = tf.reduce_sum(_counted(tf.shape(values), weights, mask))
+    with _set_to("loss", None if own_part is None else _part(own_part)):
         return original(values, sample_weight, mask, reduction, dtype)
 
 
 def _losses_of_outputs(original: Callable[..., Any], self: Any, *args: Any, **kwargs: Any) -> Any:
-    with _having("of_outputs", True):
+    with _set_to("of_outputs", True):
         return original(self, *args, **kwargs)
 
 
 def _counted(shape: tf.Tensor, sample_weight: Any, mask: Any) -> tf.Tensor:
-    """What each value of a loss counts, of the shape of the values."""
+    """The weight of each value of a loss, in the shape of the values."""
     counted = tf.ones(shape, tf.float64)
     for factor in (sample_weight, mask):
         if factor is not None:
@@ -102,8 +102,8 @@ def _counted(shape: tf.Tensor, sample_weight: Any, mask: Any) -> tf.Tensor:
 
 
 @contextlib.contextmanager
-def _having(name: str, value: Any) -> Iterator[None]:
-    before = _of(name)
+def _set_to(name: str, value: Any) -> Iterator[None]:
+    before = _get(name)
     setattr(_share, name, value)
     try:
         yield
@@ -111,7 +111,7 @@ def _having(name: str, value: Any) -> Iterator[None]:
         setattr(_share, name, before)
 
 
-def _of(name: str) -> Any:
+def _get(name: str) -> Any:
     return getattr(_share, name, None)
 
 
@@ -121,7 +121,7 @@ def _replicas() -> int:
 
 
 def _part(own: tf.Tensor) -> tf.Tensor:
-    """Replicas x own / all."""
+    """Replicas x own part / whole batch."""
     replica = tf.distribute.get_replica_context()
     total = replica.all_reduce(tf.distribute.ReduceOp.SUM, own)
     return tf.math.divide_no_nan(replica.num_replicas_in_sync * own, total)
@@ -129,7 +129,7 @@ def _part(own: tf.Tensor) -> tf.Tensor:
 
 def _weight_of_samples(data: Any) -> tf.Tensor | None:
     size = _batch_size(data)
-    # A batch of static size comes from a dataset without remainder: all shares are the same.
+    # A batch of static size comes from a dataset without remainder: all shares are equal.
     if _replicas() == 1 or not tf.is_tensor(size):
         return None
     return _part(tf.cast(size, tf.float64))

@@ -1,11 +1,11 @@
-"""Keras 3 optimizers work with the gradients of the whole batch, summed over the replicas.
+"""Makes Keras 3 optimizers use the gradients of the whole batch, summed over the replicas.
 
-Keras clips and accumulates the gradients of each replica's share, and sums them in the last moment,
-so that clipped gradients are not those of a single process; a `LossScaleOptimizer` looks for NaN in
-the own share, so that replicas may disagree whether to take a step. `gradient_accumulation_steps`
-and `ema_overwrite_frequency` fail, because a `tf.cond` in a replica cannot update variables of all.
-Here the sum comes first and these conditions are asked for all replicas at once. tf_keras sums
-first by itself.
+Keras clips and accumulates the gradients of each replica's share and sums them last, so that
+clipped gradients differ from those of a single process. A `LossScaleOptimizer` looks for NaN in its
+own share only, so that replicas may disagree on whether to take a step.
+`gradient_accumulation_steps` and `ema_overwrite_frequency` fail, because a `tf.cond` in a replica
+cannot update variables of all replicas. Here the gradients are summed first, and these conditions
+are evaluated for all replicas at once. tf_keras sums first by itself.
 """
 
 from __future__ import annotations
@@ -20,11 +20,12 @@ from tensorflow import keras
 
 from qstore_tf.distribute.keras.patching import replace
 
-_here = threading.local()
+# `summed`: whether the gradients that are being applied are already summed.
+_state = threading.local()
 
 
 def apply() -> None:
-    """Has the gradients summed first."""
+    """Replaces the functions of Keras."""
     optimizer = keras.optimizers.Optimizer
     replace(optimizer, "_backend_apply_gradients", _apply_gradients)
     replace(optimizer, "_all_reduce_sum_gradients", _sum_once)
@@ -44,7 +45,7 @@ def _apply_gradients(
         with _summed():
             original(self, sums, variables)
         return
-    # From here on as in Keras, with another condition.
+    # The rest is as in Keras, except for the conditions.
     if self.gradient_accumulation_steps:
         _accumulate(self, sums, variables)
     else:
@@ -52,7 +53,7 @@ def _apply_gradients(
     if self.use_ema:
         self._update_model_variables_moving_average(self._trainable_variables)
     if overwrites:
-        # By the count of updates, where the accumulation goes by that of batches.
+        # This counts updates, while the accumulation counts batches.
         _every(self.ema_overwrite_frequency, self.iterations, lambda: _overwrite(self))
 
 
@@ -91,7 +92,7 @@ def _every(
     then: Callable[[], None],
     otherwise: Callable[[], None] = lambda: None,
 ) -> None:
-    """Calls `then` in each replica in every so many steps, by those done; else `otherwise`."""
+    """Calls `then` in each replica at every `steps`-th step, `otherwise` at the other steps."""
     now = tf.equal((tf.convert_to_tensor(done) + 1) % steps, 0)
     if tf.__internal__.distribute.strategy_supports_no_merge_call():
         tf.cond(now, then, otherwise)
@@ -101,7 +102,7 @@ def _every(
         def each(function: Any) -> Callable[[], None]:
             return lambda: strategy.extended.call_for_each_replica(_call, args=(function,))
 
-        # The number of the step is the same in all replicas.
+        # The step is the same in all replicas.
         tf.cond(strategy.experimental_local_results(now)[0], each(then), each(otherwise))
 
     tf.distribute.get_replica_context().merge_call(across, args=(now, then, otherwise))
@@ -114,15 +115,15 @@ def _call(function: Callable[[], None]) -> None:
 
 @contextlib.contextmanager
 def _summed() -> Iterator[None]:
-    _here.summed = True
+    _state.summed = True
     try:
         yield
     finally:
-        _here.summed = False
+        _state.summed = False
 
 
 def _sum_once(original: Callable[..., Any], self: Any, pairs: Any) -> Any:
-    return list(pairs) if getattr(_here, "summed", False) else original(self, pairs)
+    return list(pairs) if getattr(_state, "summed", False) else original(self, pairs)
 
 
 def _finite_everywhere(original: Callable[..., Any], self: Any, grads: Any) -> Any:

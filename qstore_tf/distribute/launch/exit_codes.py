@@ -1,4 +1,4 @@
-"""How a training process says, by its exit code, why it ended and whether to run it again."""
+"""The exit codes of a worker: why it exited, and whether to restart it."""
 
 from __future__ import annotations
 
@@ -7,41 +7,41 @@ from enum import IntEnum
 
 
 class ExitCode(IntEnum):
-    """Exit codes of a worker. All others mean: it failed, run it again while restarts are left.
+    """Exit codes of a worker. Any other code is a failure: restart it while restarts are left.
 
     Attributes:
         meaning: What the code says, in a few words.
 
     Example:
         >>> ExitCode.PEER_LOST.value, ExitCode.PEER_LOST.meaning
-        (76, 'another worker went away; run me again')
+        (76, 'another worker was lost; restart')
     """
 
     meaning: str
 
     def __new__(cls, value: int, meaning: str = "") -> ExitCode:
-        """Makes a member of a number and what it means."""
+        """Makes a member from a number and its meaning."""
         member = int.__new__(cls, value)
         member._value_ = value
         member.meaning = meaning
         return member
 
     FINISHED = 0, "finished"
-    STOPPED = 75, "SIGTERM was received, the state was saved; run me again"
-    PEER_LOST = 76, "another worker went away; run me again"
-    START_TIMEOUT = 77, "workers did not come within start_timeout; run me again"
-    PERMANENT = 78, "a configuration that no restart mends; do not restart"
+    STOPPED = 75, "SIGTERM was received and the state saved; restart"
+    PEER_LOST = 76, "another worker was lost; restart"
+    START_TIMEOUT = 77, "workers did not arrive within start_timeout; restart"
+    PERMANENT = 78, "a configuration error; do not restart"
 
 
-# What befalls the workers together: one that ends so says that something else has happened.
-OF_THE_GROUP = (ExitCode.STOPPED, ExitCode.PEER_LOST, ExitCode.START_TIMEOUT)
+# These report an event of the whole group, whose cause may be the failure of another worker.
+GROUP_CODES = (ExitCode.STOPPED, ExitCode.PEER_LOST, ExitCode.START_TIMEOUT)
 
 
 def shell_code(returncode: int) -> int:
-    """The exit code a shell shows: 128 and the signal's number for a process that was killed.
+    """Returns the exit code that a shell shows: 128 + the signal for a process that was killed.
 
     Args:
-        returncode: As of `subprocess`: negative for a signal.
+        returncode: As `subprocess` gives it: negative for a signal.
 
     Example:
         >>> shell_code(-9), shell_code(3)
@@ -51,16 +51,16 @@ def shell_code(returncode: int) -> int:
 
 
 def explain(returncode: int) -> str:
-    """Says how a process ended.
+    """Describes how a process ended.
 
     Args:
-        returncode: As of `subprocess`: negative for a signal.
+        returncode: As `subprocess` gives it: negative for a signal.
 
     Example:
         >>> explain(-9)
         'killed by SIGKILL'
         >>> explain(77)
-        'exit code 77 (START_TIMEOUT: workers did not come within start_timeout; run me again)'
+        'exit code 77 (START_TIMEOUT: workers did not arrive within start_timeout; restart)'
         >>> explain(1)
         'exit code 1'
     """

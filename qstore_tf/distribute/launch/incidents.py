@@ -1,13 +1,13 @@
-"""Which failures of workers belong together: one restart of the group answers all of them."""
+"""Which failures of workers have one cause, and so count as one restart of the group."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass, field
 
-from qstore_tf.distribute.launch.exit_codes import OF_THE_GROUP
+from qstore_tf.distribute.launch.exit_codes import GROUP_CODES
 
-# The process that lost a peer, and the one started in its place that still met the peers of old.
-_MOST_IN_THE_WAKE = 2
+# The process that lost a peer, and its successor, which may still meet the peers from before.
+_MAX_FAILURES_OF_A_WORKER = 2
 
 
 @dataclass(frozen=True)
@@ -16,9 +16,9 @@ class Failure:
 
     Attributes:
         worker: The worker's index.
-        returncode: As of `subprocess`.
-        attempt: Which process of the worker it was, from 1.
-        started: When that was started, in seconds.
+        returncode: As `subprocess` gives it.
+        attempt: The number of the worker's process, from 1.
+        started: When that process was started, in seconds.
         ended: When it ended, on the same clock.
     """
 
@@ -35,32 +35,32 @@ class Incident:
 
     Attributes:
         failures: In the order in which they were seen.
-        answered: Whether a worker has been started again since.
+        restarted: Whether a worker has been restarted since.
     """
 
     failures: list[Failure] = field(default_factory=list)
-    answered: bool = False
+    restarted: bool = False
 
     @property
     def cause(self) -> Failure:
-        """The first failure that does not itself tell of another, or else the first."""
-        own = (f for f in self.failures if f.returncode not in OF_THE_GROUP)
-        return next(own, self.failures[0])
+        """The first failure that does not report an event of the group, or else the first."""
+        causes = (f for f in self.failures if f.returncode not in GROUP_CODES)
+        return next(causes, self.failures[0])
 
     def includes(self, failure: Failure) -> bool:
         """Whether a later failure is a part of this incident.
 
-        It is where nothing has been started again yet; and where its process was running while
-        another worker failed, and it tells of that or is what an earlier one has told of.
+        It is if no worker has been restarted yet. After that it is if its process was running
+        while another worker failed, and it or the cause reports an event of the group.
         """
-        if not self.answered:
+        if not self.restarted:
             return True
-        in_the_wake = any(
+        overlaps = any(
             f.worker != failure.worker and failure.started < f.ended for f in self.failures
         )
-        fallen = sum(f.worker == failure.worker for f in self.failures)
-        tells = failure.returncode in OF_THE_GROUP or self.cause.returncode in OF_THE_GROUP
-        return in_the_wake and tells and fallen < _MOST_IN_THE_WAKE
+        count = sum(f.worker == failure.worker for f in self.failures)
+        reported = failure.returncode in GROUP_CODES or self.cause.returncode in GROUP_CODES
+        return overlaps and reported and count < _MAX_FAILURES_OF_A_WORKER
 
 
 class Incidents:
@@ -68,7 +68,7 @@ class Incidents:
 
     Example:
         >>> incidents = Incidents()
-        >>> incidents.add(Failure(1, -9, 1, started=0.0, ended=5.0)).answered = True
+        >>> incidents.add(Failure(1, -9, 1, started=0.0, ended=5.0)).restarted = True
         >>> same = incidents.add(Failure(0, 76, 1, started=0.0, ended=9.0))
         >>> len(incidents.all), same.cause.worker
         (1, 1)
@@ -78,7 +78,7 @@ class Incidents:
         self.all: list[Incident] = []
 
     def add(self, failure: Failure) -> Incident:
-        """Adds a failure to the last incident or to a new one, and returns that."""
+        """Adds a failure to the last incident or to a new one, and returns that incident."""
         if not self.all or not self.all[-1].includes(failure):
             self.all.append(Incident())
         self.all[-1].failures.append(failure)

@@ -1,7 +1,7 @@
-"""Starts the workers of a training on this machine, and again where one fails.
+"""Starts the workers of a training on this machine, and restarts those that fail.
 
-A launcher makes what Kubernetes makes elsewhere: an environment for each worker, the restarts,
-the logs. The script is the same in both. Imports no TensorFlow.
+The launcher does what Kubernetes does elsewhere: it provides the environment of each worker, the
+restarts and the logs. The script is the same in both. Imports no TensorFlow.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from typing import BinaryIO
 
-from qstore_tf.distribute.launch.exit_codes import OF_THE_GROUP, ExitCode, explain, shell_code
+from qstore_tf.distribute.launch.exit_codes import GROUP_CODES, ExitCode, explain, shell_code
 from qstore_tf.distribute.launch.incidents import Failure, Incident, Incidents
 from qstore_tf.distribute.launch.ports import held_ports
 from qstore_tf.distribute.launch.setup import (
@@ -31,8 +31,8 @@ from qstore_tf.distribute.launch.worker_process import Console, Guard, WorkerPro
 from qstore_tf.errors import ConfigurationError, describe
 
 _POLL_SECONDS = 0.02
-_LONGEST_BACKOFF = 30.0
-# How long a killed process may take to be gone; longer ones hang in the kernel.
+_MAX_BACKOFF_SECONDS = 30.0
+# How long a killed process may take to disappear; one that takes longer hangs in the kernel.
 _KILL_SECONDS = 5.0
 _SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
@@ -51,34 +51,34 @@ def launch(
 ) -> int:
     """Runs a training script as several workers and waits for them.
 
-    Each worker is a process of its own process group with `TF_CONFIG` set, and its output
-    unbuffered (`PYTHONUNBUFFERED`). One that ends with 0 is done. `ExitCode.PERMANENT` stops
-    all at once. After any other end the worker is started again, as are the others when they
-    fall with `ExitCode.PEER_LOST`; all that is one incident. SIGTERM, SIGINT and SIGHUP are
-    passed on as SIGTERM, and a second SIGINT kills at once. No worker lives longer than the
-    launcher, whatever ends that.
+    Each worker is a process in a process group of its own, with `TF_CONFIG` set and its output
+    unbuffered (`PYTHONUNBUFFERED`). A worker that exits with 0 is done. `ExitCode.PERMANENT`
+    stops all workers. After any other code the worker is restarted, and so are the others when
+    they exit with `ExitCode.PEER_LOST`; together that is one incident. SIGTERM, SIGINT and SIGHUP
+    are passed on as SIGTERM; a second SIGINT kills at once. No worker outlives the launcher,
+    however that ends.
 
     Args:
         command: The program and its arguments.
-        workers: How many; each gets a free port of 127.0.0.1.
-        restarts: Incidents after which workers are started again; the next one ends the run.
-        log_dir: Where `worker-0.log` and so on are written, each attempt after the other.
+        workers: The number of workers; each gets a free port of 127.0.0.1.
+        restarts: Incidents after which workers are restarted; the next one ends the run.
+        log_dir: The folder for `worker-0.log` and so on, one attempt after the other.
         grace: Seconds between SIGTERM and SIGKILL.
-        backoff: Seconds before the first restart; doubles with each incident, up to 30.
+        backoff: Seconds before the first restart; doubled with each incident, up to 30.
         cores_per_worker: Processor cores to pin each worker to, which also sets
-            `OMP_NUM_THREADS` and `TF_NUM_INTRAOP_THREADS`. All of them share all by default.
+            `OMP_NUM_THREADS` and `TF_NUM_INTRAOP_THREADS`. By default all workers share all cores.
         addresses: `"host:port"` of all workers of a cluster of several machines. Only worker
             `index` is started, and `workers` is not used.
-        index: Which one; goes with `addresses`.
+        index: The index of the worker to start; only with `addresses`.
 
     Returns:
-        0 if all are done; 78 if one said `PERMANENT`; the code of the failure that began the
-        last incident when restarts are used up; after a signal 75 if all workers have saved
-        their state, else 128 and the number of the signal.
+        0 if all workers are done; 78 if one exited with `PERMANENT`; the code of the failure that
+        caused the last incident if no restarts are left; after a signal 75 if all workers have
+        saved their state, else 128 + the number of the signal.
 
     Raises:
         ConfigurationError: A wrong argument, a command that is not found, or a log directory
-            that cannot be written. Nothing has been started then.
+            that is not writable. No worker has been started then.
 
     Example:
         >>> launch([sys.executable, "-c", "print('trained')"], workers=1)
@@ -121,7 +121,7 @@ def launch(
 
 @dataclass
 class _Seat:
-    """A worker of the cluster, whichever process fills the place."""
+    """A worker of the cluster, and the process that runs as it at the moment."""
 
     index: int
     environment: Mapping[str, str]
@@ -129,7 +129,7 @@ class _Seat:
     log: BinaryIO | None
     attempt: int = 0
     process: WorkerProcess | None = None
-    start_at: float | None = 0.0  # None: runs, is done, or is not to be started again
+    start_at: float | None = 0.0  # None: running, done, or not to be restarted
     last_code: int | None = None
 
     @property
@@ -155,7 +155,7 @@ class _Run:
         self.console.write("launch", text)
 
     def until_done(self, restarts: int, grace: float, backoff: float) -> int:
-        """Starts what is due, looks at what has ended, decides; until there is nothing left."""
+        """Starts workers that are due and acts on those that have ended, until none is left."""
         if len(self.seats) > 1:
             self.say(f"Starting {len(self.seats)} workers.")
         while True:
@@ -175,7 +175,7 @@ class _Run:
                 self.say(f"No restarts are left of {restarts}.")
                 return self._give_up(self.incidents.all[-1], grace)
             for seat, _ in failed:
-                delay = min(backoff * 2 ** min(count - 1, 20), _LONGEST_BACKOFF)
+                delay = min(backoff * 2 ** min(count - 1, 20), _MAX_BACKOFF_SECONDS)
                 seat.start_at = time.monotonic() + delay
                 self.say(
                     f"Starting {seat.label} again in {delay:g} s (restart {count}/{restarts})."
@@ -186,7 +186,7 @@ class _Run:
             time.sleep(_POLL_SECONDS)
 
     def kill(self) -> None:
-        """Kills what still runs, so that no way out of `launch` leaves anything behind."""
+        """Kills all workers that still run, however `launch` was left."""
         for seat in self._running():
             self._process_of(seat).send(signal.SIGKILL)
         deadline = time.monotonic() + _KILL_SECONDS
@@ -211,7 +211,7 @@ class _Run:
             seat.start_at = None
             seat.attempt += 1
             if seat.attempt > 1:
-                self.incidents.all[-1].answered = True
+                self.incidents.all[-1].restarted = True
             if seat.log is not None:
                 now = datetime.datetime.now().astimezone().isoformat(timespec="seconds")
                 seat.log.write(f"=== {seat.label}, attempt {seat.attempt}, {now}\n".encode())
@@ -235,7 +235,7 @@ class _Run:
                 yield seat, process, code
 
     def _failures(self) -> list[tuple[_Seat, Failure]]:
-        """The workers that have failed since the last call, causes before what follows them."""
+        """The workers that have failed since the last call, causes before their consequences."""
         failures = []
         for seat, process, code in self._ended():
             if code == ExitCode.FINISHED:
@@ -247,7 +247,7 @@ class _Run:
         return sorted(failures, key=lambda pair: _rank(pair[1].returncode))
 
     def _stop(self, grace: float, ignored_signals: int = 0) -> list[tuple[_Seat, Failure]]:
-        """Ends all workers and returns those that did not end well."""
+        """Stops all workers and returns those that failed."""
         failures: list[tuple[_Seat, Failure]] = []
         for seat in self.seats:
             seat.start_at = None
@@ -289,10 +289,11 @@ class _Run:
         return shell_code(-number)
 
     def _give_up(self, incident: Incident, grace: float) -> int:
-        # Should a worker have told of the failure of another before that has quite ended:
-        asked_to = (-signal.SIGTERM, -signal.SIGKILL)
+        # The worker that caused the incident may have ended only now; others were stopped by us.
+        stopped_by_us = (-signal.SIGTERM, -signal.SIGKILL)
         for _, failure in self._stop(grace):
-            if incident.cause.returncode in OF_THE_GROUP and failure.returncode not in asked_to:
+            reported = incident.cause.returncode in GROUP_CODES
+            if reported and failure.returncode not in stopped_by_us:
                 incident.failures.append(failure)
         for number, each in enumerate(self.incidents.all, start=1):
             for failure in each.failures:
@@ -314,12 +315,12 @@ class _Run:
 def _rank(returncode: int) -> int:
     if returncode == ExitCode.PERMANENT:
         return 0
-    return 2 if returncode in OF_THE_GROUP else 1
+    return 2 if returncode in GROUP_CODES else 1
 
 
 @contextmanager
 def _received_signals() -> Iterator[list[signal.Signals]]:
-    """Collects signals in place of dying by them; those that are ignored stay ignored."""
+    """Collects signals instead of dying from them; ignored signals stay ignored."""
     received: list[signal.Signals] = []
     if threading.current_thread() is not threading.main_thread():
         yield received  # Python lets only the main thread handle signals

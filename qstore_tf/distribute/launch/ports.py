@@ -10,23 +10,23 @@ from contextlib import ExitStack, contextmanager
 
 from qstore_tf.errors import ConfigurationError, describe
 
-# Below what Linux gives to outgoing connections, so that none takes a port between two workers.
+# Below the range for outgoing connections in Linux, so that none of those takes such a port.
 _RANGE = range(20_000, 32_768)
 
 
 @contextmanager
 def held_ports(count: int) -> Iterator[list[int]]:
-    """Finds ports that nothing listens on, and keeps other launchers off them.
+    """Finds free ports and reserves them against other launchers.
 
-    The ports themselves are left unbound, since the workers bind them, again after a restart.
-    What is held is a name in the network namespace (an abstract Unix socket, which Linux has),
-    which goes when this process dies, however it dies.
+    The ports themselves stay unbound, because the workers bind them, again after a restart. What
+    is bound is a name for each in the network namespace (an abstract Unix socket of Linux), which
+    the system releases when this process dies.
 
     Args:
-        count: How many.
+        count: The number of ports.
 
     Raises:
-        ConfigurationError: There are not that many.
+        ConfigurationError: There are fewer free ports.
 
     Example:
         >>> with held_ports(2) as ports:
@@ -46,6 +46,7 @@ def held_ports(count: int) -> Iterator[list[int]]:
                     "There are not enough free ports for the workers",
                     expected=f"{count} ports in {_RANGE.start} to {_RANGE.stop - 1}",
                     received=len(ports),
+                    hint="Start fewer workers, or end other programs that listen on ports",
                 )
             )
         yield ports
@@ -58,13 +59,13 @@ def _hold(port: int, held: ExitStack) -> bool:
     held.callback(name.close)
     try:
         name.bind(f"\0qstore-port-{port}")
-    except OSError:  # another launcher's
+    except OSError:  # reserved by another launcher
         return False
     return True
 
 
 def _is_free(port: int) -> bool:
-    # TensorFlow's server binds all addresses, so all are asked for; nothing listens here.
+    # TensorFlow's server binds all addresses, so the probe does too; it never listens.
     with socket.socket() as probe:
         probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         try:

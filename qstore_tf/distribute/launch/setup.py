@@ -1,4 +1,4 @@
-"""What a launcher settles before it starts anything: arguments, environments, cores, logs."""
+"""What a launcher prepares before it starts workers: arguments, environments, cores, logs."""
 
 from __future__ import annotations
 
@@ -17,7 +17,11 @@ from qstore_tf.errors import ConfigurationError, describe
 def check(
     command: Sequence[str], workers: int, restarts: int, grace: float, backoff: float
 ) -> None:
-    """Refuses a command or number that cannot work."""
+    """Checks the command and the numbers.
+
+    Raises:
+        ConfigurationError: One of them cannot work.
+    """
     if isinstance(command, str) or not command:
         raise ConfigurationError(
             describe(
@@ -31,7 +35,7 @@ def check(
         raise ConfigurationError(
             describe(
                 "The command was not found",
-                expected="a program that can be run",
+                expected="an executable program",
                 received=command[0],
                 hint="Put 'python' in front of the script." if script else "Check its spelling.",
             )
@@ -46,7 +50,7 @@ def check(
         if not fits(value) or not least <= value < 1e9:
             kind = "an integer" if fits is _is_integer else "seconds"
             raise ConfigurationError(
-                describe(f"Wrong --{name}", expected=f"{kind} >= {least}", received=value)
+                describe(f"--{name} is invalid", expected=f"{kind} >= {least}", received=value)
             )
     limits.WORKERS.check(workers, "A launch")
 
@@ -60,26 +64,32 @@ def _is_number(value: object) -> bool:
 
 
 def check_addresses(addresses: Sequence[str], index: int | None) -> range:
-    """The indices of the workers to start: the one given."""
+    """Returns the indices of the workers to start, which is the one given.
+
+    Raises:
+        ConfigurationError: The addresses or the index are wrong.
+    """
     for address in addresses:
         host, _, port = address.rpartition(":")
         if not host or not port.isascii() or not port.isdigit() or not 0 < int(port) < 65536:
             raise ConfigurationError(
-                describe("Wrong address of a worker", expected="host:port", received=address)
+                describe(
+                    "The address of a worker is invalid", expected="host:port", received=address
+                )
             )
     if len(set(addresses)) < len(addresses):
         raise ConfigurationError(
             describe(
                 "Two workers have the same address",
-                expected="an address for each",
+                expected="a different address for each worker",
                 received=list(addresses),
             )
         )
     if index is None or not _is_integer(index) or not 0 <= index < len(addresses):
         raise ConfigurationError(
             describe(
-                "Addresses need the index of the worker to start",
-                expected=f"an index of 0 to {len(addresses) - 1}",
+                "The addresses need the index of the worker to start",
+                expected=f"an index from 0 to {len(addresses) - 1}",
                 received=index,
             )
         )
@@ -87,26 +97,37 @@ def check_addresses(addresses: Sequence[str], index: int | None) -> range:
 
 
 def share_cores(workers: int, each: int | None) -> list[list[int]]:
-    """The processor cores of each worker; none where they all share all."""
+    """Returns the processor cores of each worker; no cores mean that all workers share all.
+
+    Raises:
+        ConfigurationError: There are too few cores, or this system cannot pin processes.
+    """
     if each is None:
         return [[] for _ in range(workers)]
     if not hasattr(os, "sched_getaffinity"):
-        raise ConfigurationError(describe("This system pins no process", hint="Leave it out."))
-    there = sorted(os.sched_getaffinity(0))
-    if not _is_integer(each) or not 1 <= each <= len(there) // workers:
         raise ConfigurationError(
             describe(
-                "Wrong --cores-per-worker",
-                expected=f"an integer >= 1; {workers} workers share {len(there)} cores",
+                "--cores-per-worker is not supported on this system",
+                expected="a system that can pin processes to cores, such as Linux",
                 received=each,
-                hint="Start fewer workers, or leave it out: then all share all cores.",
+                hint="Leave it out: then all workers share all cores.",
             )
         )
-    return [there[place * each : (place + 1) * each] for place in range(workers)]
+    available = sorted(os.sched_getaffinity(0))
+    if not _is_integer(each) or not 1 <= each <= len(available) // workers:
+        raise ConfigurationError(
+            describe(
+                "--cores-per-worker is invalid",
+                expected=f"an integer >= 1; {workers} workers share {len(available)} cores",
+                received=each,
+                hint="Start fewer workers, or leave it out: then all workers share all cores.",
+            )
+        )
+    return [available[place * each : (place + 1) * each] for place in range(workers)]
 
 
 def environment_of(addresses: Sequence[str], index: int, cores: int | None) -> dict[str, str]:
-    """All environment variables of one worker."""
+    """Returns all environment variables of one worker."""
     environment = {"PYTHONUNBUFFERED": "1", **os.environ}
     if cores is not None:
         environment |= {"OMP_NUM_THREADS": str(cores), "TF_NUM_INTRAOP_THREADS": str(cores)}
@@ -118,7 +139,11 @@ def environment_of(addresses: Sequence[str], index: int, cores: int | None) -> d
 def open_log(
     stack: ExitStack, log_dir: str | os.PathLike[str] | None, index: int
 ) -> BinaryIO | None:
-    """Opens the log of one worker at its end, to be closed with the stack."""
+    """Opens the log of one worker for appending; the stack closes it.
+
+    Raises:
+        ConfigurationError: It cannot be written.
+    """
     if log_dir is None:
         return None
     path = Path(log_dir) / f"worker-{index}.log"
@@ -128,8 +153,8 @@ def open_log(
     except OSError as error:
         raise ConfigurationError(
             describe(
-                "A log cannot be written",
-                expected="a directory that can be written",
+                "The log of a worker cannot be written",
+                expected="a writable directory",
                 received=f"{path}: {error.strerror}",
                 hint="Choose another --log-dir.",
             )

@@ -1,4 +1,4 @@
-"""One process of one worker: started so that it ends with its launcher, and read line by line."""
+"""One process of one worker: it ends with its launcher, and its output is read line by line."""
 
 from __future__ import annotations
 
@@ -13,8 +13,8 @@ from collections.abc import Collection, Mapping, Sequence
 from types import TracebackType
 from typing import BinaryIO, TextIO
 
-_TAIL = 10
-_LONGEST_PIECE = 1 << 16
+_TAIL_LINES = 10
+_MAX_PIECE_BYTES = 1 << 16
 
 # Runs between fork and the worker's program. A launcher that is killed cannot clean up; the
 # kernel then kills the worker (PR_SET_PDEATHSIG = 1). This is a program of its own because the
@@ -37,8 +37,8 @@ except OSError as error:
     sys.exit(f"{sys.argv[3]}: {error.strerror}")
 """
 
-# The kernel kills only the worker itself; this one kills its children too. It reads which groups
-# live until its standard input ends, which is when the launcher does.
+# The kernel kills only the worker itself; this program kills its children too. It reads which
+# groups are alive until its standard input ends, which happens when the launcher ends.
 _GUARD = """
 import os, signal, sys
 for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
@@ -60,10 +60,10 @@ def _python(code: str, *arguments: str) -> list[str]:
 
 
 class Console:
-    """Lines of several sources on one stream, each with its source in front.
+    """Writes lines of several sources to one stream, each with the name of its source.
 
     Args:
-        stream: Where to. Sources are coloured if it is a terminal and NO_COLOR is not set.
+        stream: The stream. Names are coloured if it is a terminal and NO_COLOR is not set.
     """
 
     def __init__(self, stream: TextIO) -> None:
@@ -85,15 +85,15 @@ class Console:
                     self._stream.write(line)
                     self._stream.flush()
                 except OSError:
-                    # Whoever read it (a terminal, `head`) has gone; the training goes on, and
-                    # its logs are kept. Python must not trip over the rest of it at its exit.
+                    # The reader (a terminal, `head`) is gone; the training goes on, and its logs
+                    # are kept. Python must not fail when it flushes the stream at exit.
                     self._open = False
                     with open(os.devnull, "wb") as nowhere:
                         os.dup2(nowhere.fileno(), self._stream.fileno())
 
 
 class Guard:
-    """Kills process groups when this process is gone, however it went."""
+    """Kills process groups when this process has ended, however it ended."""
 
     def __enter__(self) -> Guard:
         self._process = subprocess.Popen(
@@ -106,7 +106,7 @@ class Guard:
         self._write(f"+{group}\n")
 
     def remove(self, group: int) -> None:
-        """Removes one that has ended, before its number can be another's."""
+        """Removes a group that has ended, before its number can be reused."""
         self._write(f"-{group}\n")
 
     def _write(self, line: str) -> None:
@@ -114,7 +114,7 @@ class Guard:
         try:
             os.write(self._process.stdin.fileno(), line.encode())
         except BrokenPipeError:
-            # Somebody killed it. The workers themselves still end with us: see _START.
+            # The guard was killed. The workers themselves still end with us: see _START.
             return
 
     def __exit__(
@@ -129,17 +129,17 @@ class Guard:
 
 
 class WorkerProcess:
-    """A running program in a process group of its own, whose output is passed on.
+    """A running program in a process group of its own, whose output is forwarded.
 
     Args:
         command: The program and its arguments.
         environment: All its environment variables.
-        label: What stands in front of its lines.
-        index: Decides the colour of the label.
-        console: Where its output goes.
-        guard: Who kills it and its children if this process is killed.
-        log: Where its output is kept, byte by byte; `None` for nowhere.
-        cores: The processor cores that it may use; none for all.
+        label: Its name in front of its lines.
+        index: Determines the colour of the label.
+        console: Where its output is shown.
+        guard: Kills it and its children if this process is killed.
+        log: Where its output is kept, byte by byte; `None` for no log.
+        cores: The processor cores that it may use; empty for all.
 
     Attributes:
         tail: The last lines of its output.
@@ -157,7 +157,7 @@ class WorkerProcess:
         log: BinaryIO | None = None,
         cores: Collection[int] = (),
     ) -> None:
-        self.tail: deque[str] = deque(maxlen=_TAIL)
+        self.tail: deque[str] = deque(maxlen=_TAIL_LINES)
         self.started = time.monotonic()
         self._label, self._index = label, index
         self._console, self._guard, self._log = console, guard, log
@@ -170,22 +170,22 @@ class WorkerProcess:
             start_new_session=True,
         )
         guard.add(self._process.pid)
-        self._reader = threading.Thread(target=self._pass_on, daemon=True)
+        self._reader = threading.Thread(target=self._forward_output, daemon=True)
         self._reader.start()
 
     def ended(self) -> int | None:
-        """The return code, as of `subprocess`, or `None` while it runs.
+        """Returns the return code, as `subprocess` gives it, or `None` while it runs.
 
-        What it leaves of its process group is killed.
+        What is left of its process group is killed.
         """
         pid = self._process.pid
         if os.waitid(os.P_PID, pid, os.WEXITED | os.WNOHANG | os.WNOWAIT) is None:
             return None
-        # Not yet waited for, so the number of its group cannot be another's.
+        # Not yet waited for, so the number of its group cannot have been reused.
         self.send(signal.SIGKILL)
         self._guard.remove(pid)
         code = self._process.wait()
-        # A child that has left the group may hold the pipe open for ever.
+        # A child that has left the group may keep the pipe open.
         self._reader.join(timeout=2.0)
         if self._reader.is_alive():
             self._log = None
@@ -198,12 +198,12 @@ class WorkerProcess:
         except (ProcessLookupError, PermissionError):
             return  # it has just ended; macOS says EPERM of a group of zombies
 
-    def _pass_on(self) -> None:
+    def _forward_output(self) -> None:
         assert self._process.stdout is not None
         with self._process.stdout as lines:
-            while piece := lines.readline(_LONGEST_PIECE):
+            while piece := lines.readline(_MAX_PIECE_BYTES):
                 self._keep(piece)
-                # Of a line drawn over and over, as by a progress bar, the last state.
+                # Of a line that is redrawn, as by a progress bar, only the last state.
                 text = piece.decode("utf-8", "replace").rstrip("\r\n").rpartition("\r")[2]
                 self.tail.append(text)
                 self._console.write(self._label, text, self._index)

@@ -44,8 +44,8 @@ numbers = st.one_of(st.none(), st.booleans(), st.integers(), st.floats(allow_nan
 states = st.dictionaries(st.text(), st.one_of(numbers, st.text(), st.lists(numbers)))
 
 
-def passed_over(caplog: pytest.LogCaptureFixture) -> list[str]:
-    return [r.getMessage() for r in caplog.records if "passed over" in r.getMessage()]
+def skipped(caplog: pytest.LogCaptureFixture) -> list[str]:
+    return [r.getMessage() for r in caplog.records if "Skipping checkpoint" in r.getMessage()]
 
 
 def leftovers(directory: Path) -> list[str]:
@@ -102,7 +102,7 @@ def test_an_empty_or_missing_directory_has_no_newest(tmp_path):
     assert CheckpointStore(tmp_path).newest() is None
     assert CheckpointStore(tmp_path / "missing").newest() is None
     assert CheckpointStore(tmp_path / "missing").steps() == []
-    with pytest.raises(CheckpointError, match="not there.*Received: \\[\\]"):
+    with pytest.raises(CheckpointError, match="does not exist.*Received: \\[\\]"):
         CheckpointStore(tmp_path).load(1)
 
 
@@ -183,7 +183,7 @@ def test_any_changed_byte_or_lost_end_is_noticed(name, place, change, cut):
         finally:
             logging.getLogger("qstore_tf").removeHandler(handler)
         [record] = records
-        assert "step-000000000002' is passed over: " in record.getMessage()
+        assert "step-000000000002': " in record.getMessage()
         assert name in record.getMessage() or "manifest" in record.getMessage()
         with pytest.raises(CheckpointError, match="step 2 cannot be loaded"):
             store.load(2)
@@ -251,7 +251,7 @@ def test_a_forged_manifest_is_refused_whatever_it_claims(tmp_path, caplog, chang
     store.save(1, {}, {})
     forge(store.save(7, ARRAYS, {}), **changes)
     assert store.newest().step == 1
-    [message] = passed_over(caplog)
+    [message] = skipped(caplog)
     assert why in message
     assert len(message) < 500
 
@@ -270,7 +270,7 @@ def test_a_well_signed_bomb_is_refused_before_it_is_read(tmp_path, caplog):
     started = time.perf_counter()
     assert store.newest() is None
     assert time.perf_counter() - started < 2.0
-    assert "more than the limit" in passed_over(caplog)[0]
+    assert "more than the limit" in skipped(caplog)[0]
 
 
 @pytest.mark.parametrize("content", [b"[" * 100_000, b"9" * 100_000, b"[]", b"\xff", b"null", b""])
@@ -282,7 +282,7 @@ def test_content_that_is_no_json_object_is_refused(tmp_path, caplog, name, conte
     if name == "state.json":
         forge(path)
     assert store.newest() is None
-    assert name in passed_over(caplog)[0]
+    assert name in skipped(caplog)[0]
 
 
 @pytest.mark.parametrize("name", [*FILES, "."])
@@ -292,14 +292,14 @@ def test_links_are_not_followed(tmp_path, caplog, name):
     (path / name).resolve().rename(tmp_path / "elsewhere")
     Path(os.path.normpath(path / name)).symlink_to(tmp_path / "elsewhere")
     assert store.newest() is None
-    assert "passed over" in passed_over(caplog)[0]
+    assert "Skipping" in skipped(caplog)[0]
     store.save(1, ARRAYS, {"again": True})
     assert store.newest().state == {"again": True}
     assert (tmp_path / "elsewhere").exists()
 
 
 @pytest.mark.parametrize("kind", ["pipe", "directory", "file in its place", "nothing"])
-def test_other_things_in_the_place_of_files_are_passed_over(tmp_path, caplog, kind):
+def test_other_things_in_the_place_of_files_are_skipped(tmp_path, caplog, kind):
     store = CheckpointStore(tmp_path)
     path = store.save(1, ARRAYS, {})
     (path / "arrays.npz").unlink()
@@ -311,7 +311,7 @@ def test_other_things_in_the_place_of_files_are_passed_over(tmp_path, caplog, ki
         shutil.rmtree(path)
         path.write_text("not a directory")
     assert store.newest() is None
-    assert len(passed_over(caplog)) == 1
+    assert len(skipped(caplog)) == 1
 
 
 @pytest.mark.parametrize(
@@ -483,7 +483,7 @@ def test_a_writer_killed_at_any_moment_leaves_a_whole_newest_one(fast_path, capl
         assert found.step >= least
         assert found.state == {"step": found.step}
         assert np.all(found.arrays["a"] == found.step)
-    assert not passed_over(caplog)
+    assert not skipped(caplog)
     store.save(found.step + 1, {}, {})
     assert leftovers(fast_path) == []
     assert store.steps() == [found.step + 1]
@@ -517,5 +517,5 @@ def test_readers_lose_no_race_against_the_writer(fast_path, caplog):
         for thread in threads:
             thread.join()
     assert not problems
-    assert not passed_over(caplog)
+    assert not skipped(caplog)
     assert min(reads) > 10 and writes > 10

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from qstore_tf.distribute.group.channel import GREETING, LONGEST
+from qstore_tf.distribute.group.channel import GREETING, MAX_MESSAGE_BYTES
 from qstore_tf.distribute.group.cluster import Cluster, split
 from qstore_tf.distribute.group.meeting import meet
 from qstore_tf.errors import StartTimeoutError, WorkerMismatchError
@@ -96,7 +96,7 @@ STRANGERS = [
     b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n\x00\x00\x12\x04\x00\x00\x00\x00\x00",
     b"\x00\xff\n",
     b"[" * 20_000 + b"\n",
-    b"x" * (2 * LONGEST),
+    b"x" * (2 * MAX_MESSAGE_BYTES),
     b"{}\n",
     b"null\n",
     *(
@@ -173,7 +173,7 @@ def test_a_second_process_of_the_same_index_waits_and_is_told_why() -> None:
             attend(chief, timeout=1.2)
         finally:
             thread.join()
-    assert "another process came as worker 1" in str(errors[0])
+    assert "another process has the index of worker 1" in str(errors[0])
 
 
 def test_a_worker_that_breaks_off_at_once_may_come_again() -> None:

@@ -2,7 +2,7 @@
 
 import pytest
 
-from qstore_tf.distribute.launch.exit_codes import OF_THE_GROUP, ExitCode, explain, shell_code
+from qstore_tf.distribute.launch.exit_codes import GROUP_CODES, ExitCode, explain, shell_code
 from qstore_tf.distribute.launch.incidents import Failure, Incidents
 
 
@@ -11,7 +11,7 @@ def count(*steps: tuple[int, int, float, float] | str) -> Incidents:
     incidents = Incidents()
     for step in steps:
         if step == "again":
-            incidents.all[-1].answered = True
+            incidents.all[-1].restarted = True
         else:
             worker, code, started, ended = step
             incidents.add(Failure(worker, code, 1, started, ended))
@@ -62,7 +62,7 @@ def test_exit_codes_are_those_of_the_documentation():
         "START_TIMEOUT": 77,
         "PERMANENT": 78,
     }
-    assert set(OF_THE_GROUP) == {75, 76, 77}
+    assert set(GROUP_CODES) == {75, 76, 77}
     assert ExitCode(76) is ExitCode.PEER_LOST
     assert int(ExitCode.STOPPED) == 75
 
