@@ -1,6 +1,6 @@
 """Training on several workers: strategy, fault tolerance, launcher.
 
-    launch/         starts the workers of one machine again after failures; exit codes
+    launch/         starts the workers of one machine and restarts them; exit codes
     group/          the workers find each other, exchange messages, stop and exit together
     keras/          fixes of Keras under a multi-worker strategy; access to a running `fit`
     checkpoints/    the state of a training on disk
@@ -16,12 +16,12 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from qstore_tf.distribute.fault_tolerance import FaultTolerance as FaultTolerance
     from qstore_tf.distribute.keras import fixes as keras_fixes
-    from qstore_tf.distribute.launch.exit_codes import ExitCode as ExitCode
+    from qstore_tf.distribute.launch import ExitCode as ExitCode
     from qstore_tf.distribute.strategy import multi_worker_strategy as multi_worker_strategy
 
 # Imported on first use: the launcher must not wait for TensorFlow.
 _PLACES = {
-    "ExitCode": "launch.exit_codes",
+    "ExitCode": "launch",
     "FaultTolerance": "fault_tolerance",
     "multi_worker_strategy": "strategy",
 }

@@ -11,13 +11,10 @@ from typing import Any
 
 from tensorflow import keras
 
-from qstore_tf.distribute.checkpoints import training_state
-from qstore_tf.distribute.checkpoints.store import Checkpoint, CheckpointStore
-from qstore_tf.distribute.group import termination
-from qstore_tf.distribute.group.meeting import difference
-from qstore_tf.distribute.group.workers import alone
+from qstore_tf.distribute.checkpoints import Checkpoint, CheckpointStore, training_state
+from qstore_tf.distribute.group import alone, difference, termination
 from qstore_tf.distribute.keras import fitting, fixes
-from qstore_tf.distribute.launch.exit_codes import ExitCode
+from qstore_tf.distribute.launch import ExitCode
 from qstore_tf.distribute.session import current_session
 from qstore_tf.errors import CheckpointError, ConfigurationError, WorkerMismatchError, describe
 

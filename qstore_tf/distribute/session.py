@@ -11,8 +11,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     import tensorflow as tf
 
-    from qstore_tf.distribute.group.group import Group
-    from qstore_tf.distribute.group.workers import Workers
+    from qstore_tf.distribute.group import Group, Workers
 
 
 @dataclass

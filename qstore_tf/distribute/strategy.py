@@ -14,11 +14,15 @@ import tensorflow as tf
 from tensorflow import keras
 
 from qstore_tf import __version__
-from qstore_tf.distribute.group import termination
-from qstore_tf.distribute.group.cluster import Cluster, cluster_from
-from qstore_tf.distribute.group.group import Group
-from qstore_tf.distribute.group.meeting import meet
-from qstore_tf.distribute.group.workers import Workers, alone
+from qstore_tf.distribute.group import (
+    Cluster,
+    Group,
+    Workers,
+    alone,
+    cluster_from,
+    meet,
+    termination,
+)
 from qstore_tf.distribute.keras import fitting, fixes
 from qstore_tf.distribute.keras.patching import LEGACY
 from qstore_tf.distribute.session import current_session

@@ -15,7 +15,7 @@ from tensorflow import keras
 
 import qstore_tf as qs
 from qstore_tf.distribute import FaultTolerance
-from qstore_tf.distribute.checkpoints.store import CheckpointStore
+from qstore_tf.distribute.checkpoints import CheckpointStore
 from qstore_tf.distribute.group import termination
 from qstore_tf.errors import ConfigurationError
 

@@ -25,7 +25,7 @@ from typing import Any, TypeVar
 import numpy as np
 
 from qstore_tf.distribute.checkpoints import files
-from qstore_tf.distribute.checkpoints.files import Checkpoint as Checkpoint
+from qstore_tf.distribute.checkpoints.files import Checkpoint
 from qstore_tf.errors import CheckpointError, ConfigurationError, describe
 
 _log = logging.getLogger("qstore_tf")

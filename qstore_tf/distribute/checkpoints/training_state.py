@@ -11,7 +11,7 @@ import numpy as np
 import tensorflow as tf
 from tensorflow import keras
 
-from qstore_tf.distribute.checkpoints.store import Checkpoint
+from qstore_tf.distribute.checkpoints.files import Checkpoint
 from qstore_tf.distribute.keras.patching import LEGACY
 from qstore_tf.errors import ConfigurationError, describe
 

@@ -13,7 +13,7 @@ from typing import NoReturn
 import tensorflow as tf
 from tensorflow.python.eager import context  # to abort collectives that wait for a lost worker
 
-from qstore_tf.distribute.launch.exit_codes import ExitCode
+from qstore_tf.distribute.launch import ExitCode
 from qstore_tf.distribute.session import current_session
 from qstore_tf.errors import (
     CheckpointError,

@@ -16,8 +16,7 @@ from typing import Any
 import tensorflow as tf
 from tensorflow import keras
 
-from qstore_tf.distribute.group import termination
-from qstore_tf.distribute.group.workers import Workers
+from qstore_tf.distribute.group import Workers, termination
 from qstore_tf.distribute.keras import even_batches
 from qstore_tf.distribute.keras.fixes import global_seed, local_spec, spans_workers
 from qstore_tf.distribute.keras.patching import LEGACY, replace

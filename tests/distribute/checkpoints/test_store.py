@@ -21,9 +21,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
+from qstore_tf.distribute.checkpoints import CheckpointStore
 from qstore_tf.distribute.checkpoints import files as checkpoint_files
 from qstore_tf.distribute.checkpoints import store as store_module
-from qstore_tf.distribute.checkpoints.store import CheckpointStore
 from qstore_tf.errors import CheckpointError, ConfigurationError
 
 FILES = ("arrays.npz", "state.json", "manifest.json")
@@ -411,7 +411,7 @@ def test_a_disk_that_has_become_read_only_refuses_and_is_still_read(small_disk):
 LIMITED = """
 import resource, sys
 import numpy as np
-from qstore_tf.distribute.checkpoints.store import CheckpointStore
+from qstore_tf.distribute.checkpoints import CheckpointStore
 from qstore_tf.errors import CheckpointError
 assert not {"tensorflow", "keras"} & set(sys.modules)
 store = CheckpointStore(sys.argv[1])
@@ -457,7 +457,7 @@ def test_a_directory_that_cannot_be_is_refused(tmp_path):
 WRITER = """
 import sys
 import numpy as np
-from qstore_tf.distribute.checkpoints.store import CheckpointStore
+from qstore_tf.distribute.checkpoints import CheckpointStore
 store = CheckpointStore(sys.argv[1], keep=int(sys.argv[2]))
 found = store.newest()
 step = 0 if found is None else found.step
