@@ -1,4 +1,4 @@
-"""Training that broke off and began again ends as if nothing had happened; one process."""
+"""Interrupted and restarted training ends as an uninterrupted one; in one process."""
 
 import json
 import random
@@ -192,7 +192,9 @@ def test_the_checkpoint_of_another_model_is_refused(tmp_path: Path) -> None:
         train(tmp_path, quantum=True, epochs=2)
 
 
-def test_another_seed_is_told(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+def test_a_different_seed_causes_a_warning(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
     train(tmp_path, epochs=1)
     state = tmp_path / "step-000000000005"
     assert json.loads((state / "state.json").read_text())["seed"] == 7
@@ -213,7 +215,7 @@ def test_wrong_arguments(options: dict[str, Any], tmp_path: Path) -> None:
         FaultTolerance(tmp_path, **options)
 
 
-def test_a_model_without_variables_is_told_what_to_do(tmp_path: Path) -> None:
+def test_the_error_for_a_model_without_variables_names_keras_input(tmp_path: Path) -> None:
     model = keras.Sequential([keras.layers.Dense(1)])
     model.compile("sgd", "mse")
     if model.built:
@@ -266,7 +268,7 @@ def test_a_shuffle_goes_on_from_a_later_first_epoch(tmp_path: Path) -> None:
     same(train(tmp_path / "broken", **options), expected)
 
 
-def test_a_training_that_is_complete_is_told(
+def test_a_complete_training_causes_a_warning(
     tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
     train(tmp_path, epochs=1)
@@ -275,7 +277,7 @@ def test_a_training_that_is_complete_is_told(
     assert any("Nothing is left to train" in record.message for record in caplog.records)
 
 
-def test_a_fit_that_fails_leaves_sigterm_to_who_had_it(tmp_path: Path) -> None:
+def test_a_fit_that_fails_restores_the_handler_of_sigterm(tmp_path: Path) -> None:
     heard: list[int] = []
     before = signal.signal(signal.SIGTERM, lambda number, frame: heard.append(number))
     try:

@@ -123,7 +123,7 @@ def test_the_model_is_kept_and_the_chief_alone_may_use_it(legacy: str, script: P
         assert "predicted (70, 1)" in started[0].text()
 
 
-def test_who_has_finished_comes_back_with_a_chief_that_dies_after_it(
+def test_a_finished_worker_restarts_with_a_chief_that_dies_after_it(
     script: Path, expected: list[np.ndarray]
 ) -> None:
     with workers(2, script, str(script.parent), each={0: {"DIES_LAST": "1"}}) as started:
@@ -133,7 +133,7 @@ def test_who_has_finished_comes_back_with_a_chief_that_dies_after_it(
     goes_on(script, expected)
 
 
-def test_a_worker_alone_gives_up_and_says_whom_it_waited_for(script: Path) -> None:
+def test_a_worker_alone_times_out_and_names_the_missing_ones(script: Path) -> None:
     timeout = {"START_TIMEOUT": "12"}
     with workers(3, script, str(script.parent), only=[0, 2], env=timeout) as started:
         assert started[0].ends() == 77

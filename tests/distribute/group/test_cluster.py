@@ -1,4 +1,4 @@
-"""Who the workers are: every source, and every way to describe them wrongly."""
+"""The list of workers: every source, and every way to describe it wrongly."""
 
 import json
 from typing import Any
@@ -96,7 +96,7 @@ def test_wrong_arguments_are_named(workers: Any, index: Any) -> None:
 @pytest.mark.parametrize(
     "address", ["a", "a:", ":1", "a:0", "a:65536", "a b:1", "a:1:2", "::1:2", 5]
 )
-def test_addresses_that_are_none(address: Any) -> None:
+def test_invalid_addresses_are_errors(address: Any) -> None:
     with pytest.raises(ConfigurationError):
         split(address)
 

@@ -24,7 +24,7 @@ def test_alone_everything_returns_at_once() -> None:
     group.finish()
 
 
-def test_everyone_gets_the_values_of_all_in_order() -> None:
+def test_all_workers_get_the_values_of_all_in_order() -> None:
     with groups(4) as made:
 
         def talk(group: Group) -> list[list[object]]:
@@ -40,7 +40,7 @@ def test_everyone_gets_the_values_of_all_in_order() -> None:
             assert future.result() == expected
 
 
-def test_workers_at_different_places_are_told_apart() -> None:
+def test_workers_that_make_different_calls_get_an_error() -> None:
     with groups(3) as made:
         names = ["fit", "fit", "evaluate"]
         for future in in_threads(
@@ -51,7 +51,7 @@ def test_workers_at_different_places_are_told_apart() -> None:
 
 
 @pytest.mark.parametrize("gone", [0, 1, 2])
-def test_who_waits_for_a_lost_worker_is_told_which(gone: int) -> None:
+def test_a_wait_for_a_lost_worker_raises_an_error_that_names_it(gone: int) -> None:
     heard: list[str] = []
     with groups(3, on_loss=lambda error: heard.append(str(error))) as made:
         stay = [group for group in made if group.cluster.index != gone]
@@ -74,7 +74,7 @@ def test_who_waits_for_a_lost_worker_is_told_which(gone: int) -> None:
 
 
 @pytest.mark.parametrize("first", [0, 1, 2])
-def test_who_waits_for_a_worker_that_has_finished_is_told_so(first: int) -> None:
+def test_a_wait_for_a_worker_that_has_finished_raises_an_error(first: int) -> None:
     heard: list[str] = []
     with groups(3, on_loss=lambda error: heard.append(str(error))) as made:
 
@@ -105,7 +105,7 @@ def test_an_answer_is_not_overtaken_by_the_good_bye_after_it() -> None:
 
 
 @pytest.mark.parametrize("last", [0, 1, 2])
-def test_who_has_finished_waits_for_the_last_one(last: int) -> None:
+def test_a_worker_that_has_finished_waits_for_the_last_one(last: int) -> None:
     with groups(3) as made:
         ended: list[int] = []
 
@@ -125,7 +125,7 @@ def test_who_has_finished_waits_for_the_last_one(last: int) -> None:
         assert sorted(ended) == sorted(group.cluster.index for group in others)
 
 
-def test_who_has_finished_hears_of_a_loss() -> None:
+def test_a_worker_that_has_finished_hears_of_a_loss() -> None:
     with groups(3) as made:
         lost = threading.Timer(0.2, made[2].abandon)
         lost.start()
@@ -143,7 +143,7 @@ def test_messages_that_make_no_sense_end_the_connection() -> None:
 
 
 @pytest.mark.parametrize("seed", range(12))
-def test_all_stop_after_the_same_step_whoever_asks_and_whenever(seed: int) -> None:
+def test_all_stop_after_the_same_step_at_any_request(seed: int) -> None:
     """Workers in lockstep, by a barrier in each step, that lag behind each other at random."""
     drawn = random.Random(seed)
     count = drawn.choice([2, 3, 4])

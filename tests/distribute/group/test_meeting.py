@@ -1,4 +1,4 @@
-"""Workers meet, whoever comes first, or get one clear error; strangers do no harm."""
+"""Workers meet in any order, or get one clear error; strangers do no harm."""
 
 import json
 import socket
@@ -25,7 +25,7 @@ def attend(cluster: Cluster, facts: Any = None, timeout: float = 20.0, late: flo
 
 
 @pytest.mark.parametrize("late", [(0.0, 0.3, 0.1), (0.4, 0.0, 0.0)], ids=["chief", "others"])
-def test_whoever_comes_first_waits_for_the_others(late: tuple[float, ...]) -> None:
+def test_the_first_to_arrive_wait_for_the_others(late: tuple[float, ...]) -> None:
     met = in_threads(
         [lambda c=c, s=s: attend(c, late=s) for c, s in zip(clusters(3), late, strict=True)]
     )
@@ -36,7 +36,7 @@ def test_one_worker_meets_nobody() -> None:
     assert attend(clusters(1)[0], timeout=0.01) == []
 
 
-def test_the_chief_names_who_is_missing() -> None:
+def test_the_chief_names_the_missing_worker() -> None:
     chief, one, two = clusters(3)
     first, second = in_threads(
         [lambda: attend(chief, timeout=0.5), lambda: attend(one, timeout=1.0)]
@@ -69,7 +69,7 @@ def test_a_chief_whose_name_leads_nowhere_says_so() -> None:
         attend(cluster, timeout=0.1)
 
 
-def test_what_differs_is_said_on_every_worker() -> None:
+def test_every_worker_names_what_differs() -> None:
     facts = [{"the version of Keras": v, "x": 1} for v in ("3.15", "3.15", "3.3")]
     met = in_threads(
         [lambda c=c, f=f: attend(c, f) for c, f in zip(clusters(3), facts, strict=True)]
@@ -155,7 +155,7 @@ def test_a_worker_that_dies_while_it_waits_may_come_again() -> None:
     assert [future.result() for future in met] == [[1, 2], [0], [0]]
 
 
-def test_a_second_process_of_the_same_index_waits_and_is_told_why() -> None:
+def test_a_second_process_of_the_same_index_waits_and_gets_the_reason() -> None:
     chief, one, _ = clusters(3)
     errors: list[BaseException] = []
 

@@ -292,7 +292,7 @@ def test_a_permanent_failure_stops_all_at_once(script, notes, capfd):
     assert "[launch]     seeds differ" in out
 
 
-def test_when_restarts_are_used_up_the_rest_is_stopped_and_the_cause_told(script, notes, capfd):
+def test_without_restarts_left_the_rest_is_stopped_and_the_cause_shown(script, notes, capfd):
     command = script(
         """
         if index == 0:
@@ -309,7 +309,7 @@ def test_when_restarts_are_used_up_the_rest_is_stopped_and_the_cause_told(script
     assert out.rstrip().endswith("[launch] The last lines of worker 1:\n[launch]     the reason")
 
 
-def test_the_code_is_that_of_the_cause_though_another_told_of_it_first(script):
+def test_the_code_is_that_of_the_cause_even_if_seen_later(script):
     command = script(
         """
         if index == 0:
@@ -603,7 +603,7 @@ def test_the_launcher_imports_no_tensorflow_and_starts_fast(script):
     assert not imported & {"tensorflow", "keras", "numpy"}
 
 
-def test_a_log_that_can_no_longer_be_written_is_told_once_and_the_training_goes_on(script, capfd):
+def test_a_log_that_can_no_longer_be_written_is_reported_once(script, capfd):
     if not os.path.exists("/dev/full"):
         pytest.skip("no /dev/full")
     from qstore_tf.distribute.launch.worker_process import Console, Guard, WorkerProcess
