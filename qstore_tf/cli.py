@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, NoReturn
 
 import qstore_tf
-from qstore_tf.distribute import launch_command
+from qstore_tf.distribute.launch import command as launch_command
 from qstore_tf.errors import ConfigurationError, QstoreError, describe
 
 if TYPE_CHECKING:

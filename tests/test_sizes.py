@@ -27,7 +27,7 @@ from qstore_tf.circuits import UnifiedCircuit, compile_circuit, parse_observable
 from qstore_tf.circuits.formats import json
 from qstore_tf.circuits.formats.qasm2 import text as qasm2
 from qstore_tf.circuits.formats.qasm3 import work as qasm3
-from qstore_tf.distribute.launch_setup import check as check_launch
+from qstore_tf.distribute.launch.setup import check as check_launch
 from qstore_tf.errors import CircuitError, ConfigurationError, QstoreError
 from qstore_tf.testing.daily import daily_seed
 

@@ -16,8 +16,8 @@ from k8s.objects import Object, Objects, containers, name_of, plain_env, pod_tem
 
 Rule = Callable[[Objects], Iterator[str]]
 
-# qstore_tf/distribute/exit_codes.py
-PERMANENT = 78  # no restart mends it
+# qstore_tf/distribute/launch/exit_codes.py
+PERMANENT = 78  # a configuration error
 STOPPED = 75  # was asked to stop and saved: start it again, and do not count it
 COUNTED = {1, 76, 77, 137}  # start it again while restarts are left
 LONGEST_PAUSE = 360  # seconds that a Job waits at most before it starts a pod again

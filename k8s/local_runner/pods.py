@@ -7,7 +7,6 @@ from __future__ import annotations
 import os
 import re
 import shlex
-import shutil
 import signal
 import subprocess
 import time
@@ -18,7 +17,7 @@ from pathlib import Path
 from typing import Any
 
 from k8s.local_runner.images import Image
-from k8s.local_runner.network import Network, RunnerError
+from k8s.local_runner.network import Network
 from k8s.objects import ManifestError, Object, Objects, containers
 
 _DEVICES = ("full", "null", "random", "urandom", "zero")
@@ -326,15 +325,3 @@ def machine(
     """
     with Network(folder / "hosts") as network:
         yield Machine(objects, image, folder, network, secrets or {})
-
-
-def remove_folder(folder: Path) -> None:
-    """Deletes a machine's folder.
-
-    Raises:
-        RunnerError: Something is still mounted below it.
-    """
-    mounts = Path("/proc/self/mounts").read_text(encoding="utf-8")
-    if f" {folder}/" in mounts:
-        raise RunnerError(f"Something is mounted below {folder}")
-    shutil.rmtree(folder)

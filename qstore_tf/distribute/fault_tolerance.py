@@ -1,4 +1,4 @@
-"""`FaultTolerance`: training that ends as it would have, whatever dies on the way."""
+"""`FaultTolerance`: training that survives the failure of workers with the same result."""
 
 from __future__ import annotations
 
@@ -11,36 +11,37 @@ from typing import Any
 
 from tensorflow import keras
 
-from qstore_tf.distribute import ending, fitting, keras_fixes, training_state
-from qstore_tf.distribute.checkpoints import Checkpoint, CheckpointStore
-from qstore_tf.distribute.exit_codes import ExitCode
-from qstore_tf.distribute.meeting import difference
-from qstore_tf.distribute.strategy import current, workers_or_alone
+from qstore_tf.distribute.checkpoints import Checkpoint, CheckpointStore, training_state
+from qstore_tf.distribute.group import alone, difference, termination
+from qstore_tf.distribute.keras import fitting, fixes
+from qstore_tf.distribute.launch import ExitCode
+from qstore_tf.distribute.session import current_session
 from qstore_tf.errors import CheckpointError, ConfigurationError, WorkerMismatchError, describe
 
 _log = logging.getLogger("qstore_tf")
 
 
 class FaultTolerance(keras.callbacks.Callback):
-    """Saves the whole state of the training, and goes on from it when the script is started again.
+    """Saves the whole state of the training, and resumes it when the script is restarted.
 
     The chief writes, all workers read: `directory` must be the same shared directory on all. A
-    checkpoint holds weights, optimizer, seeds, metrics, the epoch and step, the history and the
-    state of the other callbacks; the data is brought to the batch that comes next. Training that
-    was killed at any time and started again ends with the weights it would have had, bit for bit
-    where the steps are deterministic.
+    checkpoint holds the weights, the optimizer, seeds, metrics, the epoch and step, the history
+    and the state of the other callbacks; on resuming, the data continues with the next batch.
+    A training that was killed at any time and restarted ends with the weights of an uninterrupted
+    one, bit for bit if the steps are deterministic.
 
-    SIGTERM lets all workers finish the same step, saves, and ends them with exit code 75.
+    On SIGTERM all workers finish the same step, save, and exit with code 75.
 
     Args:
-        directory: Where checkpoints are kept. Start a new training in a new directory.
-        every_steps: Saves every so many steps too; None only after each epoch.
-        keep: How many checkpoints are kept.
-        verbose: 1 prints where training goes on from, 0 nothing but warnings.
+        directory: Where checkpoints are kept. Use a new directory for a new training.
+        every_steps: The number of steps between checkpoints within an epoch; None saves only
+            after each epoch.
+        keep: The number of checkpoints that are kept.
+        verbose: 1 prints where the training resumes, 0 only warnings.
 
     Raises:
-        ConfigurationError: A wrong argument, a directory that cannot be written, or a
-            checkpoint of another model; the last two when `fit` begins.
+        ConfigurationError: A wrong argument, a directory that is not writable, or a checkpoint of
+            a different model; the last two when `fit` begins.
         CheckpointError: A worker cannot read the checkpoint that the chief has found.
 
     Example:
@@ -50,7 +51,7 @@ class FaultTolerance(keras.callbacks.Callback):
         >>> model = keras.Sequential([keras.Input((2,)), keras.layers.Dense(1)])
         >>> model.compile("sgd", "mse")
         >>> directory = tempfile.mkdtemp()
-        >>> for epochs in (1, 3):  # as if the script were started again
+        >>> for epochs in (1, 3):  # as if the script were restarted
         ...     tolerant = [FaultTolerance(directory)]
         ...     fit = model.fit(x, y, epochs=epochs, verbose=0, callbacks=tolerant)
         ... # doctest: +ELLIPSIS
@@ -67,82 +68,82 @@ class FaultTolerance(keras.callbacks.Callback):
         verbose: int = 1,
     ) -> None:
         super().__init__()
-        wrong = isinstance(every_steps, bool) or not isinstance(every_steps, int)
-        if every_steps is not None and (wrong or every_steps < 1):
+        is_integer = isinstance(every_steps, int) and not isinstance(every_steps, bool)
+        if every_steps is not None and not (is_integer and every_steps >= 1):
             raise ConfigurationError(
                 describe(
-                    "every_steps is no number of steps",
+                    "every_steps must be a positive integer",
                     expected="an integer >= 1, or None for checkpoints after each epoch only",
                     received=every_steps,
                 )
             )
-        keras_fixes.apply()
+        fixes.apply()
         fitting.watch()
         self._store = CheckpointStore(directory, keep=keep)
         self._every_steps = every_steps
         self._verbose = verbose
-        self._workers = workers_or_alone()
-        self._handler: Any = None
+        self._workers = current_session().workers or alone(fixes.global_seed() or 0)
+        self._previous_handler: Any = None
         self._resumed: Checkpoint | None = None
         self._position = training_state.START
         self._over = self._due = self._stops = False
         self._first: int | None = None
 
     def on_train_begin(self, logs: Any = None) -> None:
-        """Goes on from the newest checkpoint, if there is one."""
-        self._workers = current() or self._workers
-        self._require_alike()
+        """Resumes from the newest checkpoint, if there is one."""
+        self._workers = current_session().workers or self._workers
+        self._check_workers()
         training_state.require_built(self.model)
-        self._resumed, self._first = self._agreed(), None
+        self._resumed, self._first = self._read_newest(), None
         self._position = training_state.START
         self._over = self._due = self._stops = False
         if self._resumed is not None:
             self._position, self._over = training_state.restore(self.model, self._resumed)
             self._first = self._resumed.state["first"]
-            self._tell()
+            self._report()
             if self._position.executions:
                 fitting.build_metrics(self.model)
         training_state.begin_at(self.model, self._position, over=self._over)
         fitting.replay(self._position.epoch - (self._first or 0), self._position.executions)
-        self._listen()
+        self._handle_sigterm()
 
     def on_train_begun(self) -> None:
-        """Gives the other callbacks their state back, after they have cleared it."""
+        """Restores the state of the other callbacks, which have cleared it by now."""
         if self._resumed is not None:
             training_state.restore_callbacks(self._resumed, fitting.callbacks())
 
     def on_epoch_begin(self, epoch: int, logs: Any = None) -> None:
-        """Saves what the epoch before came to; or gives the metrics of a torn epoch back."""
+        """Saves the result of the epoch before, or restores the metrics of an interrupted epoch."""
         if self._resumed is not None and epoch == self._position.epoch:
-            # Only here: Keras clears the metrics before each epoch.
+            # Not earlier: Keras clears the metrics before each epoch.
             training_state.restore_metrics(self.model, self._resumed)
             return
-        self._resumed = None  # an epoch of which only the validation was left
+        self._resumed = None  # only the validation of the epoch before was left to do
         if self._first is None:
             self._first = epoch
-        # Not when the epoch before ends: callbacks after this one have yet to see its end.
+        # Not at the end of the epoch before: callbacks after this one act on that end too.
         self._due = self._due or epoch != self._position.epoch
         self._position = training_state.Position(epoch, 0, 0)
         self._save_or_stop()
 
     def on_train_batch_begin(self, batch: int, logs: Any = None) -> None:
-        """Saves where it is time to, and stops where that was agreed."""
+        """Saves if a checkpoint is due, and stops if the workers have agreed to."""
         if self._resumed is not None:
-            # Once more: schedules of the learning rate have acted on this epoch a second time.
+            # A second time: schedules have changed the learning rate again for this epoch.
             if self._position.executions:
                 training_state.restore(self.model, self._resumed)
             self._resumed = None
-        # Not when the step before ends: it might be the last one of the epoch.
+        # Not at the end of the step before, which may be the last one of the epoch.
         self._save_or_stop()
 
     def on_test_begin(self, logs: Any = None) -> None:
-        """Saves before a validation, which may take longer than SIGTERM leaves time for."""
+        """Saves before a validation, which may take longer than the grace period of SIGTERM."""
         if self._validates():
             self._due = True
             self._save_or_stop()
 
     def on_test_batch_end(self, batch: int, logs: Any = None) -> None:
-        """Stops within a validation, of which nothing is kept."""
+        """Stops during a validation, which is then repeated from its beginning."""
         if self._validates():
             self._workers.completed += 1
             self._stops = self._workers.stopping.completed(self._workers.completed)
@@ -151,7 +152,7 @@ class FaultTolerance(keras.callbacks.Callback):
                 self._save_or_stop()
 
     def on_train_batch_end(self, batch: int, logs: Any = None) -> None:
-        """Counts, and finds out whether to save or to stop."""
+        """Counts the steps, and decides whether to save or to stop before the next one."""
         before, workers = self._position, self._workers
         self._position = training_state.Position(before.epoch, before.executions + 1, batch + 1)
         every = self._every_steps
@@ -161,15 +162,15 @@ class FaultTolerance(keras.callbacks.Callback):
         self._due = self._due or self._stops
 
     def on_train_end(self, logs: Any = None) -> None:
-        """Saves, and leaves signals as they were."""
+        """Saves, and restores the handler of SIGTERM."""
         if self._resumed is None:
             self._over = self._over or bool(self.model.stop_training)
             self._position = training_state.Position(self._position.epoch + 1, 0, 0)
             self._save()
         training_state.begin_at(self.model, None)
-        if self._handler is not None:
-            signal.signal(signal.SIGTERM, self._handler)
-            self._handler = None
+        if self._previous_handler is not None:
+            signal.signal(signal.SIGTERM, self._previous_handler)
+            self._previous_handler = None
 
     def _validates(self) -> bool:
         return fitting.is_running() and self._resumed is None and self._position.executions > 0
@@ -180,11 +181,11 @@ class FaultTolerance(keras.callbacks.Callback):
         self._due = False
         if self._stops:
             self._workers.group.finish()
-            print("qstore_tf: stopped by SIGTERM; start again to go on", file=sys.stderr)
-            ending.stop_here(ExitCode.STOPPED)
+            print("qstore_tf: stopped by SIGTERM; restart the script to resume", file=sys.stderr)
+            termination.exit_with(ExitCode.STOPPED)
 
     def _save(self) -> None:
-        # Metrics are summed over the workers as they are read: all of them read.
+        # Reading a metric sums it over the workers, so all of them must read.
         step, arrays, state = training_state.collect(
             self.model, self._position, self._over, fitting.callbacks()
         )
@@ -194,10 +195,10 @@ class FaultTolerance(keras.callbacks.Callback):
         try:
             self._store.save(step, arrays, state)
         except CheckpointError as error:
-            _log.warning("Training goes on without this checkpoint. %s", error)
+            _log.warning("Training continues without this checkpoint. %s", error)
 
-    def _agreed(self) -> Checkpoint | None:
-        """The newest checkpoint that the chief finds, as read by this worker."""
+    def _read_newest(self) -> Checkpoint | None:
+        """The newest checkpoint that the chief finds, read by this worker."""
         group = self._workers.group
         found = self._store.newest() if group.cluster.is_chief else None
         step = group.exchange("checkpoint", None if found is None else found.step)[0]
@@ -222,39 +223,39 @@ class FaultTolerance(keras.callbacks.Callback):
                 )
         return found
 
-    def _require_alike(self) -> None:
+    def _check_workers(self) -> None:
         group, problem = self._workers.group, None
         if group.cluster.is_chief:
             try:
                 self._store.require_writable()
             except CheckpointError as error:
                 problem = str(error)
-        everyone = group.exchange("checkpoints", {"problem": problem, "every": self._every_steps})
-        if everyone[0]["problem"] is not None:
-            raise ConfigurationError(everyone[0]["problem"])
-        every = {index: {"every_steps": of_one["every"]} for index, of_one in enumerate(everyone)}
-        different = difference(group.cluster, every)
+        answers = group.exchange("checkpoints", {"problem": problem, "every": self._every_steps})
+        if answers[0]["problem"] is not None:
+            raise ConfigurationError(answers[0]["problem"])
+        options = {index: {"every_steps": answer["every"]} for index, answer in enumerate(answers)}
+        different = difference(group.cluster, options)
         if different:
             raise WorkerMismatchError(different)
 
-    def _listen(self) -> None:
-        """Has SIGTERM ask all workers to stop."""
+    def _handle_sigterm(self) -> None:
+        """Makes SIGTERM a request to all workers to stop."""
         if threading.current_thread() is not threading.main_thread():
             return
         before = signal.getsignal(signal.SIGTERM)
 
         def handle(number: int, frame: Any) -> None:
             if fitting.is_running():
-                # A handler must not wait for locks; the thread may.
+                # Sending takes a lock, for which a signal handler must not wait.
                 threading.Thread(target=self._workers.stopping.ask, daemon=True).start()
             else:  # `fit` was left by an exception
                 signal.signal(signal.SIGTERM, before or signal.SIG_DFL)
                 signal.raise_signal(signal.SIGTERM)
 
-        self._handler = before
+        self._previous_handler = before
         signal.signal(signal.SIGTERM, handle)
 
-    def _tell(self) -> None:
+    def _report(self) -> None:
         assert self._resumed is not None
         position, step = self._position, self._resumed.step
         if position.steps:
@@ -263,22 +264,22 @@ class FaultTolerance(keras.callbacks.Callback):
             where = "its end" if self._over else f"epoch {position.epoch + 1}"
         if self._verbose and self._workers.group.cluster.is_chief:
             directory = self._store.directory
+            steps = f"{step} step{'s' * (step != 1)}"
             print(
-                f"FaultTolerance: training of {step} step{'s' * (step != 1)} in '{directory}'",
-                end="",
+                f"FaultTolerance: training of {steps} in '{directory}' goes on from {where}",
+                flush=True,
             )
-            print(f" goes on from {where}", flush=True)
         if self._over or position.epoch >= self.params.get("epochs", position.epoch + 1):
             _log.warning(
-                "Nothing is left to train: the training in '%s' is complete. Ask for more epochs, "
-                "or begin a new training in a new directory.",
+                "Nothing is left to train: the training in '%s' is complete. Pass more epochs to "
+                "fit, or start a new training in a new directory.",
                 self._store.directory,
             )
         seed = self._resumed.state["seed"]
         if seed != self._workers.seed:
             _log.warning(
-                "The training in '%s' began with seed %s, now it is %s: what is drawn and shuffled "
-                "from here on is not what it would have been.",
+                "The training in '%s' began with seed %s, now it is %s: from here on, random "
+                "numbers and shuffles differ from those of an uninterrupted training.",
                 self._store.directory,
                 seed,
                 self._workers.seed,

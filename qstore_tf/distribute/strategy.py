@@ -8,60 +8,25 @@ import signal
 import threading
 from collections.abc import Sequence
 from importlib.metadata import version
-from typing import Any
 
 import numpy as np
 import tensorflow as tf
 from tensorflow import keras
 
 from qstore_tf import __version__
-from qstore_tf.distribute import ending, fitting, keras_fixes
-from qstore_tf.distribute.cluster import Cluster, cluster_from
-from qstore_tf.distribute.group import Group
-from qstore_tf.distribute.meeting import Meeting, difference, meet
-from qstore_tf.distribute.patching import LEGACY
-from qstore_tf.distribute.stopping import StopAgreement
-from qstore_tf.errors import ConfigurationError, WorkerLostError, WorkerMismatchError, describe
-
-_made: Workers | None = None
-
-
-class Workers:
-    """What a process knows of the run it takes part in; one a process.
-
-    Args:
-        group: The workers, and how to talk with them.
-        seed: The seed that all of them share.
-    """
-
-    def __init__(self, group: Group, seed: int) -> None:
-        """Begins to listen for those who ask to stop."""
-        self.group = group
-        self.seed = seed
-        self.completed = 0
-        self.stopping = StopAgreement(group)
-
-    def compare(self, facts: dict[str, Any]) -> None:
-        """Compares what the workers are about to train with.
-
-        Raises:
-            WorkerMismatchError: It differs.
-        """
-        facts = {**facts, "the seed": keras_fixes.seed_set_before()}
-        everyone = self.group.exchange("data", facts)
-        problem = difference(self.group.cluster, dict(enumerate(everyone)))
-        if problem:
-            raise WorkerMismatchError(problem)
-
-
-def current() -> Workers | None:
-    """The run that `multi_worker_strategy` made this process part of, or None."""
-    return _made
-
-
-def workers_or_alone() -> Workers:
-    """The run that this process is part of; where there is none, a run of this process alone."""
-    return _made or Workers(_group_of_one(), keras_fixes.seed_set_before() or 0)
+from qstore_tf.distribute.group import (
+    Cluster,
+    Group,
+    Workers,
+    alone,
+    cluster_from,
+    meet,
+    termination,
+)
+from qstore_tf.distribute.keras import fitting, fixes
+from qstore_tf.distribute.keras.patching import LEGACY
+from qstore_tf.distribute.session import current_session
+from qstore_tf.errors import ConfigurationError, WorkerLostError, describe
 
 
 def multi_worker_strategy(
@@ -73,9 +38,9 @@ def multi_worker_strategy(
 ) -> tf.distribute.MultiWorkerMirroredStrategy:
     """Makes the strategy with which `model.fit` trains on all workers in lockstep.
 
-    Call it first, before any other work of TensorFlow's, with the same arguments on all workers,
-    and build and compile the model in `strategy.scope()`. Each step, every worker takes its share
-    of the global batch; gradients are summed over all; the weights stay the same everywhere.
+    Call it before anything else in TensorFlow, with the same arguments on all workers, and build
+    and compile the model in `strategy.scope()`. In each step, every worker takes its share of the
+    global batch; the gradients are summed over all workers; the weights stay equal everywhere.
 
     The workers are those of the arguments, else those of `TF_CONFIG`, else those of an Indexed Job
     of Kubernetes (`QSTORE_WORKERS`, `QSTORE_WORKER_ADDRESS`, `JOB_COMPLETION_INDEX`), else this
@@ -83,21 +48,21 @@ def multi_worker_strategy(
 
     Args:
         workers: `host:port` of every worker, the chief first.
-        index: Which of them this process is.
-        seed: Goes to `keras.utils.set_random_seed` on every worker; the same on all, for workers
-            that shuffle alike. None takes the one set before, or 0: a training that is started
-            again must draw what it drew before.
+        index: The index of this process among them.
+        seed: Passed to `keras.utils.set_random_seed` on every worker, the same on all, so that
+            they shuffle alike. None takes the seed that is already set, or 0: a training that is
+            restarted must draw the same random numbers as before.
         start_timeout: Seconds to wait for the other workers.
 
     Returns:
-        The strategy: gradients travel by ring over gRPC, between GPUs by NCCL.
+        The strategy. Gradients are summed by a ring over gRPC, between GPUs by NCCL.
 
     Raises:
-        ConfigurationError: The workers are described in part or wrongly, or TensorFlow is already
-            at work, or there is such a strategy already.
+        ConfigurationError: The workers are described incompletely or wrongly, TensorFlow has
+            already been initialized, or this process already has such a strategy.
         WorkerMismatchError: The workers' versions, seeds or lists of workers differ.
-        StartTimeoutError: Workers did not come in time.
-        WorkerLostError: One went away meanwhile.
+        StartTimeoutError: Workers did not arrive in time.
+        WorkerLostError: A worker was lost while the strategy was made.
 
     Example (the same script on all workers, as in `qstore launch --workers 2 -- python train.py`)::
 
@@ -107,58 +72,53 @@ def multi_worker_strategy(
             model.compile("adam", "mse")
         model.fit(x, y, batch_size=32)
     """
-    global _made
-    if _made is not None:
+    session = current_session()
+    if session.workers is not None:
         raise ConfigurationError(
             describe(
-                "This process has a multi-worker strategy already",
+                "This process already has a multi-worker strategy",
                 expected="one call of multi_worker_strategy in a process",
-                hint="Keep the strategy of the first call",
+                hint="Use the strategy that the first call returned",
             )
         )
-    ending.take_charge()
+    termination.handle_uncaught_errors()
     cluster = cluster_from(workers, index)
-    keras_fixes.apply()
+    fixes.apply()
     if cluster is None:
-        return _alone(seed)
+        return _single_process(seed)
     _check(start_timeout)
-    number = _seed(seed)
+    number = _checked_seed(seed)
     meeting = meet(cluster, {**_versions(), "the seed": number}, start_timeout)
-    guard = _Guard(start_timeout)
-    group = Group(meeting, on_loss=guard.lost)
-    ending.belongs_to(group)
-    atexit.register(ending.finish)
+    watchdog = _StartWatchdog(start_timeout)
+    group = session.group = Group(meeting, on_loss=watchdog.lost)
+    atexit.register(termination.finish)
     on_sigterm = signal.getsignal(signal.SIGTERM)
     try:
         strategy = _strategy(cluster)
     finally:
-        guard.started()
-    # TensorFlow's own handler keeps SIGTERM to itself.
+        watchdog.started()
+    # TensorFlow's own handler swallows SIGTERM.
     signal.signal(signal.SIGTERM, on_sigterm or signal.SIG_DFL)
-    _made = Workers(group, number)
+    session.workers = Workers(group, number)
     keras.utils.set_random_seed(number)
-    fitting.watch(fitting.Several(_made.compare, cluster.is_chief, ending.abandon))
+    fitting.watch()
     return strategy
 
 
-def _alone(seed: int | None) -> tf.distribute.MultiWorkerMirroredStrategy:
-    global _made
+def _single_process(seed: int | None) -> tf.distribute.MultiWorkerMirroredStrategy:
     strategy = tf.distribute.MultiWorkerMirroredStrategy(
         cluster_resolver=tf.distribute.cluster_resolver.SimpleClusterResolver(
             tf.train.ClusterSpec({}), task_type="worker", task_id=0
         )
     )
-    _made = Workers(_group_of_one(), _seed(seed))
-    keras.utils.set_random_seed(_made.seed)
+    number = _checked_seed(seed)
+    current_session().workers = alone(number)
+    keras.utils.set_random_seed(number)
     return strategy
 
 
-def _group_of_one() -> Group:
-    return Group(Meeting(Cluster(("127.0.0.1:1",), 0)))
-
-
 def _strategy(cluster: Cluster) -> tf.distribute.MultiWorkerMirroredStrategy:
-    keras_fixes.have_patience(len(cluster.workers))
+    fixes.set_heartbeat_timeout(len(cluster.workers))
     resolver = tf.distribute.cluster_resolver.SimpleClusterResolver(
         tf.train.ClusterSpec({"worker": list(cluster.workers)}),
         task_type="worker",
@@ -168,8 +128,8 @@ def _strategy(cluster: Cluster) -> tf.distribute.MultiWorkerMirroredStrategy:
     return tf.distribute.MultiWorkerMirroredStrategy(cluster_resolver=resolver)
 
 
-class _Guard:
-    """Ends a process that waits in TensorFlow for a worker that will never come."""
+class _StartWatchdog:
+    """Exits a process that waits in TensorFlow for a worker that will never come."""
 
     def __init__(self, timeout: float) -> None:
         self._started = False
@@ -183,24 +143,28 @@ class _Guard:
 
     def lost(self, error: WorkerLostError) -> None:
         if self._started:
-            ending.interrupt(error)
+            termination.interrupt_step(error)
         else:
-            ending.leave_at_once(error)
+            termination.exit_now(error)
 
     def _too_late(self) -> None:
         if not self._started:
-            ending.leave_at_once(ending.never_connected())
+            termination.exit_now(termination.connection_timeout())
 
 
 def _check(start_timeout: float) -> None:
     if not start_timeout > 0:
         raise ConfigurationError(
-            describe("start_timeout is no time", expected="seconds > 0", received=start_timeout)
+            describe(
+                "start_timeout must be a positive number of seconds",
+                expected="seconds > 0",
+                received=start_timeout,
+            )
         )
-    if tf.executing_eagerly() and keras_fixes.tensorflow_is_at_work():
+    if tf.executing_eagerly() and fixes.tensorflow_is_initialized():
         raise ConfigurationError(
             describe(
-                "TensorFlow is already at work in this process",
+                "TensorFlow has already been initialized in this process",
                 expected="multi_worker_strategy to be called before any tensor, variable, layer "
                 "or dataset is made",
                 hint="Make it the first call of the script, right after the imports",
@@ -208,12 +172,17 @@ def _check(start_timeout: float) -> None:
         )
 
 
-def _seed(seed: int | None) -> int:
+def _checked_seed(seed: int | None) -> int:
     if seed is None:
-        return keras_fixes.seed_set_before() or 0
+        return fixes.global_seed() or 0
     if isinstance(seed, bool) or not isinstance(seed, (int, np.integer)) or not 0 <= seed < 2**32:
         raise ConfigurationError(
-            describe("seed is no seed", expected="an integer from 0 to 2**32 - 1", received=seed)
+            describe(
+                "The seed must be an unsigned 32-bit integer",
+                expected="an integer from 0 to 2**32 - 1",
+                received=seed,
+                hint="Pass seed=None for the seed that is already set, or 0",
+            )
         )
     return int(seed)
 

@@ -15,12 +15,12 @@ import tensorflow as tf
 from tensorflow import keras
 
 import qstore_tf as qs
-from qstore_tf.distribute.strategy import current
+from qstore_tf.distribute.session import current_session
 
 results = Path(sys.argv[1])
 plain = "plain" in sys.argv
 strategy = None if plain else qs.distribute.multi_worker_strategy(seed=3, start_timeout=120)
-index = 0 if plain else current().group.cluster.index  # type: ignore[union-attr]
+index = 0 if plain else current_session().workers.group.cluster.index  # type: ignore[union-attr]
 scope = contextlib.nullcontext if strategy is None else strategy.scope
 found: dict[str, np.ndarray] = {}
 

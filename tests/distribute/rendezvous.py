@@ -6,9 +6,9 @@ from collections.abc import Callable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from typing import Any
 
-from qstore_tf.distribute.cluster import Cluster
-from qstore_tf.distribute.group import Group
-from qstore_tf.distribute.meeting import Meeting, meet
+from qstore_tf.distribute.group.cluster import Cluster
+from qstore_tf.distribute.group.group import Group
+from qstore_tf.distribute.group.meeting import Meeting, meet
 
 
 def free_ports(count: int) -> list[int]:

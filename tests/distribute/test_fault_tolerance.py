@@ -1,4 +1,4 @@
-"""Training that broke off and began again ends as if nothing had happened; one process."""
+"""Interrupted and restarted training ends as an uninterrupted one; in one process."""
 
 import json
 import random
@@ -16,6 +16,7 @@ from tensorflow import keras
 import qstore_tf as qs
 from qstore_tf.distribute import FaultTolerance
 from qstore_tf.distribute.checkpoints import CheckpointStore
+from qstore_tf.distribute.group import termination
 from qstore_tf.errors import ConfigurationError
 
 EPOCHS, SAMPLES, BATCH = 4, 39, 8
@@ -161,7 +162,7 @@ def test_more_epochs_go_on_from_the_end(tmp_path: Path) -> None:
     same(train(tmp_path / "parts", epochs=5), expected)
 
 
-def test_a_torn_checkpoint_is_passed_over(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+def test_a_torn_checkpoint_is_skipped(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
     expected = train(tmp_path / "whole", tolerant=False)
     directory = tmp_path / "broken"
     with pytest.raises(KeyboardInterrupt):
@@ -179,7 +180,7 @@ def test_a_disk_that_is_full_does_not_end_the_training(
     def full(*args: Any) -> None:
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr("qstore_tf.distribute.checkpoint_files.write", full)
+    monkeypatch.setattr("qstore_tf.distribute.checkpoints.files.write", full)
     same(train(tmp_path / "full"), train(tmp_path / "none", tolerant=False))
     assert CheckpointStore(tmp_path / "full").newest() is None
     assert any("No space left" in record.message for record in caplog.records)
@@ -187,11 +188,13 @@ def test_a_disk_that_is_full_does_not_end_the_training(
 
 def test_the_checkpoint_of_another_model_is_refused(tmp_path: Path) -> None:
     train(tmp_path, epochs=1)
-    with pytest.raises(ConfigurationError, match="another model"):
+    with pytest.raises(ConfigurationError, match="a different model"):
         train(tmp_path, quantum=True, epochs=2)
 
 
-def test_another_seed_is_told(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+def test_a_different_seed_causes_a_warning(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
     train(tmp_path, epochs=1)
     state = tmp_path / "step-000000000005"
     assert json.loads((state / "state.json").read_text())["seed"] == 7
@@ -212,7 +215,7 @@ def test_wrong_arguments(options: dict[str, Any], tmp_path: Path) -> None:
         FaultTolerance(tmp_path, **options)
 
 
-def test_a_model_without_variables_is_told_what_to_do(tmp_path: Path) -> None:
+def test_the_error_for_a_model_without_variables_names_keras_input(tmp_path: Path) -> None:
     model = keras.Sequential([keras.layers.Dense(1)])
     model.compile("sgd", "mse")
     if model.built:
@@ -265,7 +268,7 @@ def test_a_shuffle_goes_on_from_a_later_first_epoch(tmp_path: Path) -> None:
     same(train(tmp_path / "broken", **options), expected)
 
 
-def test_a_training_that_is_complete_is_told(
+def test_a_complete_training_causes_a_warning(
     tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
     train(tmp_path, epochs=1)
@@ -274,7 +277,7 @@ def test_a_training_that_is_complete_is_told(
     assert any("Nothing is left to train" in record.message for record in caplog.records)
 
 
-def test_a_fit_that_fails_leaves_sigterm_to_who_had_it(tmp_path: Path) -> None:
+def test_a_fit_that_fails_restores_the_handler_of_sigterm(tmp_path: Path) -> None:
     heard: list[int] = []
     before = signal.signal(signal.SIGTERM, lambda number, frame: heard.append(number))
     try:
@@ -290,7 +293,7 @@ def test_sigterm_saves_and_exits_with_its_own_code(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     # The process of the tests goes on.
-    monkeypatch.setattr("qstore_tf.distribute.ending._end_within_grace", lambda code: None)
+    monkeypatch.setattr(termination, "_exit_after_grace", lambda code: None)
 
     class Asks(keras.callbacks.Callback):
         calls = 0

@@ -123,7 +123,7 @@ def test_the_model_is_kept_and_the_chief_alone_may_use_it(legacy: str, script: P
         assert "predicted (70, 1)" in started[0].text()
 
 
-def test_who_has_finished_comes_back_with_a_chief_that_dies_after_it(
+def test_a_finished_worker_restarts_with_a_chief_that_dies_after_it(
     script: Path, expected: list[np.ndarray]
 ) -> None:
     with workers(2, script, str(script.parent), each={0: {"DIES_LAST": "1"}}) as started:
@@ -133,7 +133,7 @@ def test_who_has_finished_comes_back_with_a_chief_that_dies_after_it(
     goes_on(script, expected)
 
 
-def test_a_worker_alone_gives_up_and_says_whom_it_waited_for(script: Path) -> None:
+def test_a_worker_alone_times_out_and_names_the_missing_ones(script: Path) -> None:
     timeout = {"START_TIMEOUT": "12"}
     with workers(3, script, str(script.parent), only=[0, 2], env=timeout) as started:
         assert started[0].ends() == 77
@@ -157,7 +157,7 @@ def test_a_malformed_cluster_is_permanent(
         ends_alike(started, 78, words, "Expected")
 
 
-def test_tensorflow_at_work_already_is_told(tmp_path: Path) -> None:
+def test_tensorflow_that_is_initialized_is_an_error(tmp_path: Path) -> None:
     script = tmp_path / "late.py"
     script.write_text(
         "import tensorflow as tf, qstore_tf as qs\n"
@@ -165,7 +165,7 @@ def test_tensorflow_at_work_already_is_told(tmp_path: Path) -> None:
         "qs.distribute.multi_worker_strategy()\n"
     )
     with workers(2, script, only=[0]) as started:
-        ends_alike(started, 78, "already at work", "first call of the script")
+        ends_alike(started, 78, "already been initialized", "first call of the script")
 
 
 def test_the_strategy_is_made_once(tmp_path: Path) -> None:
@@ -176,4 +176,4 @@ def test_the_strategy_is_made_once(tmp_path: Path) -> None:
         "qs.distribute.multi_worker_strategy()\n"
     )
     with workers(0, script) as started:
-        ends_alike(started, 78, "has a multi-worker strategy already")
+        ends_alike(started, 78, "already has a multi-worker strategy")

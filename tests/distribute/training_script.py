@@ -14,14 +14,14 @@ import numpy as np
 from tensorflow import keras
 
 import qstore_tf as qs
-from qstore_tf.distribute.strategy import current
+from qstore_tf.distribute.session import current_session
 
 directory = Path(sys.argv[1])
 strategy = qs.distribute.multi_worker_strategy(
     seed=int(os.environ.get("SEED", "3")),
     start_timeout=float(os.environ.get("START_TIMEOUT", "120")),
 )
-workers = current()
+workers = current_session().workers
 assert workers is not None
 index = workers.group.cluster.index
 print("begins", flush=True)

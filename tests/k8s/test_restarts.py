@@ -7,7 +7,7 @@ import pytest
 
 from k8s.local_runner import jobs, policy
 from k8s.objects import Objects, Training, training_of
-from qstore_tf.distribute.exit_codes import ExitCode
+from qstore_tf.distribute.launch.exit_codes import ExitCode
 
 
 class Pretended:

@@ -11,7 +11,7 @@ import pytest
 from k8s.checks import __main__ as command
 from k8s.checks import render, rules, schemas
 from k8s.objects import ManifestError, Objects, load, training_of
-from qstore_tf.distribute.exit_codes import ExitCode
+from qstore_tf.distribute.launch.exit_codes import ExitCode
 
 Render = Callable[[str], Objects]
 Change = Callable[[Objects], Any]
