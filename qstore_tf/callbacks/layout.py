@@ -27,7 +27,7 @@ _LAYER_CHARTS = {
     "Circuits per second": ("{layer}/circuits_per_second",),
 }
 
-# What TensorBoard shows behind the (i) of a chart.
+# What TensorBoard shows at the (i) of a chart.
 DESCRIPTIONS = {
     "gradient_norm": "Euclidean norm of the gradient of the loss by the layer's angles.",
     "gradient_variance": "Variance of the gradient of the loss, over the layer's angles and the "

@@ -16,7 +16,7 @@ from typing import Any, TypeVar
 import tensorflow as tf
 from tensorflow import keras
 
-from qstore_tf.layers.base import IS_KERAS_3
+from qstore_tf.layers.inspection import IS_KERAS_3
 
 _Result = TypeVar("_Result")
 

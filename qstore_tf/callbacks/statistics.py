@@ -1,4 +1,4 @@
-"""The numbers behind the charts: variance of gradients, purity, entanglement. NumPy only."""
+"""The numbers in the charts: variance of gradients, purity, entanglement. NumPy only."""
 
 from __future__ import annotations
 

@@ -27,7 +27,7 @@ class ReportsTelemetry(Protocol):
     """A backend that reports numbers about itself.
 
     The method may be called at any time in the process that trains, and must be quick: it
-    returns what is known, and asks no server.
+    returns what is known, without asking a server.
     """
 
     def telemetry(self) -> Mapping[str, float]:
@@ -42,7 +42,7 @@ def reported(layers: Iterable[QuantumLayer]) -> dict[str, dict[str, float]]:
     """The finite numbers that the layers' backends report, by name of the backend."""
     found: dict[str, dict[str, float]] = {}
     for layer in layers:
-        backend: Any = layer._means.resolved
+        backend: Any = layer.run_options.resolved
         while backend is not None:
             if isinstance(backend, ReportsTelemetry):
                 numbers = {key: float(value) for key, value in backend.telemetry().items()}
@@ -56,7 +56,7 @@ def reported(layers: Iterable[QuantumLayer]) -> dict[str, dict[str, float]]:
 
 def standing_fallbacks(layers: Iterable[QuantumLayer]) -> list[str]:
     """Why `backend="auto"` is not what one would expect, where that is so."""
-    if not any(layer._means.backend == "auto" for layer in layers):
+    if not any(layer.run_options.backend == "auto" for layer in layers):
         return []
     choice = automatic.choose(device=automatic.accelerator())
     return [choice.reason] if choice.notable else []
@@ -65,8 +65,8 @@ def standing_fallbacks(layers: Iterable[QuantumLayer]) -> list[str]:
 def optimizer_fallbacks(model: Any) -> int | None:
     """How often the optimizer fell back, where it counts that (`QuantumNaturalGradient`)."""
     optimizer = getattr(model, "optimizer", None)
-    failures = getattr(optimizer, "_failures", None)
-    return None if failures is None else int(local.value(failures).numpy())
+    counter = getattr(optimizer, "fallback_counter", None)
+    return None if counter is None else int(local.value(counter).numpy())
 
 
 class Fallbacks(logging.Handler):
@@ -90,7 +90,7 @@ class Fallbacks(logging.Handler):
         self.count += 1
         self._waiting.append(message)
 
-    def take(self) -> list[str]:
+    def pop_messages(self) -> list[str]:
         """Returns and forgets the messages that came since the last time."""
         return [self._waiting.popleft() for _ in range(len(self._waiting))]
 

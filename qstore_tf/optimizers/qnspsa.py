@@ -9,7 +9,7 @@ import tensorflow as tf
 from tensorflow import keras
 
 from qstore_tf.gradients.options import positive
-from qstore_tf.layers import runs
+from qstore_tf.layers.inspection import Run, holds_angles
 from qstore_tf.optimizers.gradient_free import Evaluate, assign_all
 from qstore_tf.optimizers.solving import absolute, solve
 from qstore_tf.optimizers.spsa import Perturbing
@@ -95,7 +95,7 @@ class QNSPSA(Perturbing):
         gradient, result, seen = self._estimate(evaluate, weights, start, size)
         check_reach(seen, self)
         assign_all(weights, start)
-        angles = [w for w in weights if runs.is_angles(w)]
+        angles = [w for w in weights if holds_angles(w)]
         place = {id(w): k for k, w in enumerate(weights)}
         values = joined([start[place[id(w)]] for w in angles])
         metric = self._updated_metric(seen, angles, values, size)
@@ -107,7 +107,7 @@ class QNSPSA(Perturbing):
         return result
 
     def _updated_metric(
-        self, seen: list[runs.Run], angles: list[Any], values: tf.Tensor, size: tf.Tensor
+        self, seen: list[Run], angles: list[Any], values: tf.Tensor, size: tf.Tensor
     ) -> tf.Tensor:
         size = tf.cast(size, values.dtype)
         tables = [placement(run, angles) for run in seen]
@@ -151,12 +151,12 @@ class QNSPSA(Perturbing):
         return metric
 
     @staticmethod
-    def _theta_of(run: runs.Run, placed: np.ndarray, values: tf.Tensor) -> tf.Tensor:
+    def _theta_of(run: Run, placed: np.ndarray, values: tf.Tensor) -> tf.Tensor:
         """The theta of a run at these angles; what is not trained stays as it was."""
         table = tf.constant(placed, values.dtype)
         trained = tf.reduce_sum(table, axis=0)
         moved = tf.linalg.matvec(table, values, transpose_a=True)
-        return moved + (1 - trained) * run.theta
+        return moved + (1 - trained) * run.values.theta
 
     def get_config(self) -> dict[str, Any]:
         """Returns the configuration."""

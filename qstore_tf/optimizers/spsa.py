@@ -10,7 +10,7 @@ from tensorflow import keras
 
 from qstore_tf import limits
 from qstore_tf.gradients.options import at_least_zero, count, positive
-from qstore_tf.layers import runs
+from qstore_tf.layers.inspection import Run, record_runs
 from qstore_tf.optimizers.gradient_free import Evaluate, GradientFree, assign_all, averaged
 
 
@@ -46,7 +46,7 @@ class Perturbing(GradientFree):
 
     def _estimate(
         self, evaluate: Evaluate, weights: list[Any], start: list[tf.Tensor], size: tf.Tensor
-    ) -> tuple[list[tf.Tensor], tuple[tf.Tensor, Any], list[runs.Run]]:
+    ) -> tuple[list[tf.Tensor], tuple[tf.Tensor, Any], list[Run]]:
         """Returns an estimate of the gradient, the averaged evaluations, and what one of them ran.
 
         Leaves the weights moved.
@@ -68,7 +68,7 @@ class Perturbing(GradientFree):
             return number + 1, tf.nest.map_structure(tf.add, total, along(number))
 
         # The first outside of the loop, where what it ran can be read.
-        with runs.record() as seen:
+        with record_runs() as seen:
             total = along(tf.constant(0))
         if self.directions > 1:
             _, total = tf.while_loop(
