@@ -290,7 +290,7 @@ class QuantumLayer(QuantumBase):
     def call(self, inputs: tf.Tensor) -> tf.Tensor:
         """Runs the circuit on features or on a state."""
         _, width = read_shape(inputs.shape, type(self).__name__, _TAKES)
-        if is_complex(inputs):
+        if inputs.dtype.is_complex:
             return self._evolve(inputs, self._checked(width, is_state=True))
         return self._measure(inputs, width)
 
