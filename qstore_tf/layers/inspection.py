@@ -9,7 +9,7 @@ gradient method and shots), `circuit_options` (encoding, ansatz and circuit) and
 | `holds_angles(weight)` | telling the angles of circuits from other weights |
 | `Run`, `Values`, `Measurement` | what was run and measured, and on which numbers |
 | `record_runs`, `record_measurements` | recording a forward pass |
-| `start_noting`, `pop_noted_runs` | the runs that a gradient was taken through |
+| `request_notes`, `pop_noted_runs` | the runs that a gradient was taken through |
 | `is_out_of_reach(run)` | runs in loops inside the step, whose tensors cannot be read |
 | `backend_arguments(run)` | a run as its backend takes it |
 | `expectation`, `state_vectors` | running a circuit once more, on other numbers |
@@ -29,7 +29,7 @@ from qstore_tf.layers.recording import is_out_of_reach as is_out_of_reach
 from qstore_tf.layers.recording import pop_noted_runs as pop_noted_runs
 from qstore_tf.layers.recording import record_measurements as record_measurements
 from qstore_tf.layers.recording import record_runs as record_runs
-from qstore_tf.layers.recording import start_noting as start_noting
+from qstore_tf.layers.recording import request_notes as request_notes
 from qstore_tf.layers.run import Run as Run
 from qstore_tf.layers.run_options import RunOptions as RunOptions
 from qstore_tf.layers.running import expectation as expectation

@@ -3,8 +3,8 @@
 A Keras optimizer sees gradients and weights, not the batch. So every run knows the weights that
 its theta is made of, and each run whose theta gets a gradient is noted while the gradient is
 taken, in the same step and the same graph. The optimizer takes these notes and computes the
-metric from the very tensors of the step. Nothing is noted before an optimizer has called
-`start_noting`.
+metric from the very tensors of the step. Nothing is noted unless an optimizer has called
+`request_notes`, for its weights, and still exists.
 
 Gradient-free optimizers call `record_runs`, which records the runs of a forward pass. What
 monitors a training calls `record_measurements`, which records what is measured in one.
@@ -14,8 +14,9 @@ from __future__ import annotations
 
 import re
 import threading
+import weakref
 from collections import deque
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from typing import Any
@@ -57,19 +58,43 @@ class _Records(threading.local):
     """The records of one thread: the replicas of a strategy run in threads."""
 
     def __init__(self) -> None:
-        self.noted: deque[Run] = deque()
+        self.notes: deque[Run] = deque()
         self.runs: list[list[Run]] = []
         self.measurements: list[list[Measurement]] = []
 
 
+class NoteRequest:
+    """Asks for notes of the runs that gradients are taken through, as long as it exists."""
+
+    def __init__(self) -> None:
+        self._weights: dict[int, Any] | None = None
+
+    def __reduce__(self) -> Any:
+        """A copy, as of a copied optimizer, is a request of its own."""
+        return request_notes, ()
+
+    def limit_to(self, weights: Sequence[Any]) -> None:
+        """Asks for runs with these weights only; before this is called, for all runs."""
+        self._weights = {id(weight): weight for weight in weights}
+
+    def asks_for(self, run: Run) -> bool:
+        """Whether a run is to be noted."""
+        wanted = self._weights
+        return wanted is None or any(id(weight) in wanted for weight in run.values.weights)
+
+
 _records = _Records()
-_is_noting = False
+_requests: weakref.WeakSet[NoteRequest] = weakref.WeakSet()
 
 
-def start_noting() -> None:
-    """Notes from now on, in this process, the runs that gradients are taken through."""
-    global _is_noting
-    _is_noting = True
+def request_notes() -> NoteRequest:
+    """Returns a request for notes of the runs, in this process, that gradients are taken through.
+
+    They are noted until the request is deleted.
+    """
+    request = NoteRequest()
+    _requests.add(request)
+    return request
 
 
 def mark_angles(weight: Any) -> None:
@@ -88,11 +113,17 @@ def record_run(run: Run) -> Values:
     Through these values it is noted when theta gets its gradient.
     """
     values = run.values
-    if not (_is_noting or _records.runs) or not values.weights or not run.program.n_theta:
+    if not _requests:
+        _records.notes.clear()
+        if not _records.runs:
+            return values
+    if not values.weights or not run.program.n_theta:
         return values
     for record in _records.runs:
         record.append(run)
-    return replace(values, theta=_noted_in_gradient(run)) if _is_noting else values
+    if any(request.asks_for(run) for request in _requests):
+        return replace(values, theta=_noted_in_gradient(run))
+    return values
 
 
 def record_measurement(
@@ -115,12 +146,12 @@ def pop_noted_runs(weights: list[Any]) -> list[Run]:
     wanted, graphs = {id(weight) for weight in weights}, _current_graphs()
     found: list[Run] = []
     others: list[Run] = []
-    for run in _records.noted:
+    for run in _records.notes:
         around = _graphs_around(_graph_of(run.values.theta))
         here = around[0] in graphs or (graphs[0] is not None and graphs[0] in around)
         mine = here and wanted & {id(weight) for weight in run.values.weights}
         (found if mine else others).append(run)
-    _records.noted = deque(others)
+    _records.notes = deque(others)
     step = _outermost_function(graphs)
     owners = weights if step is None else [step]
     incomplete = [owner for owner in owners if getattr(owner, _INCOMPLETE, False)]
@@ -193,10 +224,11 @@ def _noted_in_gradient(run: Run) -> tf.Tensor:
     @own_gradient
     def noted(theta: tf.Tensor) -> Any:
         def gradient(upstream: tf.Tensor) -> tf.Tensor:
-            if run not in _records.noted:
-                _records.noted.append(run)
-            while len(_records.noted) > _MOST_NOTES:
-                _mark_incomplete(_records.noted.popleft())
+            notes = _records.notes
+            if run not in notes:
+                notes.append(run)
+            while len(notes) > _MOST_NOTES:
+                _mark_incomplete(notes.popleft())
             return upstream
 
         return tf.identity(theta), gradient

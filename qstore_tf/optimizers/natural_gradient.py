@@ -12,7 +12,7 @@ from qstore_tf import limits
 from qstore_tf.errors import ConfigurationError, describe
 from qstore_tf.gradients.metric import check_approximation
 from qstore_tf.gradients.options import at_least_zero, count
-from qstore_tf.layers.inspection import pop_noted_runs, start_noting
+from qstore_tf.layers.inspection import pop_noted_runs, request_notes
 from qstore_tf.optimizers.base import QuantumOptimizer, split, weight_name
 from qstore_tf.optimizers.solving import solve
 from qstore_tf.optimizers.step_metric import check_reach, joined, n_angles, parted, step_metric
@@ -85,10 +85,11 @@ class QuantumNaturalGradient(QuantumOptimizer):
         self.reuse_steps = count("reuse_steps", reuse_steps, limits.REUSE_STEPS)
         check_approximation(approximation)
         self.approximation = approximation
-        start_noting()
+        self._note_request = request_notes()
 
     def build_more(self, angles: list[Any]) -> None:
         """Creates the count of failures and, where it is reused, the metric."""
+        self._note_request.limit_to(angles)
         self._failures = self.add_variable(
             (), dtype="int64", aggregation="only_first_replica", name="fallbacks"
         )

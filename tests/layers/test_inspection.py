@@ -18,7 +18,10 @@ from qstore_tf.layers import AngleEncoding, ExpectationValue, QuantumLayer, insp
 PACKAGE = Path(qstore_tf.__file__).parent
 PUBLIC = {"qstore_tf.layers", "qstore_tf.layers.inspection"}
 # What layers are made of, which knows nothing of them.
-BELOW = "errors limits caching circuits cc ionq store ops backends gradients execution".split()
+BELOW = (
+    *("errors", "limits", "caching", "circuits", "cc", "ionq", "store"),
+    *("ops", "backends", "gradients", "execution"),
+)
 
 
 def dotted(path: Path) -> str:

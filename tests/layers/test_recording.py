@@ -1,10 +1,16 @@
 """Which runs are recorded and noted, and for whom."""
 
+import copy
+import gc
+import weakref
+
 import numpy as np
+import pytest
 import tensorflow as tf
 from tensorflow import keras
 
 from qstore_tf.layers import ExpectationValue, QuantumLayer, recording
+from qstore_tf.optimizers import QuantumNaturalGradient
 
 X = np.ones((4, 2), "float32")
 
@@ -19,8 +25,12 @@ def test_forward_passes_are_recorded_only_inside_record_runs():
     assert run.values.inputs.shape == (4, 2) and run.values.initial is None
 
 
-def test_only_runs_that_get_a_gradient_are_noted_once():
-    recording.start_noting()
+@pytest.fixture
+def noting():
+    return recording.request_notes()
+
+
+def test_only_runs_that_get_a_gradient_are_noted_once(noting):
     layer, other = QuantumLayer(2), QuantumLayer(2)
     for each in (layer, other):
         each(X)
@@ -33,8 +43,7 @@ def test_only_runs_that_get_a_gradient_are_noted_once():
     assert recording.pop_noted_runs([layer.theta]) == []
 
 
-def test_fused_layers_give_one_run_of_all_their_weights():
-    recording.start_noting()
+def test_fused_layers_give_one_run_of_all_their_weights(noting):
     one, two = QuantumLayer(2), QuantumLayer(2)
     state = tf.complex([[1.0, 0, 0, 0]], 0.0)
     with tf.GradientTape() as tape:
@@ -60,8 +69,7 @@ def test_weights_of_circuits_are_told_from_others():
     assert [recording.holds_angles(w) for w in model.trainable_variables] == [True, False, False]
 
 
-def test_noted_models_are_exported_and_differentiated(tmp_path):
-    recording.start_noting()
+def test_noted_models_are_exported_and_differentiated(noting, tmp_path):
     model = keras.Sequential([keras.Input((2,)), QuantumLayer(2)])
     tf.saved_model.save(model, str(tmp_path / "model"))
     loaded = tf.saved_model.load(str(tmp_path / "model"))
@@ -71,3 +79,67 @@ def test_noted_models_are_exported_and_differentiated(tmp_path):
         want, got = model(x), loaded.signatures["serving_default"](x)["output_0"]
     np.testing.assert_allclose(got, want, atol=1e-6)
     np.testing.assert_allclose(tape.gradient(got, x), tape.gradient(want, x), atol=1e-5)
+
+
+def noted_by(layer, x=X):
+    """Whether the run of a gradient is noted, and a weak reference to what was fed."""
+    x = tf.constant(x)
+    with tf.GradientTape() as tape:
+        loss = tf.reduce_sum(layer(x))
+    tape.gradient(loss, layer.theta.value)
+    return bool(recording.pop_noted_runs([layer.theta])), weakref.ref(x)
+
+
+def test_runs_are_noted_for_the_weights_of_optimizers_that_exist():
+    gc.collect()
+    layer, other = QuantumLayer(2), QuantumLayer(2)
+    for each in (layer, other):
+        each(X)
+    assert not noted_by(layer)[0]
+    optimizer = QuantumNaturalGradient()
+    assert noted_by(layer)[0] and noted_by(other)[0]
+    optimizer.build([layer.theta])
+    assert noted_by(layer)[0] and not noted_by(other)[0]
+    again = QuantumNaturalGradient.from_config(optimizer.get_config())
+    again.build([layer.theta, other.theta])
+    assert noted_by(layer)[0] and noted_by(other)[0]
+    del optimizer, again
+    gc.collect()
+    assert not noted_by(layer)[0]
+    copied = copy.deepcopy(recording.request_notes())
+    assert noted_by(layer)[0]
+    del copied
+    assert not noted_by(layer)[0]
+
+
+def eager_batches_alive(model, steps=5):
+    alive = []
+    for _ in range(steps):
+        x = tf.constant(X)
+        with tf.GradientTape() as tape:
+            loss = tf.reduce_sum(model(x))
+        gradients = tape.gradient(loss, model.trainable_variables)
+        model.optimizer.apply(gradients, model.trainable_variables)
+        alive.append(weakref.ref(x))
+        del x, tape, loss, gradients
+    gc.collect()
+    return sum(x() is not None for x in alive)
+
+
+def test_eager_training_with_another_optimizer_keeps_no_batches():
+    gc.collect()
+    model = keras.Sequential([keras.Input((2,)), QuantumLayer(2)])
+    model.compile(QuantumNaturalGradient(), "mse", run_eagerly=True)
+    model.fit(X, np.zeros((4, 2)), verbose=0)
+    model.compile("sgd", "mse", run_eagerly=True)
+    gc.collect()
+    assert eager_batches_alive(model) == 0
+
+
+def test_eager_training_of_another_model_keeps_no_batches():
+    models = [keras.Sequential([keras.Input((2,)), QuantumLayer(2)]) for _ in range(2)]
+    models[0].compile(QuantumNaturalGradient(), "mse")
+    models[0].fit(X, np.zeros((4, 2)), verbose=0)
+    models[1].compile("sgd", "mse", run_eagerly=True)
+    gc.collect()
+    assert eager_batches_alive(models[1]) == 0
