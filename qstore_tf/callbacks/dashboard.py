@@ -29,7 +29,7 @@ def check_run(run: str) -> Path:
     if not path.is_dir():
         raise ConfigurationError(
             describe(
-                "There is no such run" if not path.exists() else "This is not a run",
+                "The run does not exist" if not path.exists() else "A run must be a directory",
                 expected="a directory that QuantumTensorBoard or `qstore train` has written",
                 received=run,
             )
@@ -39,7 +39,7 @@ def check_run(run: str) -> Path:
             return path
     raise ConfigurationError(
         describe(
-            "There are no TensorBoard logs in this directory",
+            "The directory holds no TensorBoard logs",
             expected="files with 'tfevents' in their names, at any depth",
             received=run,
             hint="Give the log_dir of QuantumTensorBoard, or wait until training has begun",

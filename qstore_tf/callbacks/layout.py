@@ -1,4 +1,4 @@
-"""Which charts stand where: the tags, and the page of custom scalars made of them."""
+"""The tags of the charts, and the layout of the custom scalars page made of them."""
 
 from __future__ import annotations
 
@@ -53,7 +53,7 @@ DESCRIPTIONS = {
 
 
 def tag(layer: str, chart: str) -> str:
-    """The tag of a layer's chart; TensorBoard groups by what stands before the slash.
+    """The tag of a layer's chart; TensorBoard groups by the part before the slash.
 
     >>> tag("my layer", "gradient_norm")
     'my_layer/gradient_norm'

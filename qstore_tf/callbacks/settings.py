@@ -26,7 +26,7 @@ _ROWS = {
 
 
 def of_layer(layer: QuantumLayer) -> dict[str, Any]:
-    """The settings of a layer, what "auto" stands for resolved; plain values."""
+    """The settings of a layer as plain values, "auto" resolved."""
     runs_with, options = layer.run_options, layer.circuit_options
     backend, method = execution.choose(runs_with.resolved, runs_with.gradient, runs_with.shots)
     own = options.circuit is not None
@@ -47,7 +47,7 @@ def of_layer(layer: QuantumLayer) -> dict[str, Any]:
 def table(layers: Sequence[QuantumLayer]) -> str:
     """The settings of all layers as a Markdown table, one column each.
 
-    At "backend" and "gradient" stands what is used, and "(auto)" where that was asked for.
+    "backend" and "gradient" are those in use, with "(auto)" where that was asked for.
     """
     columns = []
     for layer in layers:

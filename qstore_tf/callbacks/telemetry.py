@@ -6,7 +6,7 @@ A backend that keeps count of something may have a method `telemetry`:
         def telemetry(self) -> dict[str, float]:
             return {"cache_hits": 17, "cost_usd": 0.42, "queue_seconds": 31.0}
 
-Each number becomes a chart named after it. Nothing is drawn of backends without the method.
+Each number becomes a chart named after it. Backends without the method get no charts.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ class ReportsTelemetry(Protocol):
     """
 
     def telemetry(self) -> Mapping[str, float]:
-        """Returns numbers by name, each since the backend was made unless the name says else.
+        """Returns numbers by name, each since the backend was made unless the name says otherwise.
 
         Usual names: `cache_hits`, `cache_misses`, `cost_usd`, `queue_seconds`, `jobs`, `shots`.
         """
@@ -63,7 +63,7 @@ def standing_fallbacks(layers: Iterable[QuantumLayer]) -> list[str]:
 
 
 def optimizer_fallbacks(model: Any) -> int | None:
-    """How often the optimizer fell back, where it counts that (`QuantumNaturalGradient`)."""
+    """The number of fallbacks of an optimizer that counts them (`QuantumNaturalGradient`)."""
     optimizer = getattr(model, "optimizer", None)
     counter = getattr(optimizer, "fallback_counter", None)
     return None if counter is None else int(local.value(counter).numpy())
@@ -82,7 +82,7 @@ class Fallbacks(logging.Handler):
         self._waiting: deque[str] = deque()
 
     def emit(self, record: logging.LogRecord) -> None:
-        """Takes a record, in whatever thread it comes."""
+        """Takes a record, from any thread."""
         self.add(record.getMessage())
 
     def add(self, message: str) -> None:

@@ -1,7 +1,7 @@
 """Keeps the first rows of a training batch now and then, for the probe to look at.
 
 A Keras callback is not shown the data. So the model's `train_step` gets a side branch: every 50
-steps it hands the first rows to this process's Python. It changes no number of the training,
+steps it copies the first rows to this process's Python. It changes no number of the training,
 costs a comparison in the steps between, and stays in the model, without use, after the training:
 removing it would mean to trace the step again.
 """
@@ -45,7 +45,7 @@ class TrainingRows:
             self.data = tf.nest.pack_sequence_as(data, flat)
             self.batch_size = int(batch_size)
 
-        def hand_out() -> tf.Operation:
+        def copy_rows() -> tf.Operation:
             rows = [leaf[: self.n_rows] for leaf in known]
             return tf.group(tf.numpy_function(keep, [tf.shape(known[0])[0], *rows], []))
 
@@ -54,7 +54,7 @@ class TrainingRows:
                 keep(known[0].shape[0], *(leaf[: self.n_rows].numpy() for leaf in known))
             return
         wanted = tf.equal(tf.math.floormod(iterations, _EVERY), 0)
-        tf.cond(wanted, hand_out, tf.no_op)
+        tf.cond(wanted, copy_rows, tf.no_op)
 
 
 def install(model: Any, n_rows: int) -> TrainingRows | None:

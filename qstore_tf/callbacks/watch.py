@@ -127,13 +127,13 @@ class Watch:
         self._clock.resume(now)
 
     def _find(self) -> list[Finding]:
-        """Probes the model; nothing where there is no data, or where it failed before."""
+        """Probes the model; returns nothing without data, or after an error."""
         if self._probe is None:
             return []
         data = self._data()
         if data is None:
             return []
-        # Whatever goes wrong here, the training must not suffer. It is said, and not tried again.
+        # No error here may stop the training. It is logged, and the probe is not tried again.
         try:
             findings = self._probe(data)
             if self._probed % _TIMED == 0:

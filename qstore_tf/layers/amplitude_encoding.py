@@ -26,7 +26,7 @@ class AmplitudeEncoding(QuantumBase):
     a ReLU before it can make, is |0...0> and has gradient zero. A row with NaN or infinities is
     NaN throughout. Features can be complex.
 
-    The tensor that comes out is the state vector. The encoding travels along with it, so that a
+    The tensor that comes out is the state vector. The encoding is attached to it, so that a
     `QuantumLayer` and an `ExpectationValue` after it run as one operation.
 
     Example:

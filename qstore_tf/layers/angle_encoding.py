@@ -27,7 +27,7 @@ class AngleEncoding(QuantumBase):
     Feature k, in radians, rotates qubit k from |0>; qubits without a feature stay |0>. NaN and
     infinite features give NaN states.
 
-    The tensor that comes out is the state vector. The encoding travels along with it, so that a
+    The tensor that comes out is the state vector. The encoding is attached to it, so that a
     `QuantumLayer` and an `ExpectationValue` after it run as one operation.
 
     Example:

@@ -24,7 +24,7 @@ class QuantumBase(keras.layers.Layer):  # type: ignore[misc]
     under mixed precision only the expectations that leave the layer are cast down.
 
     Layers that draw something hold one weight that is not trained, `[seed, calls]`: every call
-    draws anew, the same seed gives the same calls, and a model that is loaded goes on where it
+    draws new samples, the same seed gives the same calls, and a loaded model continues where it
     was saved.
     """
 
@@ -42,8 +42,7 @@ class QuantumBase(keras.layers.Layer):  # type: ignore[misc]
                     f"Layer '{self.name}' cannot compute in {self.compute_dtype}",
                     expected="dtype='float32', 'float64' or a mixed precision policy",
                     received=self.compute_dtype,
-                    hint="Leave dtype out for float32. Inputs may be integers or complex whatever "
-                    "the dtype is",
+                    hint="Leave dtype out for float32. Inputs may be integers or complex anyway",
                 )
             )
         execution.check_dtype(run_options.resolved, self.real_dtype)

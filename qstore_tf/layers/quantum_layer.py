@@ -143,10 +143,10 @@ class QuantumLayer(QuantumBase):
         shots: how many shots expectation values are estimated from, for each sample and each
             group of observables that can be measured together; gradients are estimated from as
             many. `None` is exact, or after other quantum layers their number. A state that
-            leaves the layer is exact whatever the shots are; they go on to what measures it.
+            leaves the layer is exact even with shots; they are used by the layer that measures it.
         seed: integer that fixes what is drawn, by shots and by gradient methods that draw.
-            Every call draws anew, in `fit`, `evaluate` and `predict` alike; how many calls there
-            were is saved with the model. `None` is a new seed in each layer.
+            Every call draws new samples, in `fit`, `evaluate` and `predict` alike; the number of
+            calls is saved with the model. `None` is a new seed in each layer.
         **kwargs: `name`, `dtype`, `trainable`.
 
     Input shape:
@@ -323,9 +323,8 @@ class QuantumLayer(QuantumBase):
     def compute_output_shape(self, input_shape: Any) -> tuple[int | None, int]:
         """Returns the output shape, from the configuration alone.
 
-        A shape does not tell features from states. Where it can be either it is what the layer
-        was fed first, before that features; so it is, too, where the number of qubits is not
-        known yet.
+        A shape does not tell features from states. Where it can be either, or where the number of
+        qubits is not known yet, it is what the layer was fed first, and features before that.
         """
         batch, width = read_shape(input_shape, type(self).__name__, _TAKES)
         return (batch, self._output_width(width, self._takes_state(width)))
@@ -345,7 +344,7 @@ class QuantumLayer(QuantumBase):
     def get_build_config(self) -> dict[str, Any] | None:
         """Returns what `build` cannot see in a shape: whether it was for features or states.
 
-        None before the layer is built: Keras marks as built what comes with anything here.
+        None before the layer is built: Keras marks a layer with any build config as built.
         """
         config = super().get_build_config()
         return {**config, "fed_state": self._fed_state} if config else None

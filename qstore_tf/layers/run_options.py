@@ -21,7 +21,7 @@ from qstore_tf.ops import memory
 class RunOptions:
     """A backend, a gradient method and a number of shots, as the user gave them.
 
-    The names are kept for configurations: "auto" is resolved anew where a model is loaded.
+    The names are kept for configurations: "auto" is resolved again where a model is loaded.
     """
 
     backend: str | Backend

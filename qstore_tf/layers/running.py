@@ -23,7 +23,7 @@ from qstore_tf.layers.values import Values
 from qstore_tf.ops import plain
 from qstore_tf.ops.inputs import complex_dtype
 from qstore_tf.ops.own_gradient import own_gradient
-from qstore_tf.ops.seeds import another as derived_seed
+from qstore_tf.ops.seeds import derived_seed
 
 # Sets the shots of gradients by amplitudes apart from those of all other gradients.
 _BY_AMPLITUDES = 7001

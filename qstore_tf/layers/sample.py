@@ -21,8 +21,8 @@ class Sample(StateReader):
     the whole circuit is run as one operation. Bits have no gradient; to train, measure with
     `ExpectationValue(..., shots=...)`.
 
-    Every call draws anew, in `predict` too. The same `seed` gives the same calls, and a model
-    that is loaded goes on where it was saved.
+    Every call draws new samples, in `predict` too. The same `seed` gives the same calls, and a
+    loaded model continues where it was saved.
 
     Example:
 
@@ -60,7 +60,7 @@ class Sample(StateReader):
         if shots is None:
             raise ConfigurationError(
                 describe(
-                    "Sample must know how often to draw",
+                    "Sample needs the number of shots",
                     expected="shots, an integer >= 1",
                     received=shots,
                     hint="Probabilities() returns the exact distribution",

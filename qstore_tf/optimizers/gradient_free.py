@@ -77,7 +77,7 @@ class GradientFree(QuantumOptimizer):
                 "does not give its optimizer",
                 expected="qstore_tf.optimizers.Sequential or qstore_tf.optimizers.Model in place "
                 "of those of keras",
-                hint="Or put qstore_tf.optimizers.LossEvaluations in front of keras.Model in the "
+                hint="Or put qstore_tf.optimizers.LossEvaluations before keras.Model in the "
                 "bases of your model, or call `step` in a training loop of your own",
             )
         )

@@ -25,7 +25,7 @@ class QuantumNaturalGradient(QuantumOptimizer):
     """Moves the angles by (g + regularization)^-1 times their gradient (arXiv:1909.02108).
 
     g is the Fubini-Study metric of the states of the batch, a quarter of the quantum Fisher
-    information: steps are equally long in the space of states, whatever the angles. It is
+    information: steps are equally long in the space of states at any angles. It is
     computed from the very tensors of the step, in one backend call for each circuit of the model:
     by the native op, from states, or, with shots or without states, from counted overlaps, which
     is many circuits (see `qstore_tf.gradients.fubini_study`). Angles of circuits that feed each
@@ -50,7 +50,7 @@ class QuantumNaturalGradient(QuantumOptimizer):
         regularization: added to the diagonal of the metric, whose elements are at most 1/4 for
             an angle of a single rotation. Larger is nearer to plain gradient descent. With 0,
             directions that the states do not depend on, within rounding, are left alone.
-        reuse_steps: the number of steps that a metric is used for before it is computed anew.
+        reuse_steps: the number of steps that a metric is used for before it is computed again.
         approximation: `"full"`, `"block_diagonal"` (layers of commuting gates) or `"diagonal"`.
         classical: optimizer of all weights that are not angles: a name or an optimizer.
         seed: of overlaps that are counted in shots.
@@ -171,8 +171,8 @@ class QuantumNaturalGradient(QuantumOptimizer):
             )
         kept = tf.convert_to_tensor(self._metric)
         step = tf.convert_to_tensor(self._iterations)
-        anew = tf.equal(tf.math.floormod(step, self.reuse_steps), 0)
-        metric = _mean_over_replicas(tf.cond(anew, compute, lambda: kept))
+        is_due = tf.equal(tf.math.floormod(step, self.reuse_steps), 0)
+        metric = _mean_over_replicas(tf.cond(is_due, compute, lambda: kept))
         self._metric.assign(metric)
         return metric
 

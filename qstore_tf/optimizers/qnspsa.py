@@ -27,7 +27,7 @@ from qstore_tf.optimizers.step_metric import (
 class QNSPSA(Perturbing):
     """Quantum natural SPSA (arXiv:2103.09232): both gradient and metric from random directions.
 
-    Two evaluations of the loss and four overlaps of states a step and direction, whatever the
+    Two evaluations of the loss and four overlaps of states per step and direction, for any
     number of angles. The estimates of the metric are averaged over all steps, the identity being
     the first; the absolute values of its eigenvalues, and `regularization`, make it positive.
     Overlaps come from state vectors, or are counted where the layer has shots or the backend no
@@ -144,7 +144,7 @@ class QNSPSA(Perturbing):
             )
         step = tf.cast(tf.convert_to_tensor(self._iterations), values.dtype)
         kept = tf.convert_to_tensor(self._metric)
-        # One NaN would stay in the mean for good.
+        # One NaN would stay in the mean forever.
         found = tf.where(tf.reduce_all(tf.math.is_finite(found)), found, kept)
         metric = kept + (found - kept) / (step + 2)
         self._metric.assign(metric)

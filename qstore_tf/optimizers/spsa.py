@@ -1,4 +1,4 @@
-"""SPSA: two evaluations of the loss a step, whatever the number of weights."""
+"""SPSA: two evaluations of the loss per step for any number of weights."""
 
 from __future__ import annotations
 
@@ -113,8 +113,8 @@ class SPSA(Perturbing):
     """Simultaneous perturbation stochastic approximation (Spall 1992, 10.1109/9.119632).
 
     All weights are moved at once by a random sign times a small step, forward and back; the
-    difference of the two losses is the slope along that direction. Two evaluations of the loss a
-    direction, whatever the number of weights, and no gradients, so on hardware too.
+    difference of the two losses is the slope along that direction. Two evaluations of the loss
+    per direction for any number of weights, and no gradients, so on hardware too.
 
     For models made with `qstore_tf.optimizers.Sequential` or `Model`; Keras 3 only.
 
