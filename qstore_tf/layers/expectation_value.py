@@ -89,7 +89,7 @@ class ExpectationValue(StateReader):
 
     def compute_output_shape(self, input_shape: Any) -> tuple[int | None, int]:
         """Returns `(batch_size, n_observables)`."""
-        batch, n_qubits = self._read(input_shape)
+        batch, n_qubits = self._read_state_shape(input_shape)
         return (batch, len(self._measured.on(n_qubits)))
 
     def get_config(self) -> dict[str, Any]:

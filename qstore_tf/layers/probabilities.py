@@ -45,7 +45,7 @@ class Probabilities(ExactReader):
         InputError: the input is not a quantum state.
     """
 
-    _reads = "Exact probabilities"
+    _quantity = "Exact probabilities"
 
     def __init__(self, backend: str | Backend | None = None, **kwargs: Any) -> None:
         """Checks the options; see the class."""
@@ -58,5 +58,5 @@ class Probabilities(ExactReader):
 
     def compute_output_shape(self, input_shape: Any) -> tuple[int | None, int]:
         """Returns `(batch_size, 2**n_qubits)`."""
-        batch, n_qubits = self._read(input_shape)
+        batch, n_qubits = self._read_state_shape(input_shape)
         return (batch, 2**n_qubits)

@@ -248,7 +248,7 @@ class QuantumLayer(QuantumBase):
             return bool(self._fed_state)
         return fits
 
-    def _checked(self, width: int, is_state: bool) -> Evolution:
+    def _evolution_for(self, width: int, is_state: bool) -> Evolution:
         """The circuit for an input of this width; an error where `call` could not take it."""
         n_qubits = self.n_qubits
         if n_qubits is None:
@@ -269,7 +269,7 @@ class QuantumLayer(QuantumBase):
         """Creates the trained angles."""
         _, width = read_shape(input_shape, type(self).__name__, _TAKES)
         fed = self._fed_state
-        evolution = self._checked(width, self._takes_state(width) if fed is None else fed)
+        evolution = self._evolution_for(width, self._takes_state(width) if fed is None else fed)
         self._built_n_qubits = evolution.n_qubits
         self.theta = self.add_weight(
             name="theta",
@@ -291,7 +291,7 @@ class QuantumLayer(QuantumBase):
         """Runs the circuit on features or on a state."""
         _, width = read_shape(inputs.shape, type(self).__name__, _TAKES)
         if inputs.dtype.is_complex:
-            return self._evolve(inputs, self._checked(width, is_state=True))
+            return self._evolve(inputs, self._evolution_for(width, is_state=True))
         return self._measure(inputs, width)
 
     def _measure(self, inputs: tf.Tensor, width: int) -> tf.Tensor:
@@ -330,7 +330,7 @@ class QuantumLayer(QuantumBase):
         return (batch, self._output_width(width, self._takes_state(width)))
 
     def _output_width(self, width: int, is_state: bool) -> int:
-        n_qubits = self._checked(width, is_state).n_qubits
+        n_qubits = self._evolution_for(width, is_state).n_qubits
         return 2**n_qubits if is_state else len(self._circuit_options.observables(n_qubits))
 
     def compute_output_spec(self, inputs: Any) -> Any:

@@ -82,7 +82,7 @@ class Sample(StateReader):
 
     def compute_output_shape(self, input_shape: Any) -> tuple[int | None, int, int]:
         """Returns `(batch_size, shots, n_qubits)`."""
-        batch, n_qubits = self._read(input_shape)
+        batch, n_qubits = self._read_state_shape(input_shape)
         return (batch, self.shots, n_qubits)
 
     @property

@@ -50,7 +50,7 @@ class StateReader(QuantumBase):
             preceding.shots if own.shots is None else own.shots,
         )
 
-    def _read(self, shape: Any) -> tuple[int | None, int]:
+    def _read_state_shape(self, shape: Any) -> tuple[int | None, int]:
         """Batch size and number of qubits of a state of this shape."""
         batch, width = read_shape(shape, type(self).__name__, "a state, complex [batch, 2^n]")
         n_qubits = width.bit_length() - 1
@@ -75,7 +75,7 @@ class StateReader(QuantumBase):
 
         Where none is attached to the state, one without gates that starts from it.
         """
-        _, n_qubits = self._read(inputs.shape)
+        _, n_qubits = self._read_state_shape(inputs.shape)
         self._check_state(inputs.dtype)
         state = self._amplitudes(inputs)
         run = run_of(state) if fuse else None
@@ -138,14 +138,14 @@ class StateReader(QuantumBase):
 class ExactReader(StateReader):
     """Base of the layers that read exactly, from state vectors: they draw nothing."""
 
-    # Names in messages what is read.
-    _reads: ClassVar[str]
+    # What is read, for messages.
+    _quantity: ClassVar[str]
 
     def __init__(self, *, backend: Any = None, **kwargs: Any) -> None:
         """Checks the options; see the layers."""
         shots = kwargs.pop("shots", None)
         if shots is not None:
-            raise execution.exact_only(self._reads, shots)
+            raise execution.exact_only(self._quantity, shots)
         reason = "States are exact, and differentiated by the backend itself"
         self._refuse_options(kwargs, ("gradient", "seed"), reason)
         super().__init__(backend=backend, **kwargs)
@@ -161,11 +161,11 @@ class ExactReader(StateReader):
     def _check_exact(self, options: RunOptions) -> None:
         """Raises ConfigurationError where there are shots, or the backend has no states."""
         if options.shots is not None:
-            raise execution.exact_only(self._reads, options.shots)
+            raise execution.exact_only(self._quantity, options.shots)
         if not options.has_states:
             raise ConfigurationError(
                 describe(
-                    f"{self._reads} need a backend with state vectors",
+                    f"{self._quantity} need a backend with state vectors",
                     received=f"backend={options.resolved.name!r}",
                     hint="Use backend='native' or 'tensorflow', or measure with "
                     "ExpectationValue or Sample",

@@ -46,7 +46,7 @@ class StateVector(ExactReader):
         InputError: the input is not a quantum state.
     """
 
-    _reads = "State vectors"
+    _quantity = "State vectors"
 
     def __init__(self, backend: str | Backend | None = None, **kwargs: Any) -> None:
         """Checks the options; see the class."""
@@ -59,7 +59,7 @@ class StateVector(ExactReader):
 
     def compute_output_shape(self, input_shape: Any) -> tuple[int | None, int]:
         """Returns `(batch_size, 2**n_qubits)`."""
-        batch, n_qubits = self._read(input_shape)
+        batch, n_qubits = self._read_state_shape(input_shape)
         return (batch, 2**n_qubits)
 
     @property

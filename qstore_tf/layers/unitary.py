@@ -52,7 +52,7 @@ class Unitary(ExactReader):
             batch size TensorFlow raises its own type of error, when it runs.
     """
 
-    _reads = "Unitary matrices"
+    _quantity = "Unitary matrices"
 
     def __init__(self, backend: str | Backend | None = None, **kwargs: Any) -> None:
         """Checks the options; see the class."""
@@ -60,7 +60,7 @@ class Unitary(ExactReader):
 
     def call(self, inputs: tf.Tensor) -> tf.Tensor:
         """Returns the matrices."""
-        _, n_qubits = self._read(inputs.shape)
+        _, n_qubits = self._read_state_shape(inputs.shape)
         self._check_state(inputs.dtype)
         if run_of(inputs) is None and not is_shape_inference(inputs):
             raise InputError(
@@ -95,7 +95,7 @@ class Unitary(ExactReader):
 
     def compute_output_shape(self, input_shape: Any) -> tuple[int | None, int, int]:
         """Returns `(batch_size, 2**n_qubits, 2**n_qubits)`."""
-        batch, n_qubits = self._read(input_shape)
+        batch, n_qubits = self._read_state_shape(input_shape)
         return (batch, 2**n_qubits, 2**n_qubits)
 
     @property
