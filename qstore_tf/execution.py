@@ -83,7 +83,8 @@ def choose(
         if isinstance(chosen, Sampled):
             raise ConfigurationError(
                 describe(
-                    "The backend brings its own shots",
+                    "The backend already sets shots",
+                    expected="shots=None",
                     received={"backend": chosen, "shots": shots},
                     hint="Leave shots out, or give the backend that it draws from",
                 )
@@ -158,10 +159,10 @@ def build_state(
 
 
 def exact_only(what: str, shots: Any) -> ConfigurationError:
-    """The error for what cannot be estimated from shots."""
+    """The error for what cannot be computed from shots."""
     return ConfigurationError(
         describe(
-            f"{what} cannot be had from shots",
+            f"{what} cannot be computed from shots",
             expected="shots=None",
             received=f"shots={shots}",
             hint="Leave shots out, draw basis states with Sample(shots=...), or estimate "

@@ -20,7 +20,7 @@ from qstore_tf.circuits.program import Program
 from qstore_tf.errors import ConfigurationError, describe
 from qstore_tf.ops import plain
 from qstore_tf.ops.inputs import check_observables, check_sampling, prepare
-from qstore_tf.ops.seeds import another
+from qstore_tf.ops.seeds import derived_seed
 
 # Up to so many numbers, what each basis state is worth is kept in a table.
 _LARGEST_TABLE = 1 << 22
@@ -254,7 +254,7 @@ def _measurement(program: Program, observables: tuple[PauliSum, ...]) -> Measure
 def _seed_of(seed: tf.Tensor, numbered: tf.Tensor) -> tf.Tensor:
     """The seed of a piece of a batch, by the number of its first row; of the first, `seed`."""
     first = tf.cast(tf.reduce_sum(numbered[:1, 0]), tf.int64)
-    return tf.where(first == 0, seed, another(seed, first))
+    return tf.where(first == 0, seed, derived_seed(seed, first))
 
 
 def _only_finite(

@@ -29,7 +29,7 @@ def check_run(run: str) -> Path:
     if not path.is_dir():
         raise ConfigurationError(
             describe(
-                "There is no such run" if not path.exists() else "This is not a run",
+                "The run does not exist" if not path.exists() else "A run must be a directory",
                 expected="a directory that QuantumTensorBoard or `qstore train` has written",
                 received=run,
             )
@@ -39,7 +39,7 @@ def check_run(run: str) -> Path:
             return path
     raise ConfigurationError(
         describe(
-            "There are no TensorBoard logs in this directory",
+            "The directory holds no TensorBoard logs",
             expected="files with 'tfevents' in their names, at any depth",
             received=run,
             hint="Give the log_dir of QuantumTensorBoard, or wait until training has begun",
@@ -48,7 +48,7 @@ def check_run(run: str) -> Path:
 
 
 def check_port(port: int | None) -> None:
-    """Raises ConfigurationError for what is no port; 0 is any free one."""
+    """Raises ConfigurationError unless it is a port; 0 is any free one."""
     if port is not None and not 0 <= port <= 65535:
         raise ConfigurationError(
             describe("--port is out of range", expected="0 to 65535", received=port)
@@ -87,7 +87,7 @@ def serve(
         port: where to listen; `None` takes the first free one from 6006 up, 0 any free one.
         host: the address to listen on. Anyone who reaches it can read the logs.
         say: takes the lines for the user, the address of the page among them.
-        until: returns when this is set; `None` waits for ever.
+        until: returns when this is set; `None` waits forever.
 
     Raises:
         ConfigurationError: the run has no logs, or the port is wrong or taken.

@@ -1,4 +1,4 @@
-"""Which charts stand where: the tags, and the page of custom scalars made of them."""
+"""The tags of the charts, and the layout of the custom scalars page made of them."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ _LAYER_CHARTS = {
     "Circuits per second": ("{layer}/circuits_per_second",),
 }
 
-# What TensorBoard shows behind the (i) of a chart.
+# What TensorBoard shows at the (i) of a chart.
 DESCRIPTIONS = {
     "gradient_norm": "Euclidean norm of the gradient of the loss by the layer's angles.",
     "gradient_variance": "Variance of the gradient of the loss, over the layer's angles and the "
@@ -53,7 +53,7 @@ DESCRIPTIONS = {
 
 
 def tag(layer: str, chart: str) -> str:
-    """The tag of a layer's chart; TensorBoard groups by what stands before the slash.
+    """The tag of a layer's chart; TensorBoard groups by the part before the slash.
 
     >>> tag("my layer", "gradient_norm")
     'my_layer/gradient_norm'

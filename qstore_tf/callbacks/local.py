@@ -1,7 +1,7 @@
 """This process's copies of a model's variables, and a model that computes with them.
 
 Under a strategy the variables are mirrored. Reading some of them, and calling the model, may run
-a collective operation, and would wait for ever for workers that do not take part. Everything
+a collective operation, and would wait forever for workers that do not take part. Everything
 here uses the copy that is in this process, and leaves the variables as they are: the counters
 that shots are seeded from do not advance, moving averages stay.
 """
@@ -16,7 +16,7 @@ from typing import Any, TypeVar
 import tensorflow as tf
 from tensorflow import keras
 
-from qstore_tf.layers.base import IS_KERAS_3
+from qstore_tf.layers.inspection import IS_KERAS_3
 
 _Result = TypeVar("_Result")
 
@@ -48,8 +48,8 @@ def steps_per_execution(model: Any) -> int:
 def in_own_thread(compute: Callable[[], _Result]) -> _Result:
     """Runs a function in a thread of its own and returns what it returns.
 
-    There is no strategy there, whatever scope the caller is in, and the layers' notes for
-    natural gradients, which are kept for each thread, stay as they are.
+    That thread is in no strategy's scope, and the layers' notes for natural gradients, which are
+    kept for each thread, do not change.
     """
     results: list[_Result] = []
     errors: list[BaseException] = []

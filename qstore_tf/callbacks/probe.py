@@ -17,10 +17,16 @@ from tensorflow import keras
 
 from qstore_tf.callbacks import local
 from qstore_tf.callbacks.statistics import random_signs, single_qubit_purities
-from qstore_tf.layers import QuantumLayer, carried, runs
-from qstore_tf.layers.runs import Measurement
+from qstore_tf.layers import QuantumLayer
+from qstore_tf.layers.inspection import (
+    Measurement,
+    Run,
+    Values,
+    record_measurements,
+    state_vectors,
+)
 
-# Entanglement is read from as many rows as make so many amplitudes, but from one at least.
+# Entanglement is read from as many rows as have this number of amplitudes, but from one at least.
 _MOST_AMPLITUDES = 1 << 18
 
 
@@ -32,8 +38,8 @@ class Finding:
         theta: its angles, [P].
         loss_gradient: gradient of the loss by them, or None where there is no loss.
         observable_gradient: gradient of a random combination of the expectation values by them
-            (see `random_signs`), or None where nothing was measured behind the layer.
-        measurement: the measurement behind the layer that has it as its last layer.
+            (see `random_signs`), or None where nothing was measured after the layer.
+        measurement: the measurement of the circuit that this layer ends.
         purities: tr(rho_q^2) of the measured state's qubits, [rows, n]; None without states.
     """
 
@@ -61,7 +67,7 @@ class Probe:
     _generator: np.random.Generator = field(init=False)
 
     def __post_init__(self) -> None:
-        """Starts the random numbers, which are no one else's."""
+        """Starts the random numbers of this probe."""
         self._generator = np.random.default_rng(self.seed)
 
     def __call__(self, data: Any) -> list[Finding]:
@@ -76,12 +82,12 @@ class Probe:
         with self._local.copied([layer.theta for layer in self.layers]) as (model, thetas):
             with tf.GradientTape(persistent=True, watch_accessed_variables=False) as tape:
                 tape.watch(thetas)
-                with runs.record_measurements() as measured:
+                with record_measurements() as measured:
                     predicted = _call(model, x)
                 loss = None
                 if y is not None and model.loss is not None:
                     loss = model.compute_loss(x=x, y=y, y_pred=predicted, sample_weight=weight)
-            values = [m.values for m in measured]
+            values = [m.expectations for m in measured]
             signs = [tf.cast(self._signs(v), v.dtype) for v in values]
             by_loss = [None] * len(thetas) if loss is None else tape.gradient(loss, thetas)
             by_values = [None] * len(thetas)
@@ -96,7 +102,7 @@ class Probe:
             ]
             owners = [id(weight) for weight in self._weights_of(model)]
             for measurement in measured:
-                finding = found[owners.index(id(measurement.run.sources[-1]))]
+                finding = found[owners.index(id(measurement.run.values.weights[-1]))]
                 finding.measurement = measurement
                 finding.purities = purities(measurement)
         return found
@@ -117,22 +123,22 @@ def quantum_layers(model: Any) -> list[QuantumLayer]:
 
 def can_look(layers: Sequence[QuantumLayer]) -> bool:
     """Whether looking costs nothing but time: not on hardware, where each run is paid for."""
-    return all(layer._means.has_states for layer in layers)
+    return all(layer.run_options.has_states for layer in layers)
 
 
 def purities(measurement: Measurement) -> np.ndarray | None:
-    """Purities of the qubits behind a circuit, [rows, n]; None where there is no state to read.
+    """Purities of the qubits after a circuit, [rows, n]; None where there is no state to read.
 
     There is none where the backend has none, and where expectation values are estimated from
-    shots: then no one but a simulator could know it.
+    shots: then only a simulator could know it.
     """
-    run = measurement.run
-    if not run.means.has_states or run.means.shots is not None:
+    run, values = measurement.run, measurement.run.values
+    if not run.options.has_states or run.options.shots is not None:
         return None
     rows = max(1, _MOST_AMPLITUDES >> run.program.n_qubits)
-    initial = None if run.initial is None else run.initial[:rows]
-    inputs, theta = tf.stop_gradient(run.inputs[:rows]), tf.stop_gradient(run.theta)
-    states = carried.state(run.program, run.means, inputs, theta, initial)
+    initial = None if values.initial is None else values.initial[:rows]
+    inputs, theta = tf.stop_gradient(values.inputs[:rows]), tf.stop_gradient(values.theta)
+    states = state_vectors(Run(run.program, Values(inputs, theta, initial), run.options))
     return single_qubit_purities(states.numpy())
 
 

@@ -26,9 +26,9 @@ _ROWS = {
 
 
 def of_layer(layer: QuantumLayer) -> dict[str, Any]:
-    """The settings of a layer, what "auto" stands for resolved; plain values."""
-    means, options = layer._means, layer._options
-    backend, method = execution.choose(means.resolved, means.gradient, means.shots)
+    """The settings of a layer as plain values, "auto" resolved."""
+    runs_with, options = layer.run_options, layer.circuit_options
+    backend, method = execution.choose(runs_with.resolved, runs_with.gradient, runs_with.shots)
     own = options.circuit is not None
     return {
         "n_qubits": layer.n_qubits,
@@ -37,7 +37,7 @@ def of_layer(layer: QuantumLayer) -> dict[str, Any]:
         "ansatz": "own circuit" if own else options.ansatz,
         "entanglement": None if own else _entanglement(options.entanglement),
         "n_parameters": None if layer.theta is None else int(np.prod(layer.theta.shape)),
-        "backend": means.resolved.name,
+        "backend": runs_with.resolved.name,
         "gradient": method.name,
         "shots": getattr(backend, "shots", None),
         "dtype": layer.real_dtype.name,
@@ -47,13 +47,13 @@ def of_layer(layer: QuantumLayer) -> dict[str, Any]:
 def table(layers: Sequence[QuantumLayer]) -> str:
     """The settings of all layers as a Markdown table, one column each.
 
-    At "backend" and "gradient" stands what is used, and "(auto)" where that was asked for.
+    "backend" and "gradient" are those in use, with "(auto)" where that was asked for.
     """
     columns = []
     for layer in layers:
         found = of_layer(layer)
         for name in ("backend", "gradient"):
-            if getattr(layer._means, name) == "auto":
+            if getattr(layer.run_options, name) == "auto":
                 found[name] += " (auto)"
         found["shots"] = found["shots"] or "exact"
         columns.append(found)

@@ -1,4 +1,4 @@
-"""The numbers behind the charts: variance of gradients, purity, entanglement. NumPy only."""
+"""The numbers in the charts: variance of gradients, purity, entanglement. NumPy only."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ class GradientWindow:
         self._kept: deque[np.ndarray] = deque(maxlen=size)
 
     def add(self, gradient: Any) -> None:
-        """Takes one more gradient; the oldest goes where there are too many."""
+        """Adds a gradient; where there are too many the oldest is dropped."""
         gradient = np.asarray(gradient, dtype=np.float64).ravel()
         if self._kept and self._kept[-1].shape != gradient.shape:
             self._kept.clear()
@@ -34,7 +34,7 @@ class GradientWindow:
 
     @property
     def full(self) -> bool:
-        """Whether as many gradients have come as are kept."""
+        """Whether the window is full."""
         return len(self._kept) == self._kept.maxlen
 
     @property

@@ -6,7 +6,7 @@ A backend that keeps count of something may have a method `telemetry`:
         def telemetry(self) -> dict[str, float]:
             return {"cache_hits": 17, "cost_usd": 0.42, "queue_seconds": 31.0}
 
-Each number becomes a chart named after it. Nothing is drawn of backends without the method.
+Each number becomes a chart named after it. Backends without the method get no charts.
 """
 
 from __future__ import annotations
@@ -27,11 +27,11 @@ class ReportsTelemetry(Protocol):
     """A backend that reports numbers about itself.
 
     The method may be called at any time in the process that trains, and must be quick: it
-    returns what is known, and asks no server.
+    returns what is known, without asking a server.
     """
 
     def telemetry(self) -> Mapping[str, float]:
-        """Returns numbers by name, each since the backend was made unless the name says else.
+        """Returns numbers by name, each since the backend was made unless the name says otherwise.
 
         Usual names: `cache_hits`, `cache_misses`, `cost_usd`, `queue_seconds`, `jobs`, `shots`.
         """
@@ -42,7 +42,7 @@ def reported(layers: Iterable[QuantumLayer]) -> dict[str, dict[str, float]]:
     """The finite numbers that the layers' backends report, by name of the backend."""
     found: dict[str, dict[str, float]] = {}
     for layer in layers:
-        backend: Any = layer._means.resolved
+        backend: Any = layer.run_options.resolved
         while backend is not None:
             if isinstance(backend, ReportsTelemetry):
                 numbers = {key: float(value) for key, value in backend.telemetry().items()}
@@ -56,17 +56,17 @@ def reported(layers: Iterable[QuantumLayer]) -> dict[str, dict[str, float]]:
 
 def standing_fallbacks(layers: Iterable[QuantumLayer]) -> list[str]:
     """Why `backend="auto"` is not what one would expect, where that is so."""
-    if not any(layer._means.backend == "auto" for layer in layers):
+    if not any(layer.run_options.backend == "auto" for layer in layers):
         return []
     choice = automatic.choose(device=automatic.accelerator())
     return [choice.reason] if choice.notable else []
 
 
 def optimizer_fallbacks(model: Any) -> int | None:
-    """How often the optimizer fell back, where it counts that (`QuantumNaturalGradient`)."""
+    """The number of fallbacks of an optimizer that counts them (`QuantumNaturalGradient`)."""
     optimizer = getattr(model, "optimizer", None)
-    failures = getattr(optimizer, "_failures", None)
-    return None if failures is None else int(local.value(failures).numpy())
+    counter = getattr(optimizer, "fallback_counter", None)
+    return None if counter is None else int(local.value(counter).numpy())
 
 
 class Fallbacks(logging.Handler):
@@ -82,7 +82,7 @@ class Fallbacks(logging.Handler):
         self._waiting: deque[str] = deque()
 
     def emit(self, record: logging.LogRecord) -> None:
-        """Takes a record, in whatever thread it comes."""
+        """Takes a record, from any thread."""
         self.add(record.getMessage())
 
     def add(self, message: str) -> None:
@@ -90,7 +90,7 @@ class Fallbacks(logging.Handler):
         self.count += 1
         self._waiting.append(message)
 
-    def take(self) -> list[str]:
+    def pop_messages(self) -> list[str]:
         """Returns and forgets the messages that came since the last time."""
         return [self._waiting.popleft() for _ in range(len(self._waiting))]
 

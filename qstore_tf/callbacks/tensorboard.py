@@ -9,7 +9,7 @@ from typing import Any
 import tensorflow as tf
 from tensorflow import keras
 
-from qstore_tf.callbacks import local, tap, writing
+from qstore_tf.callbacks import local, training_rows, writing
 from qstore_tf.callbacks.arguments import check_arguments
 from qstore_tf.callbacks.layout import metric_names
 from qstore_tf.callbacks.watch import Watch
@@ -117,7 +117,7 @@ class QuantumTensorBoard(keras.callbacks.TensorBoard):  # type: ignore[misc]
             return
         writing.prepare(self.log_dir)
         super().set_model(model)
-        tap.install(model, self.rows)
+        training_rows.install(model, self.rows)
 
     def on_train_begin(self, logs: Any = None) -> None:
         """Writes what is known before the first step."""

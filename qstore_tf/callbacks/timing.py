@@ -8,9 +8,7 @@ from typing import Any
 
 import tensorflow as tf
 
-from qstore_tf.layers import carried
-from qstore_tf.layers.runs import Measurement
-from qstore_tf.layers.seeds import Seeds
+from qstore_tf.layers.inspection import Measurement, Run, Values, expectation, fixed_seeds
 
 _REPEATS = 3
 
@@ -41,7 +39,7 @@ class StepClock:
         self._batch, self._since = batch, now
 
     def pause(self, now: float, steps: int = 1) -> None:
-        """An epoch ends, after so many steps: what comes until the next is not training."""
+        """An epoch ends, `steps` steps after the last call: what follows is not training."""
         if self._batch is not None:
             self._end(steps, now)
         self._batch = None
@@ -83,40 +81,40 @@ class Budget:
         self.spent = 0.0 if self.spent is None else self.spent + seconds
 
     def allows(self, trained: float) -> bool:
-        """Whether time may be taken, after so many seconds of training."""
+        """Whether time may be taken, after `trained` seconds of training."""
         return (self.spent or 0.0) <= self.share * trained
 
 
 def quantum_seconds(measurement: Measurement, batch_size: int) -> float:
-    """Measures how long a circuit takes with its gradient, on a batch of so many rows.
+    """Measures how long a circuit takes with its gradient, on a batch of `batch_size` rows.
 
     The rows are those of the measurement, over and over. The shortest of a few runs counts.
     """
-    run = measurement.run
-    index = tf.range(batch_size) % tf.shape(run.inputs)[0]
-    initial = None if run.initial is None else tf.gather(run.initial, index)
-    inputs = tf.gather(run.inputs, index)
-    step = _step(run.program, measurement.observables, run.means, initial is not None)
+    run, values = measurement.run, measurement.run.values
+    index = tf.range(batch_size) % tf.shape(values.inputs)[0]
+    initial = None if values.initial is None else tf.gather(values.initial, index)
+    inputs = tf.gather(values.inputs, index)
+    step = _step(run.program, measurement.observables, run.options, initial is not None)
     shortest = float("inf")
     for _ in range(_REPEATS + 1):  # the first one traces
         begun = time.perf_counter()
-        for result in step(inputs, run.theta, initial):
+        for result in step(inputs, values.theta, initial):
             result.numpy()
         shortest = min(shortest, time.perf_counter() - begun)
     return shortest
 
 
 @lru_cache(maxsize=32)
-def _step(program: Any, observables: Any, means: Any, has_initial: bool) -> Any:
+def _step(program: Any, observables: Any, options: Any, has_initial: bool) -> Any:
     """The circuit and its gradient as a graph, as it is in the training step."""
 
     @tf.function(reduce_retracing=True, autograph=False)
     def step(inputs: tf.Tensor, theta: tf.Tensor, initial: tf.Tensor | None) -> list[tf.Tensor]:
         with tf.GradientTape() as tape:
             tape.watch([inputs, theta])
-            seeds = Seeds(tf.constant([0, 0], tf.int64)) if means.is_random else None
-            values = carried.expectation(program, observables, means, inputs, theta, initial, seeds)
-        gradients = tape.gradient(values, [theta])
-        return [values, *(g for g in gradients if g is not None)]
+            values = Values(inputs, theta, initial, fixed_seeds(options))
+            measured = expectation(Run(program, values, options), observables)
+        gradients = tape.gradient(measured, [theta])
+        return [measured, *(g for g in gradients if g is not None)]
 
     return step

@@ -9,14 +9,14 @@ from typing import Any
 
 import tensorflow as tf
 
-from qstore_tf.callbacks import local, settings, tap, telemetry, timing, writing
+from qstore_tf.callbacks import local, settings, telemetry, timing, training_rows, writing
 from qstore_tf.callbacks.layout import metric_names, tag
 from qstore_tf.callbacks.monitor import Monitor
 from qstore_tf.callbacks.probe import Finding, Probe, can_look, quantum_layers
 
 _log = logging.getLogger("qstore_tf")
 
-# How long circuits take is measured in one of so many looks: it takes as long as a few steps.
+# How long circuits take is measured in every tenth look: it takes as long as a few steps.
 _TIMED = 10
 _FLUSH_SECONDS = 5.0
 
@@ -45,7 +45,7 @@ class Watch:
     def __init__(self, options: Any, model: Any, writer: Any) -> None:
         self.metrics: list[str] | None = None
         self._options, self._model, self._writer = options, model, writer
-        self._tap = tap.of(model)
+        self._rows = training_rows.of(model)
         self._layers: list[Any] = []
         self._probe: Probe | None = None
         self._monitors: dict[str, Monitor] = {}
@@ -127,13 +127,13 @@ class Watch:
         self._clock.resume(now)
 
     def _find(self) -> list[Finding]:
-        """Probes the model; nothing where there is no data, or where it failed before."""
+        """Probes the model; returns nothing without data, or after an error."""
         if self._probe is None:
             return []
         data = self._data()
         if data is None:
             return []
-        # Whatever goes wrong here, the training must not suffer. It is said, and not tried again.
+        # No error here may stop the training. It is logged, and the probe is not tried again.
         try:
             findings = self._probe(data)
             if self._probed % _TIMED == 0:
@@ -150,15 +150,15 @@ class Watch:
 
     def _data(self) -> Any:
         if self._options.sample is None:
-            return None if self._tap is None else self._tap.data
-        return tap.first_rows(self._options.sample, self._options.rows)
+            return None if self._rows is None else self._rows.data
+        return training_rows.first_rows(self._options.sample, self._options.rows)
 
     def _time(self, findings: list[Finding]) -> None:
-        if self._tap is None or self._tap.batch_size is None:
+        if self._rows is None or self._rows.batch_size is None:
             return
         for layer, found in zip(self._layers, findings, strict=True):
             if found.measurement is not None:
-                seconds = timing.quantum_seconds(found.measurement, self._tap.batch_size)
+                seconds = timing.quantum_seconds(found.measurement, self._rows.batch_size)
                 self._seconds[layer.name] = seconds
 
     def _write_structure(self, step: int) -> None:
@@ -169,10 +169,9 @@ class Watch:
             self._layers = layers
             self._set_up()
         for layer in layers:
-            evolution = layer._evolution
-            if known.get(f"evolution {layer.name}") is not evolution:
-                known[f"evolution {layer.name}"] = evolution
-                drawn = writing.whole_circuit(layer)
+            if known.get(f"layer {layer.name}") is not layer:
+                known[f"layer {layer.name}"] = layer
+                drawn = layer.circuit_with_encoding()
                 if known.get(layer.name) != drawn.to_json():
                     known[layer.name] = drawn.to_json()
                     writing.circuit(layer, drawn, step)
@@ -190,7 +189,7 @@ class Watch:
         self._probe = None
         if not can_look(self._layers):
             self._fallbacks.add(_PAID)
-        elif options.sample is None and self._tap is None:
+        elif options.sample is None and self._rows is None:
             self._fallbacks.add(_NO_DATA)
         elif self._layers:
             self._probe = Probe(self._model, self._layers)
@@ -208,10 +207,10 @@ class Watch:
 
     def _write_speed(self, step: int) -> None:
         seconds = self._clock.step_seconds
-        if seconds is None or self._tap is None or self._tap.batch_size is None:
+        if seconds is None or self._rows is None or self._rows.batch_size is None:
             return
         replicas = self._model.distribute_strategy.num_replicas_in_sync
-        rate = self._tap.batch_size * replicas / seconds
+        rate = self._rows.batch_size * replicas / seconds
         for layer in self._layers:
             share = self._seconds.get(layer.name)
             values = {
@@ -222,7 +221,7 @@ class Watch:
 
     def _write_events(self, step: int) -> None:
         """Writes fallbacks, and what backends report."""
-        for message in self._fallbacks.take():
+        for message in self._fallbacks.pop_messages():
             writing.text("quantum/fallbacks", message, step)
         values: dict[str, float | None] = {}
         if self._fallbacks.count:

@@ -15,12 +15,11 @@ from qstore_tf.callbacks.monitor import Monitor
 from qstore_tf.callbacks.probe import Finding
 from qstore_tf.callbacks.statistics import meyer_wallach
 from qstore_tf.circuits.drawing import draw_mpl, draw_text
-from qstore_tf.circuits.encodings import get_encoding
 from qstore_tf.circuits.unified import UnifiedCircuit
 from qstore_tf.errors import ConfigurationError, describe
 from qstore_tf.layers import QuantumLayer
 
-# Above so many gates a picture is a wall of boxes that takes seconds to draw.
+# A picture of more gates is a wall of boxes that takes seconds to draw.
 _MOST_DRAWN = 600
 _DPI = 90
 _BUCKETS = 20
@@ -91,7 +90,7 @@ def finding(layer: str, found: Finding, monitor: Monitor, step: int) -> None:
         values["single_qubit_purity"] = float(np.mean(found.purities))
         values["entanglement"] = meyer_wallach(found.purities)
     if found.measurement is not None:
-        measured = found.measurement.values.numpy()
+        measured = found.measurement.expectations.numpy()
         for name in ("min", "mean", "max"):
             values[f"expectation_{name}"] = float(getattr(np, name)(measured))
         histograms["expectation_values"] = measured
@@ -140,24 +139,12 @@ def _plain(value: Any) -> Any:
     return value if isinstance(value, bool | int | float | str) else str(value)
 
 
-def whole_circuit(layer: QuantumLayer) -> UnifiedCircuit:
-    """The circuit of a layer, behind the gates of its encoding where it has any."""
-    circuit = layer.circuit
-    encoding = layer._options.encoding
-    shape = (layer.get_build_config() or {}).get("input_shape")
-    if encoding in (None, "amplitude") or shape is None or layer._fed_state:
-        return circuit
-    width = int(shape[-1])
-    gates = get_encoding(str(encoding))(width, name="x")
-    return UnifiedCircuit(circuit.n_qubits).compose(gates, qubits=range(width)).compose(circuit)
-
-
 def circuit(layer: QuantumLayer, drawn: UnifiedCircuit, step: int) -> None:
     """Writes a circuit as a picture and as text."""
     caption = {
         "amplitude": "The circuit starts from the features as amplitudes.\n\n",
         "none": "",
-    }.get(layer._options.encoding or "none", "The gates of `x` encode the features.\n\n")
+    }.get(layer.circuit_options.encoding or "none", "The gates of `x` encode the features.\n\n")
     n_gates = len(drawn.operations)
     if n_gates <= _MOST_DRAWN:
         picture = io.BytesIO()

@@ -9,11 +9,13 @@ from tensorflow import keras
 
 from qstore_tf.circuits.ansatz import check_n_qubits
 from qstore_tf.circuits.program import Program
-from qstore_tf.layers import amplitudes, carried
-from qstore_tf.layers.base import QuantumBase, is_complex, no_inputs, read_shape, symbolic
-from qstore_tf.layers.carried import Carried
+from qstore_tf.layers import amplitudes
+from qstore_tf.layers.base import QuantumBase
 from qstore_tf.layers.evolution import check_fits
-from qstore_tf.layers.means import Means, check_memory
+from qstore_tf.layers.run import Run, attach_run
+from qstore_tf.layers.run_options import RunOptions, check_memory
+from qstore_tf.layers.shapes import empty_inputs, is_complex, read_shape, symbolic
+from qstore_tf.layers.values import Values
 
 
 @keras.utils.register_keras_serializable(package="qstore_tf")
@@ -21,11 +23,11 @@ class AmplitudeEncoding(QuantumBase):
     """Encodes up to `2**n_qubits` features as the amplitudes of `n_qubits` qubits.
 
     Each row is padded with zeros up to `2**n_qubits` and scaled to length 1. A row of zeros, as
-    a ReLU in front can make, is |0...0> and has gradient zero. A row with NaN or infinities is
+    a ReLU before it can make, is |0...0> and has gradient zero. A row with NaN or infinities is
     NaN throughout. Features can be complex.
 
-    The tensor that comes out is the state vector. The encoding travels along with it, so that a
-    `QuantumLayer` and an `ExpectationValue` behind it run as one operation.
+    The tensor that comes out is the state vector. The encoding is attached to it, so that a
+    `QuantumLayer` and an `ExpectationValue` after it run as one operation.
 
     Example:
 
@@ -50,15 +52,15 @@ class AmplitudeEncoding(QuantumBase):
         Complex `(batch_size, 2**n_qubits)`.
 
     Raises:
-        ConfigurationError: `n_qubits` is not a number of qubits.
+        ConfigurationError: `n_qubits` is not an integer >= 1, or above its limit.
         InputError: there are too many features, or not two axes.
-        MemoryLimitError: state vectors of so many qubits do not fit into memory.
+        MemoryLimitError: state vectors of `n_qubits` qubits do not fit into memory.
     """
 
     def __init__(self, n_qubits: int, normalize: bool = True, **kwargs: Any) -> None:
         """Checks the options; see the class."""
         check_n_qubits(n_qubits)
-        super().__init__(means=Means("auto", "auto"), **kwargs)
+        super().__init__(run_options=RunOptions("auto", "auto"), **kwargs)
         self.supports_jit = True  # plain TensorFlow operations
         self.n_qubits = int(n_qubits)
         self.normalize = bool(normalize)
@@ -86,9 +88,8 @@ class AmplitudeEncoding(QuantumBase):
             # Another tensor, so that the state does not hold itself through its attribute.
             state = tf.identity(rows)
         program = Program(self.n_qubits, 0, 0, True, ())
-        theta = tf.zeros([0], self.real_dtype)
-        none = no_inputs(rows, self.real_dtype)
-        return carried.attach(state, Carried(program, none, theta, rows, self._means))
+        values = Values.without_theta(empty_inputs(rows, self.real_dtype), rows)
+        return attach_run(state, Run(program, values, self._run_options))
 
     def compute_output_shape(self, input_shape: Any) -> tuple[int | None, int]:
         """Returns `(batch_size, 2**n_qubits)`."""

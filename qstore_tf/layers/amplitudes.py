@@ -11,6 +11,7 @@ from qstore_tf.circuits import encodings
 from qstore_tf.circuits.compiling import compile_circuit
 from qstore_tf.circuits.encodings.arrays import ArrayFunctions
 from qstore_tf.circuits.program import Program
+from qstore_tf.layers.values import Values
 
 _TENSORFLOW = ArrayFunctions.of(tf)
 
@@ -30,7 +31,7 @@ def angles(rows: tf.Tensor) -> tf.Tensor:
     return encodings.amplitude_angles(rows, _TENSORFLOW)
 
 
-def as_gates(program: Program, inputs: tf.Tensor, initial: tf.Tensor) -> tuple[Program, tf.Tensor]:
+def by_gates(program: Program, values: Values) -> tuple[Program, Values]:
     """A program that starts from amplitudes, as one whose first gates prepare them.
 
     Gates prepare states of length 1: only the direction of a row is kept. A row of zeros
@@ -38,19 +39,21 @@ def as_gates(program: Program, inputs: tf.Tensor, initial: tf.Tensor) -> tuple[P
 
     Args:
         program: what to run.
-        inputs: its numbers per sample, [batch, n_inputs].
-        initial: the amplitudes, [batch, 2^n], real or complex.
+        values: the numbers to run it on, with `initial`.
 
     Returns:
-        The program that starts from |0...0>, and its inputs, the angles of those gates first.
+        The program that starts from |0...0>, and its values: of the inputs, the angles of those
+        gates come first.
     """
-    inputs = tf.concat([angles(initial), inputs], axis=1)
-    return behind_preparation(program, initial.dtype.is_complex), inputs
+    assert values.initial is not None
+    inputs = tf.concat([angles(values.initial), values.inputs], axis=1)
+    prepared = after_preparation(program, values.initial.dtype.is_complex)
+    return prepared, replace(values, inputs=inputs, initial=None)
 
 
 @remember(of_programs)
-def behind_preparation(program: Program, complex_amplitudes: bool) -> Program:
-    """The program with gates in front that prepare amplitudes; their angles are inputs."""
+def after_preparation(program: Program, complex_amplitudes: bool) -> Program:
+    """The program after gates that prepare amplitudes; the angles of these gates are inputs."""
     preparation = encodings.amplitude_encoding(program.n_qubits, complex=complex_amplitudes)
     first = compile_circuit(preparation, inputs=preparation.parameters)
     return first.append(replace(program, has_initial=False))

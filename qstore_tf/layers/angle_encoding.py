@@ -11,11 +11,13 @@ from qstore_tf.backends import Backend
 from qstore_tf.circuits import encodings
 from qstore_tf.circuits.program import Program
 from qstore_tf.gradients import GradientMethod
-from qstore_tf.layers import carried
-from qstore_tf.layers.base import QuantumBase, read_shape, symbolic
-from qstore_tf.layers.carried import Carried
+from qstore_tf.layers.base import QuantumBase
 from qstore_tf.layers.evolution import check_fits, encoding_program
-from qstore_tf.layers.means import check_memory, read_means
+from qstore_tf.layers.run import Run, attach_run
+from qstore_tf.layers.run_options import check_memory, read_run_options
+from qstore_tf.layers.running import state_vectors
+from qstore_tf.layers.shapes import read_shape, symbolic
+from qstore_tf.layers.values import Values
 
 
 @keras.utils.register_keras_serializable(package="qstore_tf")
@@ -25,8 +27,8 @@ class AngleEncoding(QuantumBase):
     Feature k, in radians, rotates qubit k from |0>; qubits without a feature stay |0>. NaN and
     infinite features give NaN states.
 
-    The tensor that comes out is the state vector. The encoding travels along with it, so that a
-    `QuantumLayer` and an `ExpectationValue` behind it run as one operation.
+    The tensor that comes out is the state vector. The encoding is attached to it, so that a
+    `QuantumLayer` and an `ExpectationValue` after it run as one operation.
 
     Example:
 
@@ -38,7 +40,7 @@ class AngleEncoding(QuantumBase):
 
     Args:
         n_qubits: number of qubits.
-        axis: `"x"`, `"y"` or `"z"`; for `"z"` a Hadamard gate goes in front, because a rotation
+        axis: `"x"`, `"y"` or `"z"`; for `"z"` a Hadamard gate goes first, because a rotation
             about Z leaves |0> as it is.
         backend: as in `QuantumLayer`.
         gradient: as in `QuantumLayer`.
@@ -55,7 +57,7 @@ class AngleEncoding(QuantumBase):
     Raises:
         ConfigurationError: an option is unknown.
         InputError: there are too many features, or not two axes.
-        MemoryLimitError: state vectors of so many qubits do not fit into memory.
+        MemoryLimitError: state vectors of `n_qubits` qubits do not fit into memory.
     """
 
     def __init__(
@@ -70,7 +72,8 @@ class AngleEncoding(QuantumBase):
     ) -> None:
         """Checks the options; see the class."""
         encodings.angle_encoding(n_qubits, axis)
-        super().__init__(means=read_means(backend, gradient, shots), seed=seed, **kwargs)
+        options = read_run_options(backend, gradient, shots)
+        super().__init__(run_options=options, seed=seed, **kwargs)
         self.n_qubits = int(n_qubits)
         self.axis = axis.lower()
         check_memory(self.n_qubits, self.complex_dtype)
@@ -95,11 +98,9 @@ class AngleEncoding(QuantumBase):
     def call(self, inputs: tf.Tensor) -> tf.Tensor:
         """Returns the state vectors."""
         program = self._compiled(self._width(inputs.shape)[1])
-        features = self._features(inputs)
-        theta = tf.zeros([0], self.real_dtype)
-        state = carried.state(program, self._means, features, theta, None)
-        now = Carried(program, features, theta, None, self._means, self._seeds())
-        return carried.attach(state, now)
+        values = Values.without_theta(self._features(inputs), seeds=self._seeds())
+        run = Run(program, values, self._run_options)
+        return attach_run(state_vectors(run), run)
 
     def compute_output_shape(self, input_shape: Any) -> tuple[int | None, int]:
         """Returns `(batch_size, 2**n_qubits)`."""
@@ -117,7 +118,7 @@ class AngleEncoding(QuantumBase):
             "n_qubits": self.n_qubits,
             # Keras drops a string called "axis" when it reads HDF5 model files.
             "rotation_axis": self.axis,
-            **self._means.get_config(),
+            **self._run_options.get_config(),
             "seed": self.seed,
         }
 

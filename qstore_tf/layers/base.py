@@ -11,11 +11,10 @@ from tensorflow import keras
 
 from qstore_tf import execution
 from qstore_tf.errors import ConfigurationError, InputError, describe
-from qstore_tf.layers.means import Means
+from qstore_tf.layers.keras_version import IS_KERAS_3
+from qstore_tf.layers.run_options import RunOptions
 from qstore_tf.layers.seeds import Seeds, of_this_replica
-
-# tf_keras brings neither; what only Keras 3 asks for is then never called.
-IS_KERAS_3 = hasattr(keras, "KerasTensor")
+from qstore_tf.layers.shapes import is_complex
 
 
 class QuantumBase(keras.layers.Layer):  # type: ignore[misc]
@@ -25,15 +24,15 @@ class QuantumBase(keras.layers.Layer):  # type: ignore[misc]
     under mixed precision only the expectations that leave the layer are cast down.
 
     Layers that draw something hold one weight that is not trained, `[seed, calls]`: every call
-    draws anew, the same seed gives the same calls, and a model that is loaded goes on where it
+    draws new samples, the same seed gives the same calls, and a loaded model continues where it
     was saved.
     """
 
     # Raised whenever an older release could not read what this one writes.
     CONFIG_VERSION: ClassVar[int] = 1
 
-    def __init__(self, *, means: Means, seed: int | None = None, **kwargs: Any) -> None:
-        """Keeps with what the layer runs its circuits."""
+    def __init__(self, *, run_options: RunOptions, seed: int | None = None, **kwargs: Any) -> None:
+        """Keeps how the layer runs its circuits."""
         self._check_seed(seed)
         # Keras would cast features to float16 under mixed precision.
         super().__init__(autocast=False, **kwargs)
@@ -43,17 +42,21 @@ class QuantumBase(keras.layers.Layer):  # type: ignore[misc]
                     f"Layer '{self.name}' cannot compute in {self.compute_dtype}",
                     expected="dtype='float32', 'float64' or a mixed precision policy",
                     received=self.compute_dtype,
-                    hint="Leave dtype out for float32. Inputs may be integers or complex whatever "
-                    "the dtype is",
+                    hint="Leave dtype out for float32. Inputs may be integers or complex anyway",
                 )
             )
-        execution.check_dtype(means.resolved, self.real_dtype)
-        self._means = means
-        self.supports_jit = means.supports_xla
+        execution.check_dtype(run_options.resolved, self.real_dtype)
+        self._run_options = run_options
+        self.supports_jit = run_options.supports_xla
         self.seed = None if seed is None else int(seed)
         # As the layers of Keras: from Python's generator, which keras.utils.set_random_seed sets.
         self._first_seed = random.randrange(2**31) if seed is None else self.seed
         self._drawn: Any = None
+
+    @property
+    def run_options(self) -> RunOptions:
+        """Backend, gradient method and shots of the layer, as they were given."""
+        return self._run_options
 
     @property
     def real_dtype(self) -> tf.DType:
@@ -68,7 +71,7 @@ class QuantumBase(keras.layers.Layer):  # type: ignore[misc]
     @property
     def _is_random(self) -> bool:
         """Whether a call draws something."""
-        return self._means.is_random
+        return self._run_options.is_random
 
     @staticmethod
     def _check_seed(seed: Any) -> None:
@@ -77,8 +80,8 @@ class QuantumBase(keras.layers.Layer):  # type: ignore[misc]
             return
         raise ConfigurationError(
             describe(
-                "`seed` is not a seed",
-                expected="an integer of 64 bits, or None for another one each time",
+                "`seed` must be an integer",
+                expected="an integer of 64 bits, or None for a new seed in each layer",
                 received=seed,
             )
         )
@@ -101,14 +104,14 @@ class QuantumBase(keras.layers.Layer):  # type: ignore[misc]
         return tf.constant([self._first_seed, 0], tf.int64)
 
     def _seeds(self) -> Seeds | None:
-        """The seeds of this call; None for layers that draw nothing. Advances the weight."""
+        """The seeds of this call, which is counted; None for layers that draw nothing."""
         if self._drawn is None:
             return None
         now = tf.identity(tf.convert_to_tensor(self._drawn))
         self._drawn.assign(now + tf.constant([0, 1], tf.int64))
         return Seeds(of_this_replica(now))
 
-    # Under AutoGraph this would be translated to graph code, to no use.
+    # AutoGraph would translate this to graph code, which nothing here needs.
     @tf.autograph.experimental.do_not_convert  # type: ignore[untyped-decorator]
     def __call__(self, inputs: Any, *args: Any, **kwargs: Any) -> Any:
         """Takes NumPy arrays and lists, as Keras does, in the precision of the layer."""
@@ -149,14 +152,14 @@ class QuantumBase(keras.layers.Layer):  # type: ignore[misc]
         )
 
     def _note_input(self, is_state: bool) -> None:  # noqa: B027
-        """Called with what the inputs are before the layer is built."""
+        """Called before the layer is built, with whether its input is a state."""
 
     def _check_dtype(self, dtype: Any, *, real: bool = False) -> None:
         """Raises InputError for what the layer does not compute with.
 
         A float64 tensor in a float32 layer is most often a mistake, so it is an error here,
-        where other Keras layers cast. NumPy arrays and lists are float64 by no one's choice and
-        are cast; tf_keras hands every array on as a tensor, so there tensors are cast too.
+        where other Keras layers cast. NumPy arrays and lists are float64 by default and are
+        cast; tf_keras passes every array on as a tensor, so there tensors are cast too.
         """
         found = tf.as_dtype(dtype)
         wide = found in (tf.float64, tf.complex128) and self.real_dtype == tf.float32
@@ -174,7 +177,7 @@ class QuantumBase(keras.layers.Layer):  # type: ignore[misc]
         if not numeric or (real and found.is_complex):
             raise InputError(
                 describe(
-                    f"Layer '{self.name}' was fed something it does not compute with",
+                    f"Layer '{self.name}' was fed a dtype that it does not compute with",
                     expected="real numbers" if real else "real or complex numbers",
                     received=found.name,
                 )
@@ -209,7 +212,7 @@ class QuantumBase(keras.layers.Layer):  # type: ignore[misc]
                 describe(
                     f"The configuration of this {cls.__name__} is malformed: it has no usable "
                     "version",
-                    expected=f"a whole number from 1 to {cls.CONFIG_VERSION}",
+                    expected=f"an integer from 1 to {cls.CONFIG_VERSION}",
                     received=version,
                     hint="Save the model again, or use what get_config returned as it is",
                 )
@@ -225,78 +228,3 @@ class QuantumBase(keras.layers.Layer):  # type: ignore[misc]
                 )
             )
         return cls(**config)
-
-
-def is_complex(tensor: Any) -> bool:
-    """Whether a tensor, symbolic or not, holds complex numbers and so is a quantum state."""
-    dtype = getattr(tensor, "dtype", None)
-    return dtype is not None and tf.as_dtype(dtype).is_complex
-
-
-def finds_shapes(tensor: Any) -> bool:
-    """Whether tf_keras is only asking for shapes, with a placeholder that carries no circuit.
-
-    Keras 3 asks `compute_output_spec` instead.
-    """
-    if IS_KERAS_3 or hasattr(tensor, "numpy"):
-        return False
-    return str(getattr(tensor.graph, "name", "")).endswith("_scratch_graph")
-
-
-def read_shape(shape: Any, layer: str, takes: str) -> tuple[int | None, int]:
-    """Returns (batch, width) of an input shape.
-
-    Raises:
-        InputError: the shape has not two axes, or its width is unknown or zero.
-    """
-    sizes = tuple(tf.TensorShape(shape).as_list()) if _has_rank(shape) else None
-    if sizes is None or len(sizes) != 2:
-        raise InputError(
-            describe(
-                f"{layer} takes two axes: one row per sample",
-                expected=takes,
-                received="an unknown shape" if sizes is None else f"shape {sizes}",
-                hint="Put keras.layers.Flatten() in front, or keras.layers.TimeDistributed "
-                "around the layer to keep a time axis",
-            )
-        )
-    if sizes[1] is None:
-        raise InputError(
-            describe(
-                f"{layer} must know the width of its input when it is built",
-                expected=takes,
-                received=f"shape {sizes}",
-                hint="Give the width, as in keras.Input((64,))",
-            )
-        )
-    return sizes[0], int(sizes[1])
-
-
-def _has_rank(shape: Any) -> bool:
-    return tf.TensorShape(shape).rank is not None
-
-
-def symbolic(shape: tuple[int | None, ...], dtype: Any) -> Any:
-    """A Keras 3 symbolic tensor."""
-    return keras.KerasTensor(shape, dtype=tf.as_dtype(dtype).name)
-
-
-def check_state_width(width: int, n_qubits: int, layer: str) -> None:
-    """Raises InputError unless a state of this width is one of `n_qubits` qubits."""
-    if width == 2**n_qubits:
-        return
-    raise InputError(
-        describe(
-            f"Layer '{layer}' was fed states of another number of qubits",
-            expected=f"complex [batch, {2**n_qubits}], which is {n_qubits} qubits",
-            received=f"complex [batch, {width}]",
-            hint="Give all quantum layers in a row the same n_qubits; complex features go "
-            "through AmplitudeEncoding",
-        )
-    )
-
-
-def no_inputs(rows: tf.Tensor, dtype: tf.DType) -> tf.Tensor:
-    """Inputs [batch, 0] for a program without any, as many rows as `rows` has."""
-    batch = rows.shape[0]
-    return tf.zeros([tf.shape(rows)[0] if batch is None else batch, 0], dtype)

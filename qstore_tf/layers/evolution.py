@@ -1,4 +1,4 @@
-"""What a QuantumLayer applies, as programs: the evolution alone, or an encoding in front of it."""
+"""What a QuantumLayer applies, as programs: the evolution alone, or after an encoding."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ class Evolution:
     Attributes:
         circuit: the circuit.
         inputs: symbols fed with the features, in the order of the features.
-        encoding: name of the encoding in front of the circuit, or None.
+        encoding: name of the encoding that precedes the circuit, or None.
     """
 
     circuit: UnifiedCircuit
@@ -67,7 +67,7 @@ class Evolution:
         """Encoding and evolution of `width` features per sample.
 
         Raises:
-            InputError: so many features do not fit.
+            InputError: they do not fit.
         """
         if width not in self._programs:
             self.check_features(width)
@@ -83,6 +83,14 @@ class Evolution:
             return self._plain
         builder = encodings.get_encoding(str(self.encoding))
         return encoding_program(builder(width), self.n_qubits).append(self._plain)
+
+    def with_encoding(self, width: int) -> UnifiedCircuit:
+        """The circuit after the gates, where there are any, that encode `width` features."""
+        if self.encoding is None or self.from_amplitudes:
+            return self.circuit.copy()
+        gates = encodings.get_encoding(self.encoding)(width, name="x")
+        encoded = UnifiedCircuit(self.n_qubits).compose(gates, qubits=range(width))
+        return encoded.compose(self.circuit)
 
     def check_features(self, width: int) -> None:
         """Raises InputError if `width` features per sample do not fit."""
@@ -103,8 +111,8 @@ class Evolution:
                         "The circuit takes no features: no symbol is declared as an input",
                         expected="a complex quantum state, or no features at all, real [batch, 0]",
                         received=f"{width} real features",
-                        hint="Name the symbols to feed, as in inputs=['x_0', 'x_1'], or put an "
-                        "encoding in front, as in encoding='angle'",
+                        hint="Name the symbols to feed, as in inputs=['x_0', 'x_1'], or give "
+                        "an encoding, as in encoding='angle'",
                     )
                 )
         else:
@@ -149,7 +157,7 @@ def check_fits(width: int, n_qubits: int, encoding: str) -> None:
         )
         hint = (
             f"Use n_qubits={qubits_for(width, encoding)}, {other}or put a "
-            f"keras.layers.Dense({most}) in front"
+            f"keras.layers.Dense({most}) before the layer"
         )
     raise InputError(
         describe(
@@ -165,12 +173,12 @@ def check_circuit(circuit: Any, n_qubits: int | None) -> UnifiedCircuit:
     """A UnifiedCircuit from what the user gave: one, one of another library, or text.
 
     Raises:
-        ConfigurationError: it is no circuit, or has another number of qubits.
+        ConfigurationError: it is not a circuit, or has another number of qubits.
         ConversionError: it holds something that cannot be converted.
     """
     if not is_circuit(circuit):
         raise ConfigurationError(
-            describe("`circuit` is not a circuit", expected=TAKES, received=circuit)
+            describe("`circuit` must be a circuit", expected=TAKES, received=circuit)
         )
     circuit = read_circuit(circuit)
     if n_qubits is not None and n_qubits != circuit.n_qubits:
@@ -189,14 +197,14 @@ def read_inputs(inputs: Sequence[Any], circuit: UnifiedCircuit) -> tuple[str, ..
     """The names of the symbols to feed.
 
     Raises:
-        ConfigurationError: a name is repeated or is no symbol of the circuit.
+        ConfigurationError: a name is repeated or is not a symbol of the circuit.
     """
     names = tuple(map(str, [inputs] if isinstance(inputs, str) else inputs))
     for index, name in enumerate(names):
         if name not in circuit.parameters:
             raise ConfigurationError(
                 describe(
-                    f"`inputs` names {name!r}, which is no symbol of the circuit",
+                    f"`inputs` names {name!r}, which is not a symbol of the circuit",
                     received=names,
                     hint=did_you_mean(name, circuit.parameters),
                 )

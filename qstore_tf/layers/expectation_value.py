@@ -2,33 +2,26 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from functools import lru_cache
 from typing import Any
 
 import tensorflow as tf
 from tensorflow import keras
 
 from qstore_tf.backends import Backend
-from qstore_tf.circuits.observables import PauliSum
 from qstore_tf.gradients import GradientMethod
-from qstore_tf.layers.options import (
-    Observables,
-    observables_config,
-    read_observables,
-    resolve_observables,
-)
-from qstore_tf.layers.reading import StateReader
+from qstore_tf.layers.observables import MeasuredObservables
+from qstore_tf.layers.running import expectation
+from qstore_tf.layers.state_reader import StateReader
 
 
 @keras.utils.register_keras_serializable(package="qstore_tf")
 class ExpectationValue(StateReader):
     """Measures observables of a quantum state: states in, expectation values out.
 
-    Behind quantum layers it runs the whole circuit, from the encoding to the measurement, as
+    After quantum layers it runs the whole circuit, from the encoding to the measurement, as
     one operation; the state vectors in between are then not computed inside a `tf.function`
     (and so in `fit`, `predict` and `evaluate`). Where only a state vector arrives, because
-    other operations stand in between or it comes from a `keras.Input`, it measures that.
+    there are other operations in between or it comes from a `keras.Input`, it measures that.
 
     Example:
 
@@ -52,11 +45,11 @@ class ExpectationValue(StateReader):
         fuse: whether to run the circuit that made the state, rather than to measure the state
             vector. Both give the same numbers; with False a gradient with respect to the state
             tensor itself can be taken.
-        backend: as in `QuantumLayer`; `None` is that of the layers in front.
-        gradient: as in `QuantumLayer`; `None` is that of the layers in front.
-        shots: as in `QuantumLayer`; `None` is as many as the layers in front have, else exact.
+        backend: as in `QuantumLayer`; `None` is that of the preceding layers.
+        gradient: as in `QuantumLayer`; `None` is that of the preceding layers.
+        shots: as in `QuantumLayer`; `None` is the number of the preceding layers, else exact.
         seed: as in `QuantumLayer`. Without shots or a gradient method of its own, the layer
-            draws what follows from the seed of the layers in front.
+            draws what follows from the seed of the preceding layers.
         **kwargs: `name`, `dtype`.
 
     Input shape:
@@ -82,43 +75,28 @@ class ExpectationValue(StateReader):
         **kwargs: Any,
     ) -> None:
         """Checks the options; see the class."""
-        measured = _Measured(read_observables(observables))
+        measured = MeasuredObservables.read(observables)
         super().__init__(backend=backend, gradient=gradient, shots=shots, seed=seed, **kwargs)
         self._measured = measured
         self.fuse = bool(fuse)
 
     def call(self, inputs: tf.Tensor) -> tf.Tensor:
         """Returns the expectation values."""
-        before = self._before(inputs, self.fuse)
-        observables = self._measured.on(before.program.n_qubits)
-        values = before.expectation(observables, before.means, self._seeds())
+        run = self._preceding_run(inputs, self.fuse)
+        observables = self._measured.on(run.program.n_qubits)
+        values = expectation(run.with_seeds(self._seeds()), observables)
         return tf.cast(values, self.compute_dtype)
 
     def compute_output_shape(self, input_shape: Any) -> tuple[int | None, int]:
         """Returns `(batch_size, n_observables)`."""
-        batch, n_qubits = self._read(input_shape)
+        batch, n_qubits = self._read_state_shape(input_shape)
         return (batch, len(self._measured.on(n_qubits)))
 
     def get_config(self) -> dict[str, Any]:
         """Returns the configuration."""
         return {
             **super().get_config(),
-            "observables": observables_config(self._measured.observables),
+            "observables": self._measured.get_config(),
             "fuse": self.fuse,
             **self._own_config(),
         }
-
-
-@dataclass(frozen=True)
-class _Measured:
-    """What the layer was asked for, in one object that Keras does not track and wrap."""
-
-    observables: Observables
-
-    def on(self, n_qubits: int) -> tuple[PauliSum, ...]:
-        return _resolved(self.observables, n_qubits)
-
-
-@lru_cache(maxsize=64)
-def _resolved(measured: Observables, n_qubits: int) -> tuple[PauliSum, ...]:
-    return resolve_observables(measured, n_qubits)

@@ -8,7 +8,8 @@ import tensorflow as tf
 from tensorflow import keras
 
 from qstore_tf.backends import Backend
-from qstore_tf.layers.reading import ExactReader
+from qstore_tf.layers.running import state_vectors
+from qstore_tf.layers.state_reader import ExactReader
 from qstore_tf.ops import plain
 
 
@@ -16,7 +17,7 @@ from qstore_tf.ops import plain
 class Probabilities(ExactReader):
     """Returns the probability of every basis state: states in, probabilities out.
 
-    Behind quantum layers it runs the whole circuit as one operation. Exact, and differentiable
+    After quantum layers it runs the whole circuit as one operation. Exact, and differentiable
     where the states of the backend are: with `backend="qsim"` it predicts, and a gradient is an
     error. `Sample(shots=...)` draws from the same distribution.
 
@@ -29,7 +30,7 @@ class Probabilities(ExactReader):
     [[0.5, 0.5, 0.0, 0.0]]
 
     Args:
-        backend: as in `QuantumLayer`; `None` is that of the layers in front.
+        backend: as in `QuantumLayer`; `None` is that of the preceding layers.
         **kwargs: `name`, `dtype`.
 
     Input shape:
@@ -39,12 +40,12 @@ class Probabilities(ExactReader):
         Real `(batch_size, 2**n_qubits)`; basis state k has qubit 0 as its most significant bit.
 
     Raises:
-        ConfigurationError: the layers in front have shots, or the backend is unknown or has no
+        ConfigurationError: the preceding layers have shots, or the backend is unknown or has no
             state vectors.
         InputError: the input is not a quantum state.
     """
 
-    _reads = "Exact probabilities"
+    _quantity = "Exact probabilities"
 
     def __init__(self, backend: str | Backend | None = None, **kwargs: Any) -> None:
         """Checks the options; see the class."""
@@ -52,12 +53,10 @@ class Probabilities(ExactReader):
 
     def call(self, inputs: tf.Tensor) -> tf.Tensor:
         """Returns the probabilities."""
-        before = self._before(inputs)
-        self._check_exact(before.means)
-        values = plain.squared_magnitude(before.state(before.means))
-        return tf.cast(values, self.compute_dtype)
+        states = state_vectors(self._preceding_run(inputs))
+        return tf.cast(plain.squared_magnitude(states), self.compute_dtype)
 
     def compute_output_shape(self, input_shape: Any) -> tuple[int | None, int]:
         """Returns `(batch_size, 2**n_qubits)`."""
-        batch, n_qubits = self._read(input_shape)
+        batch, n_qubits = self._read_state_shape(input_shape)
         return (batch, 2**n_qubits)

@@ -12,21 +12,23 @@ from qstore_tf.backends import Backend
 from qstore_tf.circuits.ansatz import Entanglement, check_n_qubits
 from qstore_tf.circuits.unified import UnifiedCircuit
 from qstore_tf.gradients import GradientMethod
-from qstore_tf.layers import amplitudes, carried, runs
-from qstore_tf.layers.base import (
-    IS_KERAS_3,
-    QuantumBase,
+from qstore_tf.layers import amplitudes
+from qstore_tf.layers.base import QuantumBase
+from qstore_tf.layers.circuit_options import CircuitOptions
+from qstore_tf.layers.evolution import Evolution, qubits_for
+from qstore_tf.layers.keras_version import IS_KERAS_3, is_shape_inference
+from qstore_tf.layers.recording import mark_angles
+from qstore_tf.layers.run import Run, attach_run, run_of
+from qstore_tf.layers.run_options import check_has_states, check_memory, read_run_options
+from qstore_tf.layers.running import expectation, state_vectors
+from qstore_tf.layers.shapes import (
     check_state_width,
-    finds_shapes,
+    empty_inputs,
     is_complex,
-    no_inputs,
     read_shape,
     symbolic,
 )
-from qstore_tf.layers.carried import Carried
-from qstore_tf.layers.evolution import Evolution, qubits_for
-from qstore_tf.layers.means import check_has_states, check_memory, read_means
-from qstore_tf.layers.options import LayerOptions
+from qstore_tf.layers.values import Values
 
 _TAKES = "real [batch, n_features], or a state, complex [batch, 2^n_qubits]"
 
@@ -53,7 +55,7 @@ class QuantumLayer(QuantumBase):
     [QuantumLayer(n_qubits=6, depth=4, encoding="amplitude")]
     ```
 
-    Gradients reach the trained angles, the features, and the layers in front. Features are
+    Gradients reach the trained angles, the features, and the preceding layers. Features are
     taken in float32 (float64 under `dtype="float64"`). Integers and NumPy arrays are cast; a
     float64 tensor in a float32 layer is an error. NaN and infinities come out as NaN. Under
     mixed precision the circuit still computes in float32 and only the expectation values are
@@ -140,11 +142,11 @@ class QuantumLayer(QuantumBase):
             `"adjoint"` where the backend can, and `"parameter_shift"` with shots.
         shots: how many shots expectation values are estimated from, for each sample and each
             group of observables that can be measured together; gradients are estimated from as
-            many. `None` is exact, or behind other quantum layers what they have. A state that
-            leaves the layer is exact whatever the shots are; they go on to what measures it.
+            many. `None` is exact, or after other quantum layers their number. A state that
+            leaves the layer is exact even with shots; they are used by the layer that measures it.
         seed: integer that fixes what is drawn, by shots and by gradient methods that draw.
-            Every call draws anew, in `fit`, `evaluate` and `predict` alike; how many calls there
-            were is saved with the model. `None` is another seed for each layer that is made.
+            Every call draws new samples, in `fit`, `evaluate` and `predict` alike; the number of
+            calls is saved with the model. `None` is a new seed in each layer.
         **kwargs: `name`, `dtype`, `trainable`.
 
     Input shape:
@@ -158,7 +160,7 @@ class QuantumLayer(QuantumBase):
         ConfigurationError: an option is unknown or two do not go together.
         ObservableError: an observable cannot be read or is on a qubit that is not there.
         InputError: the input does not fit, when the layer is built.
-        MemoryLimitError: state vectors of so many qubits do not fit into memory.
+        MemoryLimitError: state vectors of `n_qubits` qubits do not fit into memory.
     """
 
     def __init__(
@@ -181,15 +183,15 @@ class QuantumLayer(QuantumBase):
         **kwargs: Any,
     ) -> None:
         """Checks the options; see the class."""
-        means = read_means(backend, gradient, shots)
-        if n_qubits is not None and means.has_states:
-            # Before a circuit of so many qubits is made. In single precision: a lower bound.
+        run_options = read_run_options(backend, gradient, shots)
+        if n_qubits is not None and run_options.has_states:
+            # Before a circuit of that size is made. In single precision: a lower bound.
             check_n_qubits(n_qubits)
             check_memory(int(n_qubits), tf.complex64)
-        self._options = LayerOptions.read(
+        self._circuit_options = CircuitOptions.read(
             n_qubits, depth, encoding, ansatz, entanglement, observables, circuit, inputs
         )
-        super().__init__(means=means, seed=seed, **kwargs)
+        super().__init__(run_options=run_options, seed=seed, **kwargs)
         self.theta_initializer = keras.initializers.get(
             _default_initializer() if theta_initializer is None else theta_initializer
         )
@@ -203,11 +205,11 @@ class QuantumLayer(QuantumBase):
     @property
     def n_qubits(self) -> int | None:
         """Number of qubits; None until the layer is built where it follows from the input."""
-        return self._options.known_n_qubits or self._built_n_qubits
+        return self._circuit_options.known_n_qubits or self._built_n_qubits
 
     @property
     def circuit(self) -> UnifiedCircuit:
-        """The circuit of the layer, without the encoding in front of it.
+        """The circuit of the layer, without the encoding that precedes it.
 
         Raises:
             ConfigurationError: the number of qubits is not known before the layer is built.
@@ -215,8 +217,22 @@ class QuantumLayer(QuantumBase):
         return self._evolution.circuit.copy()
 
     @property
+    def circuit_options(self) -> CircuitOptions:
+        """Encoding, ansatz, circuit and observables, as they were given."""
+        return self._circuit_options
+
+    def circuit_with_encoding(self) -> UnifiedCircuit:
+        """Returns the circuit after the gates of its encoding, whose symbols are `x_0`, `x_1`, ...
+
+        There are none in a layer that is not built or is fed with states, and amplitudes are not
+        encoded by gates.
+        """
+        shape = None if self._fed_state else (self.get_build_config() or {}).get("input_shape")
+        return self.circuit if shape is None else self._evolution.with_encoding(int(shape[-1]))
+
+    @property
     def _evolution(self) -> Evolution:
-        return self._options.evolution(self.n_qubits)
+        return self._circuit_options.evolution(self.n_qubits)
 
     def _note_input(self, is_state: bool) -> None:
         if not self.built:
@@ -227,31 +243,33 @@ class QuantumLayer(QuantumBase):
         n_qubits = self.n_qubits
         if n_qubits is None:
             return bool(self._fed_state)
-        fits = width == 2**n_qubits and not self._options.inputs
-        if fits and self._options.may_be_features(width, n_qubits):
+        fits = width == 2**n_qubits and not self._circuit_options.inputs
+        if fits and self._circuit_options.may_be_features(width, n_qubits):
             return bool(self._fed_state)
         return fits
 
-    def _checked(self, width: int, is_state: bool) -> Evolution:
+    def _evolution_for(self, width: int, is_state: bool) -> Evolution:
         """The circuit for an input of this width; an error where `call` could not take it."""
         n_qubits = self.n_qubits
         if n_qubits is None:
-            n_qubits = qubits_for(width, "amplitude" if is_state else self._options.encoding)
+            n_qubits = qubits_for(
+                width, "amplitude" if is_state else self._circuit_options.encoding
+            )
             self._check_memory(n_qubits)
-        evolution = self._options.evolution(n_qubits)
+        evolution = self._circuit_options.evolution(n_qubits)
         if is_state:
             check_state_width(width, n_qubits, self.name)
             evolution.check_takes_state()
         else:
             evolution.check_features(width)
-            self._options.observables(n_qubits)
+            self._circuit_options.observables(n_qubits)
         return evolution
 
     def build(self, input_shape: Any) -> None:
         """Creates the trained angles."""
         _, width = read_shape(input_shape, type(self).__name__, _TAKES)
         fed = self._fed_state
-        evolution = self._checked(width, self._takes_state(width) if fed is None else fed)
+        evolution = self._evolution_for(width, self._takes_state(width) if fed is None else fed)
         self._built_n_qubits = evolution.n_qubits
         self.theta = self.add_weight(
             name="theta",
@@ -262,18 +280,18 @@ class QuantumLayer(QuantumBase):
             dtype=self.real_dtype.name,
             **({"autocast": False} if IS_KERAS_3 else {"experimental_autocast": False}),
         )
-        runs.mark(self.theta)
+        mark_angles(self.theta)
         super().build(input_shape)
 
     def _check_memory(self, n_qubits: int | None) -> None:
-        if n_qubits is not None and self._means.has_states:
+        if n_qubits is not None and self._run_options.has_states:
             check_memory(n_qubits, self.complex_dtype)
 
     def call(self, inputs: tf.Tensor) -> tf.Tensor:
         """Runs the circuit on features or on a state."""
         _, width = read_shape(inputs.shape, type(self).__name__, _TAKES)
-        if is_complex(inputs):
-            return self._evolve(inputs, self._checked(width, is_state=True))
+        if inputs.dtype.is_complex:
+            return self._evolve(inputs, self._evolution_for(width, is_state=True))
         return self._measure(inputs, width)
 
     def _measure(self, inputs: tf.Tensor, width: int) -> tf.Tensor:
@@ -283,43 +301,37 @@ class QuantumLayer(QuantumBase):
         initial = None
         if evolution.from_amplitudes:
             initial = amplitudes.normalized(features, evolution.n_qubits)
-            features = no_inputs(features, self.real_dtype)
-        theta = runs.trained(self.theta)
-        observables = self._options.observables(evolution.n_qubits)
-        values = carried.expectation(
-            program, observables, self._means, features, theta, initial, self._seeds()
-        )
-        return tf.cast(values, self.compute_dtype)
+            features = empty_inputs(features, self.real_dtype)
+        values = Values.of_weight(self.theta, features, initial, self._seeds())
+        observables = self._circuit_options.observables(evolution.n_qubits)
+        found = expectation(Run(program, values, self._run_options), observables)
+        return tf.cast(found, self.compute_dtype)
 
     def _evolve(self, inputs: tf.Tensor, evolution: Evolution) -> tf.Tensor:
         state = self._amplitudes(inputs)
-        theta = runs.trained(self.theta)
-        alone = evolution.on_state(has_initial=True)
-        before = carried.of(state)
-        seeds = self._seeds()
-        if before is None:
-            if not finds_shapes(inputs):
-                check_has_states(self._means, self.name)
-            none = no_inputs(state, self.real_dtype)
-            now = Carried(alone, none, theta, state, self._means, seeds)
-        else:
-            now = before.then(evolution.on_state(has_initial=False), theta, self._means, seeds)
-        none = no_inputs(state, self.real_dtype)
-        return carried.attach(carried.state(alone, self._means, none, theta, state), now)
+        none = empty_inputs(state, self.real_dtype)
+        values = Values.of_weight(self.theta, none, state, self._seeds())
+        own = Run(evolution.on_state(has_initial=True), values, self._run_options)
+        whole, preceding = own, run_of(state)
+        if preceding is not None:
+            program = evolution.on_state(has_initial=False)
+            whole = preceding.followed_by(program, values, self._run_options)
+        elif not is_shape_inference(inputs):
+            check_has_states(self._run_options, self.name)
+        return attach_run(state_vectors(own), whole)
 
     def compute_output_shape(self, input_shape: Any) -> tuple[int | None, int]:
         """Returns the output shape, from the configuration alone.
 
-        A shape does not tell features from states. Where it can be either it is what the layer
-        was fed first, before that features; so it is, too, where the number of qubits is not
-        known yet.
+        A shape does not tell features from states. Where it can be either, or where the number of
+        qubits is not known yet, it is what the layer was fed first, and features before that.
         """
         batch, width = read_shape(input_shape, type(self).__name__, _TAKES)
         return (batch, self._output_width(width, self._takes_state(width)))
 
     def _output_width(self, width: int, is_state: bool) -> int:
-        n_qubits = self._checked(width, is_state).n_qubits
-        return 2**n_qubits if is_state else len(self._options.observables(n_qubits))
+        n_qubits = self._evolution_for(width, is_state).n_qubits
+        return 2**n_qubits if is_state else len(self._circuit_options.observables(n_qubits))
 
     def compute_output_spec(self, inputs: Any) -> Any:
         """Returns the symbolic output, without running anything."""
@@ -332,7 +344,7 @@ class QuantumLayer(QuantumBase):
     def get_build_config(self) -> dict[str, Any] | None:
         """Returns what `build` cannot see in a shape: whether it was for features or states.
 
-        None before the layer is built: Keras marks as built what comes with anything here.
+        None before the layer is built: Keras marks a layer with any build config as built.
         """
         config = super().get_build_config()
         return {**config, "fed_state": self._fed_state} if config else None
@@ -347,10 +359,10 @@ class QuantumLayer(QuantumBase):
         """Returns the configuration, custom circuits as JSON."""
         return {
             **super().get_config(),
-            **self._options.get_config(),
+            **self._circuit_options.get_config(),
             "theta_initializer": keras.initializers.serialize(self.theta_initializer),
             "theta_regularizer": keras.regularizers.serialize(self.theta_regularizer),
             "theta_constraint": keras.constraints.serialize(self.theta_constraint),
-            **self._means.get_config(),
+            **self._run_options.get_config(),
             "seed": self.seed,
         }

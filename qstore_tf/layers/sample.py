@@ -9,19 +9,20 @@ from tensorflow import keras
 
 from qstore_tf.backends import Backend
 from qstore_tf.errors import ConfigurationError, describe
-from qstore_tf.layers.reading import StateReader
+from qstore_tf.layers.running import samples
+from qstore_tf.layers.state_reader import StateReader
 
 
 @keras.utils.register_keras_serializable(package="qstore_tf")
 class Sample(StateReader):
     """Measures every qubit, many times: states in, bits out.
 
-    `bits[b, s, q]` is what shot s of sample b found on qubit q, 0 or 1. Behind quantum layers
+    `bits[b, s, q]` is what shot s of sample b found on qubit q, 0 or 1. After quantum layers
     the whole circuit is run as one operation. Bits have no gradient; to train, measure with
     `ExpectationValue(..., shots=...)`.
 
-    Every call draws anew, in `predict` too. The same `seed` gives the same calls, and a model
-    that is loaded goes on where it was saved.
+    Every call draws new samples, in `predict` too. The same `seed` gives the same calls, and a
+    loaded model continues where it was saved.
 
     Example:
 
@@ -33,8 +34,8 @@ class Sample(StateReader):
 
     Args:
         shots: draws for each sample.
-        seed: integer that fixes what is drawn; `None` is another one for each layer made.
-        backend: as in `QuantumLayer`; `None` is that of the layers in front.
+        seed: integer that fixes what is drawn; `None` is a new seed in each layer.
+        backend: as in `QuantumLayer`; `None` is that of the preceding layers.
         **kwargs: `name`, `dtype` (that of the states; bits are int8 whatever it is).
 
     Input shape:
@@ -44,7 +45,7 @@ class Sample(StateReader):
         int8 `(batch_size, shots, n_qubits)`, qubit 0 first.
 
     Raises:
-        ConfigurationError: `shots` is no integer >= 1, or the backend draws no samples.
+        ConfigurationError: `shots` is not an integer >= 1, or the backend draws no samples.
         InputError: the input is not a quantum state.
     """
 
@@ -59,7 +60,7 @@ class Sample(StateReader):
         if shots is None:
             raise ConfigurationError(
                 describe(
-                    "Sample must know how often to draw",
+                    "Sample needs the number of shots",
                     expected="shots, an integer >= 1",
                     received=shots,
                     hint="Probabilities() returns the exact distribution",
@@ -71,17 +72,17 @@ class Sample(StateReader):
 
     def call(self, inputs: tf.Tensor) -> tf.Tensor:
         """Returns the bits."""
-        before = self._before(inputs)
+        run = self._preceding_run(inputs)
         seeds = self._seeds()
         assert seeds is not None  # there are shots
-        indices = before.sample(before.means, self.shots, seeds)
-        n_qubits = before.program.n_qubits
+        indices = samples(run, self.shots, seeds.next())
+        n_qubits = run.program.n_qubits
         places = tf.range(n_qubits - 1, -1, -1, tf.int64)
         return tf.cast(tf.bitwise.right_shift(indices[..., None], places) & 1, tf.int8)
 
     def compute_output_shape(self, input_shape: Any) -> tuple[int | None, int, int]:
         """Returns `(batch_size, shots, n_qubits)`."""
-        batch, n_qubits = self._read(input_shape)
+        batch, n_qubits = self._read_state_shape(input_shape)
         return (batch, self.shots, n_qubits)
 
     @property

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import tensorflow as tf
 
-from qstore_tf.ops.seeds import another
+from qstore_tf.ops.seeds import derived_seed
 
 
 class Seeds:
@@ -21,7 +21,7 @@ class Seeds:
     def next(self) -> tf.Tensor:
         """Returns the next seed, int64 [2]."""
         number, self._given = self._given, self._given + 1
-        return another(self._first, number) if number else self._first
+        return derived_seed(self._first, number) if number else self._first
 
 
 def of_this_replica(seed: tf.Tensor) -> tf.Tensor:
@@ -29,4 +29,4 @@ def of_this_replica(seed: tf.Tensor) -> tf.Tensor:
     replica = tf.distribute.get_replica_context()
     if replica is None or replica.num_replicas_in_sync == 1:
         return seed
-    return another(seed, replica.replica_id_in_sync_group)
+    return derived_seed(seed, replica.replica_id_in_sync_group)

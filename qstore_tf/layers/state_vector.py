@@ -8,17 +8,18 @@ import tensorflow as tf
 from tensorflow import keras
 
 from qstore_tf.backends import Backend
-from qstore_tf.layers import carried
-from qstore_tf.layers.reading import ExactReader
+from qstore_tf.layers.run import attach_run
+from qstore_tf.layers.running import state_vectors
+from qstore_tf.layers.state_reader import ExactReader
 
 
 @keras.utils.register_keras_serializable(package="qstore_tf")
 class StateVector(ExactReader):
     """Returns the state vector: states in, the same states out.
 
-    Behind quantum layers it runs the whole circuit as one operation, where each of them alone
-    would store its state. What stands behind it may be a quantum layer again. States are
-    differentiable where the backend is.
+    After quantum layers it runs the whole circuit as one operation, where each of them alone
+    would store its state. Another quantum layer may follow it. States are differentiable where
+    the backend is.
 
     Example:
 
@@ -29,7 +30,7 @@ class StateVector(ExactReader):
     array([[ 0., -1.,  0.,  0.]], dtype=float32)
 
     Args:
-        backend: as in `QuantumLayer`; `None` is that of the layers in front.
+        backend: as in `QuantumLayer`; `None` is that of the preceding layers.
         **kwargs: `name`, `dtype`.
 
     Input shape:
@@ -40,12 +41,12 @@ class StateVector(ExactReader):
         bit.
 
     Raises:
-        ConfigurationError: the layers in front have shots, or the backend is unknown or has no
+        ConfigurationError: the preceding layers have shots, or the backend is unknown or has no
             state vectors.
         InputError: the input is not a quantum state.
     """
 
-    _reads = "State vectors"
+    _quantity = "State vectors"
 
     def __init__(self, backend: str | Backend | None = None, **kwargs: Any) -> None:
         """Checks the options; see the class."""
@@ -53,13 +54,12 @@ class StateVector(ExactReader):
 
     def call(self, inputs: tf.Tensor) -> tf.Tensor:
         """Returns the states."""
-        before = self._before(inputs)
-        self._check_exact(before.means)
-        return carried.attach(before.state(before.means), before)
+        run = self._preceding_run(inputs)
+        return attach_run(state_vectors(run), run)
 
     def compute_output_shape(self, input_shape: Any) -> tuple[int | None, int]:
         """Returns `(batch_size, 2**n_qubits)`."""
-        batch, n_qubits = self._read(input_shape)
+        batch, n_qubits = self._read_state_shape(input_shape)
         return (batch, 2**n_qubits)
 
     @property

@@ -1,4 +1,4 @@
-"""Unitary: the matrix of the circuit in front."""
+"""Unitary: the matrix of the circuit of the preceding layers."""
 
 from __future__ import annotations
 
@@ -9,17 +9,18 @@ from tensorflow import keras
 
 from qstore_tf.backends import Backend
 from qstore_tf.errors import InputError, describe
-from qstore_tf.layers import carried
-from qstore_tf.layers.base import finds_shapes
-from qstore_tf.layers.reading import ExactReader
+from qstore_tf.layers.keras_version import is_shape_inference
+from qstore_tf.layers.run import run_of
+from qstore_tf.layers.running import unitary_matrices
+from qstore_tf.layers.state_reader import ExactReader
 from qstore_tf.ops import memory
 
 
 @keras.utils.register_keras_serializable(package="qstore_tf")
 class Unitary(ExactReader):
-    """Returns the matrix of the circuit that the quantum layers in front make together.
+    """Returns the matrix of the circuit that the preceding quantum layers make together.
 
-    The matrix is of all gates from |0...0> on. Amplitude encoding is no gate: behind it the
+    The matrix is of all gates from |0...0> on. Amplitude encoding is not a gate: after it the
     matrix is of what follows. Column k is what the circuit makes of basis state k. The circuit
     is run on all basis states, `2**n_qubits` times the cost of one state, and is differentiable
     where the states of the backend are.
@@ -34,7 +35,7 @@ class Unitary(ExactReader):
             [-1.,  0.]]], dtype=float32)
 
     Args:
-        backend: as in `QuantumLayer`; `None` is that of the layers in front.
+        backend: as in `QuantumLayer`; `None` is that of the preceding layers.
         **kwargs: `name`, `dtype`.
 
     Input shape:
@@ -44,14 +45,14 @@ class Unitary(ExactReader):
         Complex `(batch_size, 2**n_qubits, 2**n_qubits)`.
 
     Raises:
-        ConfigurationError: the layers in front have shots, or the backend is unknown or has no
+        ConfigurationError: the preceding layers have shots, or the backend is unknown or has no
             state vectors.
         InputError: the input is not the output of a quantum layer.
         MemoryLimitError: the matrices of a batch do not fit into memory. In a graph traced for any
             batch size TensorFlow raises its own type of error, when it runs.
     """
 
-    _reads = "Unitary matrices"
+    _quantity = "Unitary matrices"
 
     def __init__(self, backend: str | Backend | None = None, **kwargs: Any) -> None:
         """Checks the options; see the class."""
@@ -59,21 +60,20 @@ class Unitary(ExactReader):
 
     def call(self, inputs: tf.Tensor) -> tf.Tensor:
         """Returns the matrices."""
-        _, n_qubits = self._read(inputs.shape)
+        _, n_qubits = self._read_state_shape(inputs.shape)
         self._check_state(inputs.dtype)
-        if carried.of(inputs) is None and not finds_shapes(inputs):
+        if run_of(inputs) is None and not is_shape_inference(inputs):
             raise InputError(
                 describe(
                     f"Layer '{self.name}' was fed a state vector without the circuit that made it",
-                    expected="the output of a quantum layer, with nothing in between",
-                    hint="Put it right behind QuantumLayer or an encoding layer. A state alone "
+                    expected="the output of a quantum layer, without other operations in between",
+                    hint="Put it right after QuantumLayer or an encoding layer. A state alone "
                     "has no unitary",
                 )
             )
-        before = self._before(inputs)
-        self._check_exact(before.means)
+        run = self._preceding_run(inputs)
         with tf.control_dependencies(self._fits(inputs, n_qubits)):
-            return before.unitary(before.means)
+            return unitary_matrices(run)
 
     def _fits(self, inputs: tf.Tensor, n_qubits: int) -> list[tf.Operation]:
         """Checks that the matrices of a batch fit; those of an unknown one when it runs."""
@@ -95,7 +95,7 @@ class Unitary(ExactReader):
 
     def compute_output_shape(self, input_shape: Any) -> tuple[int | None, int, int]:
         """Returns `(batch_size, 2**n_qubits, 2**n_qubits)`."""
-        batch, n_qubits = self._read(input_shape)
+        batch, n_qubits = self._read_state_shape(input_shape)
         return (batch, 2**n_qubits, 2**n_qubits)
 
     @property

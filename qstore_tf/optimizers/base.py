@@ -11,7 +11,7 @@ from tensorflow import keras
 
 from qstore_tf.errors import ConfigurationError, describe
 from qstore_tf.gradients.options import at_least_zero
-from qstore_tf.layers import runs
+from qstore_tf.layers.inspection import holds_angles
 
 
 class QuantumOptimizer(keras.optimizers.Optimizer):  # type: ignore[misc]
@@ -54,7 +54,7 @@ class QuantumOptimizer(keras.optimizers.Optimizer):  # type: ignore[misc]
             )
         if isinstance(seed, bool) or not hasattr(seed, "__index__"):
             raise ConfigurationError(
-                describe("`seed` is not a seed", expected="an integer", received=seed)
+                describe("`seed` must be an integer", expected="an integer", received=seed)
             )
         self.seed = int(operator.index(seed))
         if not -(2**63) <= self.seed < 2**63:
@@ -72,17 +72,17 @@ class QuantumOptimizer(keras.optimizers.Optimizer):  # type: ignore[misc]
         """
         if self.built:
             return
-        angles = [v for v in variables if runs.is_angles(v)]
+        angles = [v for v in variables if holds_angles(v)]
         if not angles:
             raise ConfigurationError(
                 describe(
                     f"{type(self).__name__} found no trained angles of a quantum layer",
                     expected="a model with a QuantumLayer that is trainable",
-                    received=[getattr(v, "path", v.name) for v in variables],
+                    received=[weight_name(v) for v in variables],
                     hint="Compile with an optimizer of Keras, such as 'adam'",
                 )
             )
-        others = [v for v in variables if not runs.is_angles(v)]
+        others = [v for v in variables if not holds_angles(v)]
         self._untracked = _Weights(angles, others, list(variables))
         super().build(angles if self.classical is not None else list(variables))
         if self.classical is not None and others:
@@ -154,5 +154,10 @@ class _Weights:
 
 def split(pairs: Sequence[tuple[Any, Any]]) -> tuple[list[Any], list[Any]]:
     """Returns the pairs (gradient, weight) of angles and those of all other weights."""
-    angles = [pair for pair in pairs if runs.is_angles(pair[1])]
-    return angles, [pair for pair in pairs if not runs.is_angles(pair[1])]
+    angles = [pair for pair in pairs if holds_angles(pair[1])]
+    return angles, [pair for pair in pairs if not holds_angles(pair[1])]
+
+
+def weight_name(weight: Any) -> str:
+    """Returns what messages call a weight: its path where it has one."""
+    return str(getattr(weight, "path", weight.name))

@@ -9,7 +9,7 @@ from typing import Any
 import tensorflow as tf
 
 from qstore_tf.errors import ConfigurationError, describe
-from qstore_tf.layers import runs
+from qstore_tf.layers.inspection import holds_angles
 from qstore_tf.optimizers.base import QuantumOptimizer
 
 # Returns the loss and what the model predicts, at the weights as they are.
@@ -51,13 +51,13 @@ class GradientFree(QuantumOptimizer):
             self.build(weights)
         if self.classical is None:
             return self.move(evaluate, weights)
-        others = [w for w in weights if not runs.is_angles(w)]
+        others = [w for w in weights if not holds_angles(w)]
         if not others:
             return self.move(evaluate, weights)
         with tf.GradientTape() as tape:
             loss, _ = evaluate()
         grads = tape.gradient(loss, _values(others))
-        result = self.move(evaluate, [w for w in weights if runs.is_angles(w)])
+        result = self.move(evaluate, [w for w in weights if holds_angles(w)])
         self.classical.apply(grads, others)
         return result
 
@@ -77,7 +77,7 @@ class GradientFree(QuantumOptimizer):
                 "does not give its optimizer",
                 expected="qstore_tf.optimizers.Sequential or qstore_tf.optimizers.Model in place "
                 "of those of keras",
-                hint="Or put qstore_tf.optimizers.LossEvaluations in front of keras.Model in the "
+                hint="Or put qstore_tf.optimizers.LossEvaluations before keras.Model in the "
                 "bases of your model, or call `step` in a training loop of your own",
             )
         )

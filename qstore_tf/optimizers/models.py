@@ -13,7 +13,7 @@ from qstore_tf.optimizers.gradient_free import GradientFree
 class LossEvaluations:
     """Mixin for Keras models: lets gradient-free optimizers work in `compile` and `fit`.
 
-    Put it in front of the Keras class: `class MyModel(LossEvaluations, keras.Model)`. With any
+    Put it before the Keras class: `class MyModel(LossEvaluations, keras.Model)`. With any
     other optimizer the model trains as Keras does. With a gradient-free one, `loss` and the other
     metrics of `fit` are those of the evaluations that the step is made of, averaged: the loss
     near, not at, the weights before the step. Every evaluation is a call with `training=True`,

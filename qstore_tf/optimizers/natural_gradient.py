@@ -12,8 +12,8 @@ from qstore_tf import limits
 from qstore_tf.errors import ConfigurationError, describe
 from qstore_tf.gradients.metric import check_approximation
 from qstore_tf.gradients.options import at_least_zero, count
-from qstore_tf.layers import runs
-from qstore_tf.optimizers.base import QuantumOptimizer, split
+from qstore_tf.layers.inspection import pop_noted_runs, request_notes
+from qstore_tf.optimizers.base import QuantumOptimizer, split, weight_name
 from qstore_tf.optimizers.solving import solve
 from qstore_tf.optimizers.step_metric import check_reach, joined, n_angles, parted, step_metric
 
@@ -25,7 +25,7 @@ class QuantumNaturalGradient(QuantumOptimizer):
     """Moves the angles by (g + regularization)^-1 times their gradient (arXiv:1909.02108).
 
     g is the Fubini-Study metric of the states of the batch, a quarter of the quantum Fisher
-    information: steps are equally long in the space of states, whatever the angles. It is
+    information: steps are equally long in the space of states at any angles. It is
     computed from the very tensors of the step, in one backend call for each circuit of the model:
     by the native op, from states, or, with shots or without states, from counted overlaps, which
     is many circuits (see `qstore_tf.gradients.fubini_study`). Angles of circuits that feed each
@@ -50,7 +50,7 @@ class QuantumNaturalGradient(QuantumOptimizer):
         regularization: added to the diagonal of the metric, whose elements are at most 1/4 for
             an angle of a single rotation. Larger is nearer to plain gradient descent. With 0,
             directions that the states do not depend on, within rounding, are left alone.
-        reuse_steps: a metric is used for so many steps before it is computed anew.
+        reuse_steps: the number of steps that a metric is used for before it is computed again.
         approximation: `"full"`, `"block_diagonal"` (layers of commuting gates) or `"diagonal"`.
         classical: optimizer of all weights that are not angles: a name or an optimizer.
         seed: of overlaps that are counted in shots.
@@ -85,10 +85,11 @@ class QuantumNaturalGradient(QuantumOptimizer):
         self.reuse_steps = count("reuse_steps", reuse_steps, limits.REUSE_STEPS)
         check_approximation(approximation)
         self.approximation = approximation
-        runs.listen()
+        self._note_request = request_notes()
 
     def build_more(self, angles: list[Any]) -> None:
         """Creates the count of failures and, where it is reused, the metric."""
+        self._note_request.limit_to(angles)
         self._failures = self.add_variable(
             (), dtype="int64", aggregation="only_first_replica", name="fallbacks"
         )
@@ -103,6 +104,11 @@ class QuantumNaturalGradient(QuantumOptimizer):
     def fallbacks(self) -> int:
         """Number of steps in which the pseudoinverse left directions out."""
         return int(self._failures.numpy()) if self.built else 0
+
+    @property
+    def fallback_counter(self) -> Any:
+        """The variable that counts `fallbacks`; None before the optimizer is built."""
+        return self._failures if self.built else None
 
     def apply(self, grads: Any, trainable_variables: Any = None) -> None:
         """Takes a step: natural for the angles, by `classical` for all other weights.
@@ -132,16 +138,16 @@ class QuantumNaturalGradient(QuantumOptimizer):
         return parted(natural, weights)
 
     def _current_metric(self, weights: list[Any]) -> tf.Tensor:
-        noted = runs.take(weights)
+        noted = pop_noted_runs(weights)
         check_reach(noted, self)
-        seen = {id(source) for run in noted for source in run.sources}
-        missing = [getattr(v, "path", v.name) for v in weights if id(v) not in seen]
+        seen = {id(weight) for run in noted for weight in run.values.weights}
+        missing = [weight_name(v) for v in weights if id(v) not in seen]
         if missing:
             raise ConfigurationError(
                 describe(
                     f"The optimizer does not know what was run with the angles {missing}",
-                    expected="the gradient to be taken in the same tf.function as, and after "
-                    "the optimizer was made, apply_gradients",
+                    expected="the gradient to be taken after the optimizer was made, and in the "
+                    "same tf.function as apply_gradients",
                     hint="Call the model, take the gradient and call apply_gradients in one "
                     "tf.function, or all three in eager code; in the model, call quantum layers "
                     "outside of tf.vectorized_map and of a tf.function of their own",
@@ -165,8 +171,8 @@ class QuantumNaturalGradient(QuantumOptimizer):
             )
         kept = tf.convert_to_tensor(self._metric)
         step = tf.convert_to_tensor(self._iterations)
-        anew = tf.equal(tf.math.floormod(step, self.reuse_steps), 0)
-        metric = _mean_over_replicas(tf.cond(anew, compute, lambda: kept))
+        is_due = tf.equal(tf.math.floormod(step, self.reuse_steps), 0)
+        metric = _mean_over_replicas(tf.cond(is_due, compute, lambda: kept))
         self._metric.assign(metric)
         return metric
 

@@ -9,7 +9,7 @@ import tensorflow as tf
 from tensorflow import keras
 
 from qstore_tf.gradients.options import positive
-from qstore_tf.layers import runs
+from qstore_tf.layers.inspection import Run, holds_angles
 from qstore_tf.optimizers.gradient_free import Evaluate, assign_all
 from qstore_tf.optimizers.solving import absolute, solve
 from qstore_tf.optimizers.spsa import Perturbing
@@ -27,7 +27,7 @@ from qstore_tf.optimizers.step_metric import (
 class QNSPSA(Perturbing):
     """Quantum natural SPSA (arXiv:2103.09232): both gradient and metric from random directions.
 
-    Two evaluations of the loss and four overlaps of states a step and direction, whatever the
+    Two evaluations of the loss and four overlaps of states per step and direction, for any
     number of angles. The estimates of the metric are averaged over all steps, the identity being
     the first; the absolute values of its eigenvalues, and `regularization`, make it positive.
     Overlaps come from state vectors, or are counted where the layer has shots or the backend no
@@ -95,7 +95,7 @@ class QNSPSA(Perturbing):
         gradient, result, seen = self._estimate(evaluate, weights, start, size)
         check_reach(seen, self)
         assign_all(weights, start)
-        angles = [w for w in weights if runs.is_angles(w)]
+        angles = [w for w in weights if holds_angles(w)]
         place = {id(w): k for k, w in enumerate(weights)}
         values = joined([start[place[id(w)]] for w in angles])
         metric = self._updated_metric(seen, angles, values, size)
@@ -107,7 +107,7 @@ class QNSPSA(Perturbing):
         return result
 
     def _updated_metric(
-        self, seen: list[runs.Run], angles: list[Any], values: tf.Tensor, size: tf.Tensor
+        self, seen: list[Run], angles: list[Any], values: tf.Tensor, size: tf.Tensor
     ) -> tf.Tensor:
         size = tf.cast(size, values.dtype)
         tables = [placement(run, angles) for run in seen]
@@ -144,19 +144,19 @@ class QNSPSA(Perturbing):
             )
         step = tf.cast(tf.convert_to_tensor(self._iterations), values.dtype)
         kept = tf.convert_to_tensor(self._metric)
-        # One NaN would stay in the mean for good.
+        # One NaN would stay in the mean forever.
         found = tf.where(tf.reduce_all(tf.math.is_finite(found)), found, kept)
         metric = kept + (found - kept) / (step + 2)
         self._metric.assign(metric)
         return metric
 
     @staticmethod
-    def _theta_of(run: runs.Run, placed: np.ndarray, values: tf.Tensor) -> tf.Tensor:
+    def _theta_of(run: Run, placed: np.ndarray, values: tf.Tensor) -> tf.Tensor:
         """The theta of a run at these angles; what is not trained stays as it was."""
         table = tf.constant(placed, values.dtype)
         trained = tf.reduce_sum(table, axis=0)
         moved = tf.linalg.matvec(table, values, transpose_a=True)
-        return moved + (1 - trained) * run.theta
+        return moved + (1 - trained) * run.values.theta
 
     def get_config(self) -> dict[str, Any]:
         """Returns the configuration."""

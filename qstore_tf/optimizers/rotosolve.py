@@ -10,7 +10,8 @@ import tensorflow as tf
 from tensorflow import keras
 
 from qstore_tf.errors import ConfigurationError, describe
-from qstore_tf.layers import runs
+from qstore_tf.layers.inspection import Run, record_runs
+from qstore_tf.optimizers.base import weight_name
 from qstore_tf.optimizers.gradient_free import Evaluate, GradientFree, averaged
 from qstore_tf.optimizers.step_metric import check_reach
 
@@ -22,8 +23,8 @@ class Rotosolve(GradientFree):
     Where the loss is linear in expectation values, as an energy is, it is a sinusoid in each
     angle; two more values give its minimum exactly. For other losses, such as the mean squared
     error, that is an approximation, which may not converge. A step is one sweep over all angles:
-    2 P + 1 evaluations of the loss, no gradients. Each angle must stand in one gate with one
-    frequency: not in a rotation under control, not in several gates.
+    2 P + 1 evaluations of the loss, no gradients. Each angle must be that of one gate with one
+    frequency: not of a controlled rotation, not of several gates.
 
     For models made with `qstore_tf.optimizers.Sequential` or `Model`; Keras 3 only.
 
@@ -35,7 +36,7 @@ class Rotosolve(GradientFree):
 
     Raises:
         ConfigurationError: an option is out of range, Keras is not Keras 3, or, when training
-            starts, an angle stands in several gates or under control.
+            starts, an angle is that of several gates or of a controlled rotation.
     """
 
     def __init__(
@@ -55,9 +56,9 @@ class Rotosolve(GradientFree):
 
     def move(self, evaluate: Evaluate, weights: list[Any]) -> tuple[tf.Tensor, Any]:
         """Sweeps over all angles once; see `GradientFree.step`."""
-        with runs.record() as seen:
+        with record_runs() as seen:
             first = evaluate()
-        check_reach(seen, self)  # one run there may stand for many
+        check_reach(seen, self)  # a run in a loop may be many
         loss = first[0]
         rate = tf.cast(self.learning_rate, loss.dtype)
         for weight in weights:
@@ -82,12 +83,12 @@ class Rotosolve(GradientFree):
                 weight.assign(start + unit * tf.cast(phase / speed, start.dtype))
 
             at(tf.constant(math.pi / 2, here.dtype))
-            ahead, _ = evaluate()
+            forward, _ = evaluate()
             at(tf.constant(-math.pi / 2, here.dtype))
-            behind, _ = evaluate()
+            back, _ = evaluate()
             # loss(phase) = mean + size * sin(phase + offset)
-            mean = (ahead + behind) / 2
-            sine, cosine = here - mean, (ahead - behind) / 2
+            mean = (forward + back) / 2
+            sine, cosine = here - mean, (forward - back) / 2
             offset = tf.math.atan2(sine, cosine)
             size = tf.sqrt(tf.square(sine) + tf.square(cosine))
             best = -math.pi / 2 - offset
@@ -103,13 +104,13 @@ class Rotosolve(GradientFree):
         return loss
 
 
-def _speeds(weight: Any, seen: list[runs.Run]) -> np.ndarray:
+def _speeds(weight: Any, seen: list[Run]) -> np.ndarray:
     """Returns d phase / d angle for each angle of a weight; 1 for angles that nothing reads."""
-    name = getattr(weight, "path", weight.name)
+    name = weight_name(weight)
     found: list[list[float]] = [[] for _ in range(int(weight.shape[0]))]
     for run in seen:
         start = 0
-        for source in run.sources:
+        for source in run.values.weights:
             width = int(source.shape[0])
             if source is weight:
                 for gate in run.program.gates:
@@ -123,7 +124,7 @@ def _speeds(weight: Any, seen: list[runs.Run]) -> np.ndarray:
             raise ConfigurationError(
                 describe(
                     f"Rotosolve cannot move angle {index} of '{name}'",
-                    expected="an angle that stands in one gate with one frequency",
+                    expected="an angle that one gate with one frequency reads",
                     received=f"{len(speeds)} frequencies or gates",
                     hint="Use another symbol for each gate and no controlled rotations, or train "
                     "with SPSA or QuantumNaturalGradient",

@@ -1,4 +1,4 @@
-"""SPSA: two evaluations of the loss a step, whatever the number of weights."""
+"""SPSA: two evaluations of the loss per step for any number of weights."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from tensorflow import keras
 
 from qstore_tf import limits
 from qstore_tf.gradients.options import at_least_zero, count, positive
-from qstore_tf.layers import runs
+from qstore_tf.layers.inspection import Run, record_runs
 from qstore_tf.optimizers.gradient_free import Evaluate, GradientFree, assign_all, averaged
 
 
@@ -46,7 +46,7 @@ class Perturbing(GradientFree):
 
     def _estimate(
         self, evaluate: Evaluate, weights: list[Any], start: list[tf.Tensor], size: tf.Tensor
-    ) -> tuple[list[tf.Tensor], tuple[tf.Tensor, Any], list[runs.Run]]:
+    ) -> tuple[list[tf.Tensor], tuple[tf.Tensor, Any], list[Run]]:
         """Returns an estimate of the gradient, the averaged evaluations, and what one of them ran.
 
         Leaves the weights moved.
@@ -68,7 +68,7 @@ class Perturbing(GradientFree):
             return number + 1, tf.nest.map_structure(tf.add, total, along(number))
 
         # The first outside of the loop, where what it ran can be read.
-        with runs.record() as seen:
+        with record_runs() as seen:
             total = along(tf.constant(0))
         if self.directions > 1:
             _, total = tf.while_loop(
@@ -113,8 +113,8 @@ class SPSA(Perturbing):
     """Simultaneous perturbation stochastic approximation (Spall 1992, 10.1109/9.119632).
 
     All weights are moved at once by a random sign times a small step, forward and back; the
-    difference of the two losses is the slope along that direction. Two evaluations of the loss a
-    direction, whatever the number of weights, and no gradients, so on hardware too.
+    difference of the two losses is the slope along that direction. Two evaluations of the loss
+    per direction for any number of weights, and no gradients, so on hardware too.
 
     For models made with `qstore_tf.optimizers.Sequential` or `Model`; Keras 3 only.
 

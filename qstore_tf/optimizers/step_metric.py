@@ -8,13 +8,12 @@ from typing import Any
 import numpy as np
 import tensorflow as tf
 
-from qstore_tf.circuits.program import Program
 from qstore_tf.errors import ConfigurationError, describe
 from qstore_tf.gradients.metric import fubini_study
 from qstore_tf.gradients.overlaps import overlaps, read_shots
 from qstore_tf.gradients.unrolled import unroll
-from qstore_tf.layers import amplitudes
-from qstore_tf.layers.runs import Run, is_inner
+from qstore_tf.layers.inspection import Run, backend_arguments, is_out_of_reach
+from qstore_tf.optimizers.base import weight_name
 
 
 def check_reach(found: Sequence[Run], optimizer: Any) -> None:
@@ -23,11 +22,11 @@ def check_reach(found: Sequence[Run], optimizer: Any) -> None:
     Its tensors live in the loop, once for each pass, and nothing outside can read them.
     """
     for run in found:
-        if is_inner(run):
+        if is_out_of_reach(run):
             raise ConfigurationError(
                 describe(
                     f"{type(optimizer).__name__} cannot follow the circuit with the angles "
-                    f"{[getattr(s, 'path', s.name) for s in run.sources]}: it runs in a TensorFlow "
+                    f"{[weight_name(w) for w in run.values.weights]}: it runs in a TensorFlow "
                     "loop, condition or function inside the step",
                     expected="a model that calls its quantum layers outside of tf.while_loop, "
                     "tf.map_fn, tf.vectorized_map, tf.cond, an inner tf.function, and "
@@ -49,17 +48,17 @@ def step_metric(
     between weights that no circuit has both of are zero, as they are for circuits side by side.
     """
     size = n_angles(weights)
-    dtype = runs[0].theta.dtype
+    dtype = runs[0].values.theta.dtype
     total = tf.zeros([size, size], dtype)
     count = np.zeros(size)
     for number, run in enumerate(runs):
-        program, inputs, initial, shots = _runnable(run)
+        program, inputs, initial, shots = backend_arguments(run)
         block = fubini_study(
             program,
             inputs,
-            run.theta,
+            run.values.theta,
             initial,
-            backend=run.means.resolved,
+            backend=run.options.resolved,
             approximation=approximation,
             shots=shots,
             seed=tf.random.experimental.stateless_fold_in(seed, number, alg="philox"),
@@ -81,10 +80,10 @@ def step_overlaps(run: Run, here: tf.Tensor, shifted: tf.Tensor, seed: tf.Tensor
         shifted: Angles [M, n_theta].
         seed: Two integers, for backends that count.
     """
-    program, inputs, initial, shots = _runnable(run)
+    program, inputs, initial, shots = backend_arguments(run)
     unrolled = unroll(program)
     count = shifted.shape[0]
-    backend = run.means.resolved
+    backend = run.options.resolved
     second = tf.concat([unrolled.columns(inputs, shifted[k]) for k in range(count)], axis=0)
     first = tf.tile(unrolled.columns(inputs, here), [count, 1])
     again = None if initial is None else tf.tile(initial, [count, 1])
@@ -124,20 +123,10 @@ def placement(run: Run, weights: Sequence[Any]) -> np.ndarray:
         end += int(weight.shape[0])
     table = np.zeros((end, run.program.n_theta))
     column = 0
-    for source in run.sources:
+    for source in run.values.weights:
         width = int(source.shape[0])
         start = starts.get(id(source))
         if start is not None:  # else it is not trained
             table[start : start + width, column : column + width] = np.eye(width)
         column += width
     return table
-
-
-def _runnable(run: Run) -> tuple[Program, tf.Tensor, tf.Tensor | None, int | None]:
-    """Returns program, inputs, initial state and shots as the backend takes them."""
-    if run.initial is None:
-        return run.program, run.inputs, None, run.means.shots
-    if run.means.has_states and run.means.shots is None:
-        return run.program, run.inputs, amplitudes.as_complex(run.initial), None
-    program, inputs = amplitudes.as_gates(run.program, run.inputs, run.initial)
-    return program, inputs, None, run.means.shots

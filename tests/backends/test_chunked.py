@@ -133,8 +133,8 @@ def test_models_with_a_limit_compile_with_xla(max_rows):
     losses = model.fit(data, data[:, :1], batch_size=8, epochs=2, verbose=0).history["loss"]
     assert np.all(np.isfinite(losses))
     values = TensorFlow().expectation(
-        layer._options.evolution(2).on_features(2),
-        layer._options.observables(2),
+        layer.circuit_options.evolution(2).on_features(2),
+        layer.circuit_options.observables(2),
         data,
         layer.theta.numpy(),
     )

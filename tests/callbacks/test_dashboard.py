@@ -21,7 +21,11 @@ def logs(folder: Path) -> Path:
 
 @pytest.mark.parametrize(
     ("name", "words"),
-    [("nowhere", "There is no such run"), ("file", "not a run"), ("empty", "no TensorBoard logs")],
+    [
+        ("nowhere", "does not exist"),
+        ("file", "must be a directory"),
+        ("empty", "no TensorBoard logs"),
+    ],
 )
 def test_what_is_no_run_is_one_clear_error(
     tmp_path: Path, capsys: pytest.CaptureFixture[str], name: str, words: str

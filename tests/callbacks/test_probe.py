@@ -12,6 +12,7 @@ import qstore_tf as qs
 from qstore_tf.callbacks.probe import Probe, can_look, quantum_layers
 from qstore_tf.callbacks.statistics import single_qubit_purities
 from qstore_tf.layers import AmplitudeEncoding, ExpectationValue, QuantumLayer, StateVector
+from qstore_tf.layers.inspection import pop_noted_runs
 
 sys.path.insert(0, str(Path(__file__).parent))
 from event_files import X, Y, small_model
@@ -47,7 +48,7 @@ def test_expectation_values_and_purities_are_those_of_the_layer() -> None:
     model = small_model()
     layer = model.get_layer("circuit")
     found = look(model, X[:8])[0]
-    np.testing.assert_allclose(found.measurement.values, layer(X[:8]), atol=1e-6)
+    np.testing.assert_allclose(found.measurement.expectations, layer(X[:8]), atol=1e-6)
     state = keras.Sequential([AmplitudeEncoding(2), QuantumLayer(2, depth=2), StateVector()])
     state(X[:8])
     state.layers[1].theta.assign(layer.theta)
@@ -116,9 +117,7 @@ def test_natural_gradients_do_not_see_the_look() -> None:
     model = small_model()
     model.compile(qs.optimizers.QuantumNaturalGradient(0.1), "mse", run_eagerly=True)
     look(model, (X[:8], Y[:8]))
-    from qstore_tf.layers import runs
-
-    assert runs.take([model.get_layer("circuit").theta]) == []
+    assert pop_noted_runs([model.get_layer("circuit").theta]) == []
 
 
 class NoStates(qs.backends.get("tensorflow").__class__):
@@ -137,4 +136,4 @@ def test_nothing_is_run_where_runs_may_be_paid_for() -> None:
 def test_what_is_not_finite_is_passed_on(value: float) -> None:
     data = X[:4].copy()
     data[0, 0] = value
-    assert not np.isfinite(look(small_model(), data)[0].measurement.values.numpy()).all()
+    assert not np.isfinite(look(small_model(), data)[0].measurement.expectations.numpy()).all()

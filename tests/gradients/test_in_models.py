@@ -69,7 +69,7 @@ def test_layers_that_ask_for_adaptive_by_name_change_by_themselves():
     methods = []
     for _ in range(2):
         model = model_with(backend="tensorflow", gradient="adaptive")
-        methods.append(model.layers[1]._means.gradient)
+        methods.append(model.layers[1].run_options.gradient)
     assert methods[0] is not methods[1]
     assert not model.layers[1].supports_jit
     assert model_with(backend="tensorflow", gradient="spsa").layers[1].supports_jit

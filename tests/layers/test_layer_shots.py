@@ -26,7 +26,7 @@ from qstore_tf.layers import (
     Sample,
     StateVector,
 )
-from qstore_tf.layers import carried as carried_module
+from qstore_tf.layers.run import attach_run, run_of
 from qstore_tf.testing.layer_test import run_layer_test
 
 
@@ -142,16 +142,16 @@ def test_every_layer_that_measures_a_state_makes_its_own_errors() -> None:
     assert np.any(one != two)
 
 
-def test_shots_go_on_to_the_layers_behind() -> None:
+def test_shots_go_on_to_the_following_layers() -> None:
     encode, exact = AngleEncoding(2), QuantumLayer(2, 1)
     front = QuantumLayer(2, 1, shots=20, seed=1)
     state = exact(front(encode(features(2, 50))))
-    carried = carried_module.of(state)
-    assert carried is not None and carried.means.shots == 20
+    run = run_of(state)
+    assert run is not None and run.options.shots == 20
     values = ExpectationValue("Z")(state).numpy() * 10
     np.testing.assert_allclose(values, values.round(), atol=1e-5)
     assert ExpectationValue("Z", shots=1)(state).numpy().tolist()[0][0] in (-1.0, 1.0)
-    assert carried_module.of(AngleEncoding(2, shots=5)(features(2))).means.shots == 5
+    assert run_of(AngleEncoding(2, shots=5)(features(2))).options.shots == 5
 
 
 def test_the_state_that_leaves_a_layer_with_shots_is_exact() -> None:
@@ -341,7 +341,7 @@ def test_a_sampled_backend_is_shots() -> None:
     assert config["shots"] == 30
     assert config["backend"] == {"name": "tensorflow", "options": {}}
     layer(features(2))
-    with pytest.raises(ConfigurationError, match="its own shots"):
+    with pytest.raises(ConfigurationError, match="already sets shots"):
         QuantumLayer(2, 1, backend=backend, shots=20)
 
 
@@ -373,14 +373,12 @@ def test_a_precision_the_backend_lacks_is_refused_at_construction(layer: Any) ->
         layer(2, backend=Single(), dtype="float64")
 
 
-def test_a_precision_the_backend_in_front_lacks_is_refused() -> None:
+def test_a_precision_the_backend_of_a_preceding_layer_lacks_is_refused() -> None:
     state = AngleEncoding(2, dtype="float64")(np.zeros((1, 2)))
     for end in (ExpectationValue("Z"), Sample(3), StateVector()):
         reads = type(end).from_config({**end.get_config(), "dtype": "float64"})
-        found = carried_module.of(state)
+        found = run_of(state)
         assert found is not None
-        single = type(found)(
-            found.program, found.inputs, found.theta, None, QuantumLayer(2, backend=Single())._means
-        )
+        single = found.with_options(QuantumLayer(2, backend=Single()).run_options)
         with pytest.raises(ConfigurationError, match="float64"):
-            reads(carried_module.attach(tf.identity(state), single))
+            reads(attach_run(tf.identity(state), single))

@@ -29,7 +29,7 @@ def test_they_are_the_squared_magnitudes() -> None:
 
 
 @pytest.mark.parametrize("backend", ["native", "tensorflow"])
-def test_behind_quantum_layers_they_are_differentiable_in_everything(backend: str) -> None:
+def test_after_quantum_layers_they_are_differentiable_in_everything(backend: str) -> None:
     x = np.random.default_rng(0).normal(size=(3, 5))
     encode = AmplitudeEncoding(3, dtype="float64")
     layer = QuantumLayer(3, 2, backend=backend, dtype="float64")

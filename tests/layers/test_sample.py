@@ -58,7 +58,7 @@ def test_every_call_draws_anew_and_the_same_seed_gives_the_same_calls() -> None:
 
 
 @pytest.mark.parametrize("encode", [AmplitudeEncoding(3), AngleEncoding(3)])
-def test_behind_quantum_layers_the_whole_circuit_is_sampled(encode: Any) -> None:
+def test_after_quantum_layers_the_whole_circuit_is_sampled(encode: Any) -> None:
     layer, shots = QuantumLayer(3, 2), 40_000
     x = np.random.default_rng(0).normal(size=(2, 3)).astype("float32")
     model = keras.Sequential([keras.Input((3,)), encode, layer, Sample(shots, seed=5)])

@@ -34,7 +34,7 @@ def test_a_state_stays_what_it_is() -> None:
 
 
 @pytest.mark.parametrize("backend", [None, "native", "tensorflow"])
-def test_behind_quantum_layers_it_runs_the_circuit(backend: str | None) -> None:
+def test_after_quantum_layers_it_runs_the_circuit(backend: str | None) -> None:
     x = np.random.default_rng(0).normal(size=(3, 3))
     layers = [
         AngleEncoding(3, dtype="float64"),

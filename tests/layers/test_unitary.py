@@ -79,7 +79,7 @@ def test_gradients_reach_features_and_angles() -> None:
 
 
 def test_a_state_without_its_circuit_has_no_unitary() -> None:
-    with pytest.raises(InputError, match="right behind QuantumLayer"):
+    with pytest.raises(InputError, match="right after QuantumLayer"):
         Unitary()(np.array([[1, 0]], "complex64"))
 
 

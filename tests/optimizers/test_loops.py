@@ -7,7 +7,7 @@ from tensorflow import keras
 
 from qstore_tf.errors import ConfigurationError
 from qstore_tf.gradients import fubini_study
-from qstore_tf.layers import QuantumLayer, runs
+from qstore_tf.layers import QuantumLayer, recording
 from qstore_tf.optimizers import QNSPSA, SPSA, QuantumNaturalGradient, Rotosolve, Sequential
 from qstore_tf.testing.daily import daily_seed
 
@@ -139,7 +139,7 @@ def test_qnspsa_counts_the_first_step_of_an_eager_rnn_twice():
 
     class Noting(QNSPSA):
         def _updated_metric(self, seen, *given):
-            ran.append([run.inputs.numpy() for run in seen])
+            ran.append([run.values.inputs.numpy() for run in seen])
             return super()._updated_metric(seen, *given)
 
     trained([LOOPS["rnn"]], Noting(), run_eagerly=True)
@@ -165,14 +165,14 @@ def test_spsa_needs_no_metric_and_trains_in_loops():
 
 
 def test_more_runs_than_are_remembered_are_an_error_and_not_another_metric(monkeypatch):
-    monkeypatch.setattr(runs, "_KEPT", 2)
+    monkeypatch.setattr(recording, "_MOST_NOTES", 2)
     for eager in (False, True):
         with pytest.raises(ConfigurationError, match="at most 2 calls"):
             trained([unrolled()], QuantumNaturalGradient(), run_eagerly=eager)
 
 
 def test_gradients_that_nobody_asked_about_are_forgotten_without_a_word(monkeypatch):
-    monkeypatch.setattr(runs, "_KEPT", 2)
+    monkeypatch.setattr(recording, "_MOST_NOTES", 2)
     model = keras.Sequential([keras.Input((2,)), circuit()])
     model.compile(QuantumNaturalGradient(), "mse")
     for _ in range(4):

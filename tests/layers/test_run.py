@@ -1,4 +1,4 @@
-"""The circuit that travels with the state: one operation, and the same numbers without it."""
+"""The run that is attached to a state: one operation, and the same numbers without it."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -17,8 +17,8 @@ from qstore_tf.layers import (
     AngleEncoding,
     ExpectationValue,
     QuantumLayer,
-    carried,
 )
+from qstore_tf.layers.run import run_of
 from qstore_tf.testing.gradient_agreement import check_gradients_agree
 
 
@@ -162,7 +162,7 @@ def test_operations_in_between_are_respected(traced: bool) -> None:
 
     def model(x: tf.Tensor) -> tf.Tensor:
         state = encode(x)
-        # Z on qubit 0 by hand; the circuit that travels with `state` does not know.
+        # Z on qubit 0 by hand; the run that is attached to `state` does not know.
         return measure(state * tf.constant([1.0, 1.0, -1.0, -1.0], tf.complex64))
 
     x = tf.constant(features(4), tf.float32)
@@ -179,7 +179,7 @@ def test_the_state_does_not_keep_itself_alive() -> None:
     gc.disable()
     try:
         state = AmplitudeEncoding(2, dtype="float64")(features(4) + 0j)
-        watch = weakref.ref(carried.of(state))
+        watch = weakref.ref(run_of(state))
         del state
         assert watch() is None
     finally:

@@ -8,7 +8,7 @@ import pytest
 from qstore_tf import backends, layers
 from qstore_tf.backends import Backend, Capabilities, Sampled
 from qstore_tf.errors import ConfigurationError
-from qstore_tf.layers.reading import ExactReader
+from qstore_tf.layers.state_reader import ExactReader
 
 
 class NoStates(Backend):
@@ -24,8 +24,8 @@ class NoStates(Backend):
 PUBLIC = [getattr(layers, name) for name in layers.__all__]
 EXACT = [layer for layer in PUBLIC if issubclass(layer, ExactReader)]
 WRONG: list[tuple[dict[str, Any], str]] = [
-    ({"shots": 10}, "cannot be had from shots.*shots=None"),
-    ({"backend": Sampled(backends.get("tensorflow"), 10)}, "cannot be had from shots"),
+    ({"shots": 10}, "cannot be computed from shots.*shots=None"),
+    ({"backend": Sampled(backends.get("tensorflow"), 10)}, "cannot be computed from shots"),
     ({"backend": NoStates()}, "need a backend with state vectors.*no_states"),
     ({"gradient": "spsa"}, "takes no gradient"),
     ({"seed": 1}, "takes no seed"),

@@ -1,4 +1,4 @@
-"""The options of a QuantumLayer: read once, checked, and written back as plain data."""
+"""Which circuit a QuantumLayer makes: options read once, checked, written back as plain data."""
 
 from __future__ import annotations
 
@@ -10,27 +10,29 @@ from qstore_tf.circuits import ansatz as ansatze
 from qstore_tf.circuits import encodings
 from qstore_tf.circuits.ansatz import Entanglement, check_n_qubits
 from qstore_tf.circuits.formats import json
-from qstore_tf.circuits.observables import (
-    PauliSum,
-    bare_pauli,
-    is_single,
-    listed,
-    parse_observables,
-    read_observable,
-)
+from qstore_tf.circuits.observables import PauliSum
 from qstore_tf.circuits.reading import qubit_labels
 from qstore_tf.circuits.unified import UnifiedCircuit
 from qstore_tf.errors import ConfigurationError, describe
 from qstore_tf.layers.evolution import Evolution, check_circuit, check_fits, read_inputs
-
-Observables = str | tuple[str | PauliSum, ...]
+from qstore_tf.layers.observables import MeasuredObservables
 
 
 @dataclass(frozen=True, eq=False)
-class LayerOptions:
-    """What a QuantumLayer was asked for; see its arguments.
+class CircuitOptions:
+    """The circuit and the observables that a QuantumLayer was asked for; see its arguments.
 
     One plain object, so that Keras does not track and wrap the values.
+
+    Attributes:
+        n_qubits: number of qubits, where it was given.
+        depth: layers of the ansatz.
+        encoding: name of the encoding; `None` where symbols of the circuit are fed, or states.
+        ansatz: name of the ansatz, which `circuit` replaces.
+        entanglement: its entanglement.
+        measured: the observables.
+        circuit: a circuit in place of the ansatz, or None.
+        inputs: the symbols of `circuit` that are fed with the features.
     """
 
     n_qubits: int | None
@@ -38,11 +40,10 @@ class LayerOptions:
     encoding: str | None
     ansatz: str
     entanglement: Entanglement
-    measured: Observables
+    measured: MeasuredObservables
     circuit: UnifiedCircuit | None
     inputs: tuple[str, ...]
     _evolutions: dict[int, Evolution] = field(default_factory=dict)
-    _parsed: dict[int, tuple[PauliSum, ...]] = field(default_factory=dict)
 
     @classmethod
     def read(
@@ -55,7 +56,7 @@ class LayerOptions:
         observables: Any,
         circuit: Any,
         inputs: Sequence[Any] | None,
-    ) -> LayerOptions:
+    ) -> CircuitOptions:
         """Reads and checks the arguments of a layer.
 
         Raises:
@@ -96,7 +97,7 @@ class LayerOptions:
             encoding = encoding.lower()
         ansatze.get_ansatz(ansatz)
         entanglement = _read_entanglement(entanglement)
-        measured = read_observables(observables, order)
+        measured = MeasuredObservables.read(observables, order)
         made = cls(n_qubits, depth, encoding, ansatz, entanglement, measured, circuit, names)
         size = n_qubits if circuit is None else circuit.n_qubits
         if size is None:
@@ -114,7 +115,7 @@ class LayerOptions:
         return self.n_qubits if self.circuit is None else self.circuit.n_qubits
 
     def evolution(self, n_qubits: int | None) -> Evolution:
-        """The circuit on so many qubits; made once."""
+        """The circuit on `n_qubits` qubits; made once."""
         if n_qubits is None:
             raise ConfigurationError(
                 describe(
@@ -131,10 +132,8 @@ class LayerOptions:
         return self._evolutions[n_qubits]
 
     def observables(self, n_qubits: int) -> tuple[PauliSum, ...]:
-        """The observables on so many qubits; read once."""
-        if n_qubits not in self._parsed:
-            self._parsed[n_qubits] = resolve_observables(self.measured, n_qubits)
-        return self._parsed[n_qubits]
+        """The observables on `n_qubits` qubits; made once."""
+        return self.measured.on(n_qubits)
 
     def may_be_features(self, width: int, n_qubits: int) -> bool:
         """Whether an input of this width can be features."""
@@ -157,46 +156,10 @@ class LayerOptions:
             "encoding": self.encoding,
             "ansatz": self.ansatz,
             "entanglement": pairs if isinstance(pairs, str) else [list(p) for p in pairs],
-            "observables": observables_config(self.measured),
+            "observables": self.measured.get_config(),
             "circuit": None if self.circuit is None else json.to_dict(self.circuit),
             "inputs": list(self.inputs) or None,
         }
-
-
-def read_observables(spec: Any, qubit_order: Sequence[Any] | None = None) -> Observables:
-    """Observables in a form that is plain data or hashable, the number of qubits still open.
-
-    Raises:
-        ObservableError: an observable cannot be read.
-    """
-    if isinstance(spec, str):
-        return spec
-    if is_single(spec):
-        one = _read_one(spec, qubit_order)
-        return one if isinstance(one, str) else (one,)
-    return tuple(
-        item if isinstance(item, str) else _read_one(item, qubit_order) for item in listed(spec)
-    )
-
-
-def _read_one(item: Any, qubit_order: Sequence[Any] | None) -> str | PauliSum:
-    return bare_pauli(item) or read_observable(item, qubit_order)
-
-
-def resolve_observables(measured: Observables, n_qubits: int) -> tuple[PauliSum, ...]:
-    """Observables on a known number of qubits.
-
-    Raises:
-        ObservableError: an observable is on a qubit that is not there.
-    """
-    return parse_observables(measured if isinstance(measured, str) else list(measured), n_qubits)
-
-
-def observables_config(measured: Observables) -> Any:
-    """Observables as plain data."""
-    if isinstance(measured, str):
-        return measured
-    return [item if isinstance(item, str) else item.to_dict() for item in measured]
 
 
 def _refuse_with_circuit(depth: int, ansatz: str, entanglement: Entanglement) -> None:

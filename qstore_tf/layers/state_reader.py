@@ -2,24 +2,25 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from typing import Any, ClassVar
 
 import tensorflow as tf
 
+from qstore_tf import execution
 from qstore_tf.circuits.program import Program
 from qstore_tf.errors import ConfigurationError, InputError, describe
-from qstore_tf.execution import exact_only
-from qstore_tf.layers import carried
-from qstore_tf.layers.base import QuantumBase, finds_shapes, no_inputs, read_shape, symbolic
-from qstore_tf.layers.carried import Carried
-from qstore_tf.layers.means import Means, check_has_states, plain, read_means
+from qstore_tf.layers.base import QuantumBase
+from qstore_tf.layers.keras_version import is_shape_inference
+from qstore_tf.layers.run import Run, run_of
+from qstore_tf.layers.run_options import RunOptions, check_has_states, plain, read_run_options
+from qstore_tf.layers.shapes import empty_inputs, read_shape, symbolic
+from qstore_tf.layers.values import Values
 
 
 class StateReader(QuantumBase):
-    """Base of the layers that take states: behind quantum layers they run the whole circuit.
+    """Base of the layers that take states: after quantum layers they run the whole circuit.
 
-    A backend that was given holds; `None` is that of the layers in front.
+    A backend that was given is used; `None` is that of the preceding layers.
     """
 
     def __init__(
@@ -32,21 +33,24 @@ class StateReader(QuantumBase):
         **kwargs: Any,
     ) -> None:
         """Checks the options; see the layers."""
-        means = read_means("auto" if backend is None else backend, gradient or "auto", shots)
-        super().__init__(means=means, seed=seed, **kwargs)
+        backend_or_auto = "auto" if backend is None else backend
+        options = read_run_options(backend_or_auto, gradient or "auto", shots)
+        super().__init__(run_options=options, seed=seed, **kwargs)
         self._own_backend = backend is not None
         self._own_gradient = gradient is not None
 
-    def _means_behind(self, before: Means) -> Means:
-        """What this layer was given, and for the rest what the layers in front have."""
-        means = self._means.behind(before)
-        if not self._own_backend:
-            means = replace(means, backend=before.backend)
-        if not self._own_gradient:
-            means = replace(means, gradient=before.gradient)
-        return means
+    def _options_after(self, preceding: RunOptions) -> RunOptions:
+        """What this layer was given, and for the rest what the preceding layers have."""
+        own = self._run_options
+        if not (self._own_backend or self._own_gradient) and own.shots is None:
+            return preceding
+        return RunOptions(
+            own.backend if self._own_backend else preceding.backend,
+            own.gradient if self._own_gradient else preceding.gradient,
+            preceding.shots if own.shots is None else own.shots,
+        )
 
-    def _read(self, shape: Any) -> tuple[int | None, int]:
+    def _read_state_shape(self, shape: Any) -> tuple[int | None, int]:
         """Batch size and number of qubits of a state of this shape."""
         batch, width = read_shape(shape, type(self).__name__, "a state, complex [batch, 2^n]")
         n_qubits = width.bit_length() - 1
@@ -56,7 +60,7 @@ class StateReader(QuantumBase):
                     f"Layer '{self.name}' was not fed a quantum state",
                     expected="complex [batch, 2^n], a power of two from 2 up",
                     received=f"width {width}",
-                    hint="Put AmplitudeEncoding in front, which pads features to a state",
+                    hint="Put AmplitudeEncoding before it, which pads features to a state",
                 )
             )
         return batch, n_qubits
@@ -66,19 +70,23 @@ class StateReader(QuantumBase):
         self.compute_output_shape(input_shape)
         super().build(input_shape)
 
-    def _before(self, inputs: tf.Tensor, fuse: bool = True) -> Carried:
-        """The circuit that made the state; one without gates that starts from it where none is."""
-        _, n_qubits = self._read(inputs.shape)
+    def _preceding_run(self, inputs: tf.Tensor, fuse: bool = True) -> Run:
+        """The run that made the state, with the options of this layer.
+
+        Where none is attached to the state, one without gates that starts from it.
+        """
+        _, n_qubits = self._read_state_shape(inputs.shape)
         self._check_state(inputs.dtype)
         state = self._amplitudes(inputs)
-        before = carried.of(state) if fuse else None
-        if before is not None:
-            return replace(before, means=self._means_behind(before.means))
-        if not finds_shapes(inputs):
-            check_has_states(self._means, self.name)
-        none = no_inputs(state, self.real_dtype)
-        theta = tf.zeros([0], self.real_dtype)
-        return Carried(Program(n_qubits, 0, 0, True, ()), none, theta, state, self._means)
+        run = run_of(state) if fuse else None
+        if run is not None:
+            options = self._options_after(run.options)
+            execution.check_dtype(options.resolved, self.real_dtype)
+            return run.with_options(options)
+        if not is_shape_inference(inputs):
+            check_has_states(self._run_options, self.name)
+        values = Values.without_theta(empty_inputs(state, self.real_dtype), state)
+        return Run(Program(n_qubits, 0, 0, True, ()), values, self._run_options)
 
     def _check_state(self, dtype: Any) -> None:
         if not tf.as_dtype(dtype).is_complex:
@@ -88,14 +96,14 @@ class StateReader(QuantumBase):
                     expected="complex [batch, 2^n], the output of an encoding layer or of a "
                     "QuantumLayer fed with a state",
                     received=tf.as_dtype(dtype).name,
-                    hint="Put AmplitudeEncoding or AngleEncoding in front. A QuantumLayer fed "
+                    hint="Put AmplitudeEncoding or AngleEncoding before it. A QuantumLayer fed "
                     "with features measures by itself: give it the observables instead",
                 )
             )
 
     @classmethod
     def _refuse_options(cls, given: dict[str, Any], names: tuple[str, ...], reason: str) -> None:
-        """Raises ConfigurationError for options that other readers have and this one has not."""
+        """Raises ConfigurationError for options that other readers have and this one lacks."""
         values = {name: given.pop(name, None) for name in names}
         found = {name: value for name, value in values.items() if value is not None}
         if found:
@@ -118,11 +126,11 @@ class StateReader(QuantumBase):
         return symbolic(self.compute_output_shape(inputs.shape), self._output_dtype)
 
     def _own_config(self) -> dict[str, Any]:
-        """What was given; None for what is taken from the layers in front."""
+        """What was given; None for what is taken from the preceding layers."""
         return {
-            "backend": plain(self._means.backend) if self._own_backend else None,
-            "gradient": plain(self._means.gradient) if self._own_gradient else None,
-            "shots": self._means.shots,
+            "backend": plain(self._run_options.backend) if self._own_backend else None,
+            "gradient": plain(self._run_options.gradient) if self._own_gradient else None,
+            "shots": self._run_options.shots,
             "seed": self.seed,
         }
 
@@ -130,29 +138,35 @@ class StateReader(QuantumBase):
 class ExactReader(StateReader):
     """Base of the layers that read exactly, from state vectors: they draw nothing."""
 
-    # Names in messages what is read.
-    _reads: ClassVar[str]
+    # What is read, for messages.
+    _quantity: ClassVar[str]
 
     def __init__(self, *, backend: Any = None, **kwargs: Any) -> None:
         """Checks the options; see the layers."""
         shots = kwargs.pop("shots", None)
         if shots is not None:
-            raise exact_only(self._reads, shots)
+            raise execution.exact_only(self._quantity, shots)
         reason = "States are exact, and differentiated by the backend itself"
         self._refuse_options(kwargs, ("gradient", "seed"), reason)
         super().__init__(backend=backend, **kwargs)
         if backend is not None:
-            self._check_exact(self._means)
+            self._check_exact(self._run_options)
 
-    def _check_exact(self, means: Means) -> None:
+    def _preceding_run(self, inputs: tf.Tensor, fuse: bool = True) -> Run:
+        """As of other readers; raises ConfigurationError where it cannot be read exactly."""
+        run = super()._preceding_run(inputs, fuse)
+        self._check_exact(run.options)
+        return run
+
+    def _check_exact(self, options: RunOptions) -> None:
         """Raises ConfigurationError where there are shots, or the backend has no states."""
-        if means.shots is not None:
-            raise exact_only(self._reads, means.shots)
-        if not means.has_states:
+        if options.shots is not None:
+            raise execution.exact_only(self._quantity, options.shots)
+        if not options.has_states:
             raise ConfigurationError(
                 describe(
-                    f"{self._reads} need a backend with state vectors",
-                    received=f"backend={means.resolved.name!r}",
+                    f"{self._quantity} need a backend with state vectors",
+                    received=f"backend={options.resolved.name!r}",
                     hint="Use backend='native' or 'tensorflow', or measure with "
                     "ExpectationValue or Sample",
                 )

@@ -1,4 +1,4 @@
-"""With what a layer runs its circuits: backend, gradient method, shots, and what they can do."""
+"""How a layer runs its circuits: backend, gradient method, shots, and what they can do."""
 
 from __future__ import annotations
 
@@ -18,10 +18,10 @@ from qstore_tf.ops import memory
 
 
 @dataclass(frozen=True)
-class Means:
+class RunOptions:
     """A backend, a gradient method and a number of shots, as the user gave them.
 
-    The names are kept for configurations: "auto" is resolved anew where a model is loaded.
+    The names are kept for configurations: "auto" is resolved again where a model is loaded.
     """
 
     backend: str | Backend
@@ -55,9 +55,11 @@ class Means:
         _, method = execution.choose(self.resolved, self.gradient, self.shots)
         return self.resolved.capabilities.xla and method.xla
 
-    def behind(self, before: Means) -> Means:
-        """Returns these, with the shots of the layers in front where there are none here."""
-        return self if self.shots is not None else replace(self, shots=before.shots)
+    def with_shots_of(self, preceding: RunOptions) -> RunOptions:
+        """Returns these options, with the shots of the preceding layers where these set none."""
+        if self.shots is not None or preceding.shots is None:
+            return self
+        return replace(self, shots=preceding.shots)
 
     def get_config(self) -> dict[str, Any]:
         """Returns all three as plain data."""
@@ -68,7 +70,7 @@ class Means:
         }
 
 
-def read_means(backend: Any, gradient: Any, shots: Any = None) -> Means:
+def read_run_options(backend: Any, gradient: Any, shots: Any = None) -> RunOptions:
     """Checks a backend, a gradient method and a number of shots, alone and together.
 
     Raises:
@@ -85,7 +87,7 @@ def read_means(backend: Any, gradient: Any, shots: Any = None) -> Means:
     _, method = execution.choose(backend, gradient, shots)
     if method.stateful and isinstance(gradient, str):
         gradient = method  # each layer its own, where layers of one name would share one
-    return Means(backend, gradient, None if shots is None else int(shots))
+    return RunOptions(backend, gradient, None if shots is None else int(shots))
 
 
 def read_backend(backend: Any) -> Any:
@@ -102,15 +104,15 @@ def plain(value: Any) -> Any:
     return value
 
 
-def check_has_states(means: Means, layer: str) -> None:
+def check_has_states(options: RunOptions, layer: str) -> None:
     """Raises InputError where only a state vector arrived and the backend has none."""
-    if means.has_states:
+    if options.has_states:
         return
     raise InputError(
         describe(
             f"Layer '{layer}' was fed a state vector without the circuit that made it, and "
-            f"backend '{means.resolved.name}' has no state vectors",
-            expected="the output of a quantum layer, with nothing in between",
+            f"backend '{options.resolved.name}' has no state vectors",
+            expected="the output of a quantum layer, without other operations in between",
             hint="Write encoding, circuit and measurement as one layer, as in "
             "QuantumLayer(n_qubits=6, depth=4, encoding='amplitude', observables='Z')",
         )
@@ -119,5 +121,5 @@ def check_has_states(means: Means, layer: str) -> None:
 
 def check_memory(n_qubits: int, dtype: tf.DType) -> None:
     """Raises MemoryLimitError where one state vector, and one for its gradient, cannot fit."""
-    # The cap keeps the number itself small; so many qubits fit nowhere.
+    # The cap keeps the number itself small; 2000 qubits fit nowhere.
     memory.check(2 * dtype.size * 2 ** min(n_qubits, 2000), f"A gradient of {n_qubits} qubits")
