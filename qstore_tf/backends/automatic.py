@@ -13,8 +13,9 @@ from typing import Any
 
 import tensorflow as tf
 
+from qstore_tf import memory
 from qstore_tf.errors import ConfigurationError, describe
-from qstore_tf.ops import library, memory
+from qstore_tf.ops import library
 
 # From so many qubits on, where nothing is differentiated by sweeps, plain TensorFlow ops took at
 # least twice as long as these. Named and not chosen: a layer does not know whether it is trained.

@@ -7,12 +7,12 @@ from typing import Any
 import tensorflow as tf
 from tensorflow import keras
 
+from qstore_tf import memory
 from qstore_tf.backends import Backend
 from qstore_tf.errors import InputError, describe
 from qstore_tf.layers import carried
 from qstore_tf.layers.base import finds_shapes
 from qstore_tf.layers.reading import ExactReader
-from qstore_tf.ops import memory
 
 
 @keras.utils.register_keras_serializable(package="qstore_tf")

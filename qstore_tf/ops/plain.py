@@ -14,9 +14,10 @@ from typing import Any
 import numpy as np
 import tensorflow as tf
 
+from qstore_tf.checks import check_observables
 from qstore_tf.circuits.observables import PauliSum
 from qstore_tf.circuits.program import Program
-from qstore_tf.ops.inputs import check_observables, check_sampling, prepare
+from qstore_tf.ops.inputs import check_sampling, prepare
 from qstore_tf.ops.own_gradient import connected
 from qstore_tf.ops.plain_state import WIDEST_CONSTANT, evolve, flip_bits, signs
 from qstore_tf.ops.schedule import mask

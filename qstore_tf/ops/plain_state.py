@@ -13,9 +13,9 @@ from typing import Any
 import numpy as np
 import tensorflow as tf
 
+from qstore_tf import memory
 from qstore_tf.caching import remember
 from qstore_tf.circuits.program import Program
-from qstore_tf.ops import memory
 from qstore_tf.ops.inputs import complex_dtype
 from qstore_tf.ops.plain_angles import DiagonalAngles, step_angles
 from qstore_tf.ops.schedule import (

@@ -9,12 +9,11 @@ import pytest
 import tensorflow as tf
 from tensorflow import keras
 
-from qstore_tf import backends
+from qstore_tf import backends, memory
 from qstore_tf.backends import Backend, Capabilities, Chunked, Native, TensorFlow, chunked
 from qstore_tf.circuits import parse_observables
 from qstore_tf.errors import ConfigurationError, MemoryLimitError
 from qstore_tf.layers import QuantumLayer
-from qstore_tf.ops import memory
 from qstore_tf.testing.random_circuits import random_program, random_values
 
 ROWS = 11

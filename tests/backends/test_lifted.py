@@ -1,4 +1,4 @@
-"""Simulators that take one circuit at a time get whole batches: one call, rows in order."""
+"""Simulators in NumPy get whole batches of tensors: one call, rows in order, static shapes."""
 
 import threading
 import time
@@ -7,7 +7,13 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from qstore_tf.backends import batch
+from qstore_tf import backends
+from qstore_tf.backends import Backend, Capabilities, lifted
+from qstore_tf.backends.arrays import ArrayBackend, rows
+from qstore_tf.backends.base import Batch
+from qstore_tf.circuits import compile_circuit, parse_observables, reference
+from qstore_tf.circuits.program import Program
+from qstore_tf.circuits.unified import UnifiedCircuit
 from qstore_tf.errors import BackendError, CircuitError, ConfigurationError, MemoryLimitError
 
 
@@ -19,22 +25,25 @@ THETA = tf.constant([10.0])
 
 
 @tf.autograph.experimental.do_not_convert
-def run_rows(function, x, theta, initial, dtype, width, *, threads=1, what="circuit", **given):
-    """Runs `function(inputs, theta, initial, seed=, extra=)` on each row, as the backends do."""
+def run_rows(function, x, theta, initial, dtype, width, *, threads=1, what="circuit", seed=None):
+    """Runs `function(inputs, theta, initial, [seed])` on each row, as the backends do."""
 
-    def whole(x, theta, start, key, more):
-        out = np.empty((len(x), width), dtype.as_numpy_dtype)
+    def whole(batch, key):
+        out = np.empty((len(batch.inputs), width), dtype.as_numpy_dtype)
 
         def row(k):
-            options = {} if key is None else {"seed": batch.row_seed(key, k)}
-            options |= {} if more is None else {"extra": more[k]}
-            out[k] = function(x[k], theta, None if start is None else start[k], **options)
+            options = {} if key is None else {"seed": rows.row_seed(key, k)}
+            start = None if batch.initial is None else batch.initial[k]
+            out[k] = function(batch.inputs[k], batch.theta, start, **options)
 
-        rows = batch.finite_only(row, out, x, theta, start)
-        batch.for_each(rows, len(x), threads, what)
+        each = rows.finite_only(row, out, batch)
+        rows.for_each(each, len(batch.inputs), threads, what)
         return out
 
-    return batch.run_batch(whole, x, theta, initial, dtype, width, **given)
+    x, theta = tf.convert_to_tensor(x), tf.convert_to_tensor(theta)
+    n_qubits = 1 if initial is None else initial.shape[1].bit_length() - 1
+    program = Program(n_qubits, x.shape[1], theta.shape[0], initial is not None, ())
+    return lifted.run(Batch(program, x, theta, initial), whole, (dtype, width), seed)
 
 
 @pytest.mark.parametrize("threads", [1, 3, 8, 100])
@@ -115,15 +124,10 @@ def test_seeds_differ_by_row_and_repeat():
     assert not np.any(once == draws(6, threads=1))
 
 
-def test_extra_rows_go_along_and_must_be_as_many():
-    def run(more):
-        return run_rows(
-            lambda x, t, s, extra: extra, inputs(2), THETA, None, tf.float32, 3, extra=more
-        )
-
-    np.testing.assert_array_equal(run(inputs(2, 3)), inputs(2, 3))
+def test_an_initial_state_for_each_row_or_none_runs():
+    states = tf.complex(inputs(3, 2), 0.0)
     with pytest.raises(ValueError, match="different numbers of rows.*Expected: 2.*Received: 3"):
-        run(inputs(3, 3))
+        run_rows(lambda x, t, s: s, inputs(2), THETA, states, tf.complex64, 2)
 
 
 def test_numbers_that_are_not_finite_give_nan_in_their_row_alone():
@@ -139,18 +143,59 @@ def test_a_result_of_the_wrong_width_is_refused():
         run_rows(lambda x, t, s: [1, 2, 3], inputs(2), THETA, None, tf.float32, 2)
 
 
-def test_threads_are_those_asked_for_or_all(monkeypatch):
-    assert batch.thread_count(3) == 3
-    monkeypatch.setenv("QSTORE_NUM_THREADS", "5")
-    assert batch.thread_count() == 5 and batch.thread_count(2) == 2
-    monkeypatch.setenv("QSTORE_NUM_THREADS", "many")
-    assert batch.thread_count() >= 1
-    for wrong in (-1, True, 1.5):
-        with pytest.raises(ConfigurationError, match="integer >= 0"):
-            batch.check_threads(wrong)
-
-
 def test_no_sample_is_drawn_from_numbers_that_are_not_finite():
     x = tf.constant([[0.0], [np.nan]])
     with pytest.raises(ValueError, match="row 1 of a batch of 2.*finite"):
         run_rows(lambda x, t, s: [1], x, THETA, None, tf.int64, 1)
+
+
+class Reference(ArrayBackend):
+    """The reference simulator, as a user's own backend in NumPy."""
+
+    name = "reference"
+    capabilities = Capabilities(
+        state_vector=True, exact=True, adjoint=False, dtypes=("float32", "float64"), samples=False
+    )
+
+    def __init__(self, scale=1.0):
+        self.scale = scale
+
+    def get_config(self):
+        return {"scale": self.scale}
+
+    def expectation(self, batch, observables, seed=None):
+        found = reference.expectation(batch.program, observables, *batch.values)
+        return (self.scale * found).astype(batch.inputs.dtype)
+
+
+def test_a_backend_of_ones_own_takes_and_returns_arrays_alone():
+    chosen = backends.get(Reference(2.0))
+    assert isinstance(chosen, Backend) and backends.get(chosen) is chosen
+    assert chosen.name == "reference" and chosen.scale == 2.0
+    assert repr(chosen) == "Lifted(arrays=Reference(scale=2.0))"
+    assert chosen == backends.get(Reference(2.0)) != backends.get(Reference())
+    program = compile_circuit(UnifiedCircuit(1).add_gate("RX", 0, "x"), inputs=["x"])
+    z = parse_observables("Z", 1)
+    found = tf.function(lambda x: chosen.expectation(program, z, x, []))(inputs(3))
+    assert found.shape == (3, 1) and found.dtype == tf.float32
+    np.testing.assert_allclose(found, 2 * np.cos(inputs(3)), atol=1e-6)
+    with pytest.raises(ConfigurationError, match="'reference' does not return state vectors"):
+        chosen.state_vector(program, inputs(3), [])
+    with pytest.raises(ConfigurationError, match="Options came with a finished backend"):
+        backends.get(Reference(), scale=1.0)
+
+
+@pytest.mark.parametrize("name", ["qsim", "lightning", "qulacs"])
+def test_a_simulator_shows_its_class_its_options_and_its_words(name):
+    if backends.available()[name] is not None:
+        pytest.skip("not installed")
+    chosen = backends.get(name)
+    arrays = chosen.arrays
+    assert isinstance(chosen, Backend) and isinstance(arrays, ArrayBackend)
+    assert type(chosen).__name__ == type(arrays).__name__ and repr(chosen) == repr(arrays)
+    assert type(chosen).__doc__ == type(arrays).__doc__
+    assert chosen.capabilities == arrays.capabilities and chosen != arrays
+    for option, value in chosen.get_config().items():
+        assert getattr(chosen, option) == value
+    with pytest.raises(AttributeError):
+        chosen.no_such_option  # noqa: B018

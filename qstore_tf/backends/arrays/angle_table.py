@@ -4,13 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 
+from qstore_tf.backends.arrays.base import Array
 from qstore_tf.circuits.primitives import Angle
-
-Array = np.ndarray[Any, Any]
 
 
 @dataclass(frozen=True)

@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from qstore_tf.backends.angle_table import AngleTable, Scaled
+from qstore_tf.backends.arrays.angle_table import AngleTable, Scaled
 from qstore_tf.circuits.operation import freeze
 from qstore_tf.circuits.primitives import Angle, Flip, Phase, Rot, Swap, Unitary
 from qstore_tf.circuits.program import Program

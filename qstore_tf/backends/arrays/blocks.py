@@ -9,16 +9,14 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from typing import Any
 
 import numpy as np
 
+from qstore_tf.backends.arrays.base import Array
 from qstore_tf.caching import of_programs, remember
 from qstore_tf.circuits.gates.matrices import pauli_product
 from qstore_tf.circuits.primitives import Angle, CompiledPrimitive, Flip, Phase, Rot, Swap
 from qstore_tf.circuits.program import Program
-
-Array = np.ndarray[Any, Any]
 
 # Targets of the widest matrices that stay under controls.
 WIDEST_CONTROLLED = 4
