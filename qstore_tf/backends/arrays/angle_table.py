@@ -53,9 +53,14 @@ class AngleTable:
 
     def values(self, inputs: Array, theta: Array) -> Array:
         """Returns the angles [B, columns] in float64."""
-        shared = self.constant + theta.astype(np.float64) @ self.slopes[self.n_inputs :]
         with np.errstate(invalid="ignore", over="ignore"):  # rows that are not finite stay out
-            values: Array = inputs.astype(np.float64) @ self.slopes[: self.n_inputs] + shared
+            by_inputs = inputs.astype(np.float64) @ self.slopes[: self.n_inputs]
+            values: Array = by_inputs + self.shared(theta)
+        return values
+
+    def shared(self, theta: Array) -> Array:
+        """Returns the part of the angles [columns] that is the same for all samples."""
+        values: Array = self.constant + theta.astype(np.float64) @ self.slopes[self.n_inputs :]
         return values
 
     def pull_back(self, gradient: Array) -> Array:
