@@ -1,7 +1,7 @@
 """What `backend="auto"` is, and what is recommended for a kind of work.
 
 The rule is one table, read from the top: the first row that fits is taken. It comes from the
-figures of `qstore bench --auto`, which docs/backends.md shows; the command measures them anew and
+figures of `qstore bench --auto` that docs/backends.md sums up; the command measures them anew and
 says where a machine disagrees.
 """
 

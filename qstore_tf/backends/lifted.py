@@ -65,8 +65,20 @@ class Lifted(BatchBackend):
         return getattr(self.arrays, name)
 
     def get_config(self) -> dict[str, Any]:
-        """Returns the keyword arguments that make the same backend again."""
-        return {"arrays": self.arrays} if self.kind is None else self.arrays.get_config()
+        """Returns the options with which `backends.get(name, ...)` makes the same backend."""
+        return self.arrays.get_config()
+
+    def __repr__(self) -> str:
+        """Returns the expression that makes the same backend again."""
+        return f"Lifted({self.arrays!r})" if self.kind is None else super().__repr__()
+
+    def __eq__(self, other: object) -> bool:
+        """Two are equal where their backends in NumPy are."""
+        return super().__eq__(other) and self.arrays == other.arrays  # type: ignore[attr-defined]
+
+    def __hash__(self) -> int:
+        """Goes with equality."""
+        return hash((super().__hash__(), self.arrays))
 
     def check(self, program: Program) -> None:
         """Raises ConfigurationError where the simulator cannot run a gate of the program."""

@@ -15,7 +15,7 @@ from qstore_tf.backends.extras import install, missing
 from qstore_tf.errors import ConfigurationError, LibraryError, describe, did_you_mean
 
 _log = logging.getLogger("qstore_tf")
-_factories: dict[str, Callable[..., Backend]] = {}
+_factories: dict[str, Callable[..., Backend | ArrayBackend]] = {}
 # Backends of extras, and the module that the extra installs.
 EXTRAS = {
     "tfq": "tensorflow_quantum",
@@ -31,12 +31,12 @@ _IN_TENSORFLOW = {
 _said: set[str] = set()
 
 
-def register(name: str, factory: Callable[..., Backend]) -> None:
+def register(name: str, factory: Callable[..., Backend | ArrayBackend]) -> None:
     """Makes `get(name)` return `factory()`.
 
     Args:
         name: Lower-case name.
-        factory: A `Backend` class, or a function that returns a backend.
+        factory: A `Backend` or `ArrayBackend` class, or a function that returns a backend.
 
     Raises:
         ConfigurationError: The name is taken by something else.
@@ -78,7 +78,7 @@ def get(backend: str | Backend | ArrayBackend = "auto", **options: Any) -> Backe
                     hint=f"Give them where it is made: {type(backend).__name__}(...)",
                 )
             )
-        return backend if isinstance(backend, Backend) else _part("lifted", "Lifted")(backend)
+        return _lifted(backend)
     if not isinstance(backend, str):
         raise ConfigurationError(
             describe("This is not a backend", expected="a name or a Backend", received=backend)
@@ -93,7 +93,7 @@ def get(backend: str | Backend | ArrayBackend = "auto", **options: Any) -> Backe
         )
     limits = {key: options.pop(key) for key in ("memory_limit", "max_rows") if key in options}
     try:
-        made = _factories[name](**options)
+        made = _lifted(_factories[name](**options))
         return _part("chunked", "Chunked")(made, **limits) if limits else made
     except TypeError as error:
         if not options:
@@ -124,6 +124,13 @@ def available() -> dict[str, str | None]:
             f"{install('tfq')}"
         )
     return reasons
+
+
+def _lifted(backend: Backend | ArrayBackend) -> Backend:
+    if isinstance(backend, Backend):
+        return backend
+    made: Backend = _part("lifted", "Lifted")(backend)
+    return made
 
 
 def _part(module: str, name: str) -> Any:
@@ -161,7 +168,7 @@ def _lazy(module: str, name: str) -> Callable[..., Backend]:
 
 def _local_cpu(**options: Any) -> Backend:
     name = "native" if available()["native"] is None else "tensorflow"
-    return _factories[name](**options)
+    return get(name, **options)
 
 
 for _name, _place in _IN_TENSORFLOW.items():

@@ -26,9 +26,9 @@ def shift_table(
         rule: Returns the shifts for a gate's angle, () where the derivative is zero.
 
     Example:
-        >>> from qstore_tf.circuits import Circuit, compile_circuit
+        >>> from qstore_tf.circuits import UnifiedCircuit, compile_circuit
         >>> from qstore_tf.shifts import shift_rule
-        >>> unrolled = unroll(compile_circuit(Circuit(1).add_gate("RX", 0, "a")))
+        >>> unrolled = unroll(compile_circuit(UnifiedCircuit(1).add_gate("RX", 0, "a")))
         >>> shift_table(unrolled, [0], lambda gate: shift_rule(gate.frequencies))[0].round(3)
         array([[ 1.571],
                [-1.571]])

@@ -8,13 +8,14 @@ import pytest
 import tensorflow as tf
 
 from qstore_tf import backends
-from qstore_tf.backends import Backend, Capabilities, lifted
+from qstore_tf.backends import Backend, Capabilities, lifted, registry
 from qstore_tf.backends.arrays import ArrayBackend, rows
 from qstore_tf.backends.base import Batch
 from qstore_tf.circuits import compile_circuit, parse_observables, reference
 from qstore_tf.circuits.program import Program
 from qstore_tf.circuits.unified import UnifiedCircuit
 from qstore_tf.errors import BackendError, CircuitError, ConfigurationError, MemoryLimitError
+from qstore_tf.layers import QuantumLayer
 
 
 def inputs(rows, columns=1):
@@ -168,11 +169,26 @@ class Reference(ArrayBackend):
         return (self.scale * found).astype(batch.inputs.dtype)
 
 
+def test_a_backend_of_ones_own_in_numpy_has_a_name_for_layers_and_models(monkeypatch):
+    monkeypatch.setattr(registry, "_factories", dict(registry._factories))
+    backends.register("reference", Reference)
+    layer = QuantumLayer(2, depth=1, backend=backends.get("reference", scale=2.0))
+    same = QuantumLayer.from_config(layer.get_config())
+    assert same.get_config()["backend"] == {"name": "reference", "options": {"scale": 2.0}}
+    x = tf.constant([[0.1, 0.2]])
+    layer(x), same(x)
+    same.set_weights(layer.get_weights())
+    np.testing.assert_array_equal(layer(x), same(x))
+    with tf.GradientTape() as tape:
+        loss = tf.reduce_sum(layer(x))
+    assert np.any(tape.gradient(loss, layer.trainable_weights)[0])  # by parameter shift
+
+
 def test_a_backend_of_ones_own_takes_and_returns_arrays_alone():
     chosen = backends.get(Reference(2.0))
     assert isinstance(chosen, Backend) and backends.get(chosen) is chosen
     assert chosen.name == "reference" and chosen.scale == 2.0
-    assert repr(chosen) == "Lifted(arrays=Reference(scale=2.0))"
+    assert repr(chosen) == "Lifted(Reference(scale=2.0))"
     assert chosen == backends.get(Reference(2.0)) != backends.get(Reference())
     program = compile_circuit(UnifiedCircuit(1).add_gate("RX", 0, "x"), inputs=["x"])
     z = parse_observables("Z", 1)

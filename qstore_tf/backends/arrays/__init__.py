@@ -4,8 +4,8 @@
 out; `qstore_tf.backends.lifted` is the one place that knows how.
 
 >>> import numpy as np
->>> from qstore_tf.circuits import Circuit, compile_circuit, parse_observables
->>> program = compile_circuit(Circuit(1).add_gate("RX", 0, "x"), inputs=["x"])
+>>> from qstore_tf.circuits import UnifiedCircuit, compile_circuit, parse_observables
+>>> program = compile_circuit(UnifiedCircuit(1).add_gate("RX", 0, "x"), inputs=["x"])
 >>> batch = as_batch(program, np.array([[0.0], [np.pi]], "float32"), [])
 >>> get("qsim").expectation(batch, parse_observables("Z", 1)).round(3)
 array([[ 1.],

@@ -47,8 +47,8 @@ class ArrayBackend(Named, ABC):
     methods those that their capabilities promise: `state_vector` with states, `sample` with
     samples, `pull_expectation` and `pull_state` with adjoint gradients.
 
-    Callers check the program once, with `check`, and the arrays of each batch, with `check_batch`.
-    Rows whose numbers are not finite give NaN.
+    Callers check the program and the dtype once, with `check` and `check_dtype`, and the arrays
+    of each batch with `check_batch`. Rows whose numbers are not finite give NaN.
     """
 
     def row_bytes(self, program: Program, dtype: np.dtype[Any], samples: bool = False) -> int:
