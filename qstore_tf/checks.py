@@ -56,7 +56,7 @@ def check_initial_use(program: Program, has_state: bool) -> None:
 
 
 def check_shots(
-    shots: Any, error: type[QstoreError] = ConfigurationError, expected: str = "an integer >= 1"
+    shots: Any, error: type[QstoreError] = ConfigurationError, expected: str | None = None
 ) -> int:
     """Returns `shots` as an int; raises `error` unless it is an integer >= 1, within the limit."""
     if isinstance(shots, bool) or not isinstance(shots, int | np.integer) or shots < 1:

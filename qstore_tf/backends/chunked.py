@@ -19,16 +19,16 @@ from qstore_tf.ops.own_gradient import own_gradient
 
 Run = Callable[[tf.Tensor, tf.Tensor, tf.Tensor | None], tf.Tensor]
 
-# Of what is free when a function is traced, so much at most.
+# The largest share of what is free when a function is traced.
 _SHARE = 0.5
-# Where so many rows fit, graphs for batches of unknown size go without the guard.
+# Where at least this many rows fit, graphs for batches of unknown size go without the guard.
 _ALWAYS_FITS = 1 << 16
 
 
 class Chunked(BatchBackend):
     """Runs large batches on another backend in pieces, so that memory stays under a limit.
 
-    Results and gradients are those of the whole batch. Batches that fit run as ever. Gradients
+    Results and gradients are those of the whole batch. Batches that fit run in one piece. Gradients
     of batches that do not fit compute each piece twice, once forward and once backward, so that
     nothing between has to be kept. `backends.get(name, memory_limit=...)` makes one.
 
@@ -59,7 +59,11 @@ class Chunked(BatchBackend):
             wrong = not isinstance(value, int) or isinstance(value, bool) or value < 1
             if value is not None and wrong:
                 raise ConfigurationError(
-                    describe(f"`{name}` is not a limit", expected="an integer >= 1", received=value)
+                    describe(
+                        f"`{name}` must be an integer >= 1",
+                        expected="a number, or None for no limit of that kind",
+                        received=value,
+                    )
                 )
         self.backend = backend
         self.memory_limit = memory_limit

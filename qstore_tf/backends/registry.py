@@ -43,7 +43,7 @@ def register(name: str, factory: Callable[..., Backend | ArrayBackend]) -> None:
     """
     if name == "auto" or _factories.get(name, factory) is not factory:
         raise ConfigurationError(
-            describe(f"There is a backend {name!r} already", hint="Choose another name")
+            describe(f"The name {name!r} is taken by another backend", hint="Choose another name")
         )
     _factories[name] = factory
 
@@ -73,7 +73,7 @@ def get(backend: str | Backend | ArrayBackend = "auto", **options: Any) -> Backe
         if options:
             raise ConfigurationError(
                 describe(
-                    "Options came with a finished backend",
+                    "Options were given together with a finished backend",
                     received=sorted(options),
                     hint=f"Give them where it is made: {type(backend).__name__}(...)",
                 )
@@ -81,7 +81,11 @@ def get(backend: str | Backend | ArrayBackend = "auto", **options: Any) -> Backe
         return _lifted(backend)
     if not isinstance(backend, str):
         raise ConfigurationError(
-            describe("This is not a backend", expected="a name or a Backend", received=backend)
+            describe(
+                "`backend` must name or be a backend",
+                expected="a name or a Backend",
+                received=backend,
+            )
         )
     name = _automatic() if backend == "auto" else backend
     if name not in _factories:

@@ -20,11 +20,11 @@ from qstore_tf.circuits.program import Program
 from qstore_tf.errors import ConfigurationError, describe
 from qstore_tf.ops import plain
 from qstore_tf.ops.inputs import check_sampling, prepare
-from qstore_tf.ops.seeds import another
+from qstore_tf.ops.seeds import derived_seed
 
-# Up to so many numbers, what each basis state is worth is kept in a table.
+# The values of all basis states are kept in a table of at most this many numbers.
 _LARGEST_TABLE = 1 << 22
-# Of a drawn shot: its index, the random number it comes from, and room to sort one of them.
+# For each drawn shot: its index, the random number it comes from, and room to sort one of them.
 _DRAW_BYTES = 24
 # Larger batches are drawn in pieces.
 _MOST_DRAWN_BYTES = 1 << 28
@@ -50,7 +50,7 @@ class Sampled(BatchBackend):
         shots: Draws for each sample and group.
 
     Raises:
-        ConfigurationError: The backend draws no samples, or `shots` is no integer >= 1.
+        ConfigurationError: The backend draws no samples, or `shots` is not an integer >= 1.
 
     Example:
         >>> from qstore_tf import backends
@@ -65,11 +65,12 @@ class Sampled(BatchBackend):
 
     def __init__(self, backend: Backend, shots: int) -> None:
         """Keeps the backend and the number of shots."""
-        self.shots = check_shots(shots, expected="an integer >= 1, or None for exact expectations")
+        expected = "a number of shots, or None for exact expectations"
+        self.shots = check_shots(shots, expected=expected)
         if not isinstance(backend, Backend) or isinstance(backend, Sampled):
             raise ConfigurationError(
                 describe(
-                    "Shots cannot be drawn from this",
+                    "`backend` of Sampled must be a backend that draws samples itself",
                     expected="a backend, as qstore_tf.backends.get(name) returns it",
                     received=backend,
                 )
@@ -77,7 +78,7 @@ class Sampled(BatchBackend):
         if not backend.capabilities.samples:
             raise ConfigurationError(
                 describe(
-                    f"Backend {backend.name!r} draws no samples, so shots={shots} cannot be had",
+                    f"Backend {backend.name!r} draws no samples, so it cannot take shots={shots}",
                     hint="Leave shots out for exact expectations, or use backend='native'",
                 )
             )
@@ -211,7 +212,7 @@ def _measurement(program: Program, observables: tuple[PauliSum, ...]) -> Measure
 def _seed_of(seed: tf.Tensor, numbered: tf.Tensor) -> tf.Tensor:
     """The seed of a piece of a batch, by the number of its first row; of the first, `seed`."""
     first = tf.cast(tf.reduce_sum(numbered[:1, 0]), tf.int64)
-    return tf.where(first == 0, seed, another(seed, first))
+    return tf.where(first == 0, seed, derived_seed(seed, first))
 
 
 def _only_finite(

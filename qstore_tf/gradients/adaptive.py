@@ -109,7 +109,7 @@ class Adaptive(FromValues):
             takes to tell: 20, or for SPSA 10 sqrt(P) / D where that is more.
 
     Raises:
-        ConfigurationError: A method or a number is not one.
+        ConfigurationError: A method is unknown, or a number is out of range.
 
     Example:
         >>> Adaptive(threshold=0.5).precise
@@ -207,7 +207,7 @@ def _read(role: str, method: Any) -> GradientMethod:
     if not isinstance(name, str) or name not in SIMPLE:
         raise ConfigurationError(
             describe(
-                f"`{role}` is not a gradient method that can be switched to or from",
+                f"`{role}` must be one of the methods that Adaptive can switch between",
                 received=method,
                 hint=did_you_mean(str(name), SIMPLE),
             )

@@ -24,9 +24,9 @@ class HadamardTest(FromValues):
     With H the generator of a gate, the derivative of an expectation by its angle is
     2 Im <psi| O |psi with H put in behind the gate>. An extra qubit in |0> + |1> that controls
     H shows it: it is the expectation of O and X on the extra qubit, once phases are set
-    right. A rotation under control takes two circuits, because its generator is no unitary but
-    half the sum of two. All circuits of a step are one backend call: the controlled H of every
-    gate is there, as rotations by 0 or pi.
+    right. A rotation under control takes two circuits, because its generator is not unitary but
+    half the sum of two unitaries. All circuits of a step are one backend call: the controlled H
+    of every gate is there, as rotations by 0 or pi.
 
     Against the parameter shift it halves the number of circuits; each is on one more qubit and
     has about twice the gates.

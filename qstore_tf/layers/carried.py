@@ -32,7 +32,7 @@ from qstore_tf.layers.seeds import Seeds
 from qstore_tf.ops import plain
 from qstore_tf.ops.inputs import complex_dtype
 from qstore_tf.ops.own_gradient import own_gradient
-from qstore_tf.ops.seeds import another
+from qstore_tf.ops.seeds import derived_seed as another
 
 _ATTRIBUTE = "_qstore_carried"
 

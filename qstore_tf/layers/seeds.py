@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import tensorflow as tf
 
-from qstore_tf.ops.seeds import another
+from qstore_tf.ops.seeds import derived_seed as another
 
 
 class Seeds:

@@ -31,7 +31,7 @@ from qstore_tf.ops.schedule import (
 
 # Tables over at most this many qubits are constants in the graph; larger ones are computed in it.
 WIDEST_CONSTANT = 14
-# One-qubit matrices are multiplied in blocks of so many neighbouring qubits.
+# One-qubit matrices are multiplied in blocks of this many neighbouring qubits.
 _WIDEST_BLOCK = 3
 # How many states of the batch exist at once, at the least.
 _LIVE_STATES = 4

@@ -5,18 +5,18 @@ from __future__ import annotations
 import tensorflow as tf
 
 
-def another(seed: tf.Tensor, number: int | tf.Tensor) -> tf.Tensor:
-    """Returns another seed for each number: another first entry, the second stays.
+def derived_seed(seed: tf.Tensor, number: int | tf.Tensor) -> tf.Tensor:
+    """Returns a different seed for each number: only the first entry changes.
 
-    In the second entry layers count their calls, which schedules read.
+    Layers count their calls in the second entry, and schedules of step sizes read it.
 
     Args:
         seed: Two integers, int64 [2].
-        number: Which other seed.
+        number: Which of the derived seeds.
 
     Example:
         >>> seed = tf.constant([5, 7], tf.int64)
-        >>> first, second = another(seed, 1), another(seed, 2)
+        >>> first, second = derived_seed(seed, 1), derived_seed(seed, 2)
         >>> bool(first[0] == second[0]), int(first[1]), int(second[1])
         (False, 7, 7)
     """

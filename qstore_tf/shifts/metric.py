@@ -23,7 +23,7 @@ def check_approximation(approximation: Any) -> None:
     if approximation not in APPROXIMATIONS:
         raise ConfigurationError(
             describe(
-                "There is no such approximation of the metric",
+                "There is no approximation of the metric of this name",
                 expected="one of " + ", ".join(map(repr, APPROXIMATIONS)),
                 received=approximation,
                 hint=did_you_mean(str(approximation), APPROXIMATIONS),

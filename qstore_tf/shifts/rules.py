@@ -34,7 +34,7 @@ def shift_rule(frequencies: tuple[float, ...]) -> Rule:
         Pairs of shift and weight, so that dE/da is the sum of weight * E(a + shift).
 
     Raises:
-        ConfigurationError: A frequency is not positive, one is there twice, or there are more
+        ConfigurationError: A frequency is not positive or appears twice, or there are more
             than `limits.FREQUENCIES`, with each of which the circuits of a step grow by two.
 
     Example:

@@ -204,7 +204,7 @@ def test_a_limit_that_one_circuit_exceeds_is_refused():
 @pytest.mark.parametrize("wrong", [0, -1, 1.5, True])
 def test_wrong_limits_are_refused(wrong):
     for name in ("memory_limit", "max_rows"):
-        with pytest.raises(ConfigurationError, match=f"`{name}` is not a limit"):
+        with pytest.raises(ConfigurationError, match=f"`{name}` must be an integer >= 1"):
             backends.get("native", **{name: wrong})
 
 

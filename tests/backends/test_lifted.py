@@ -197,7 +197,7 @@ def test_a_backend_of_ones_own_takes_and_returns_arrays_alone():
     np.testing.assert_allclose(found, 2 * np.cos(inputs(3)), atol=1e-6)
     with pytest.raises(ConfigurationError, match="'reference' does not return state vectors"):
         chosen.state_vector(program, inputs(3), [])
-    with pytest.raises(ConfigurationError, match="Options came with a finished backend"):
+    with pytest.raises(ConfigurationError, match="together with a finished backend"):
         backends.get(Reference(), scale=1.0)
 
 

@@ -197,7 +197,7 @@ def narrow(gate: CompiledPrimitive, widest: int = 2) -> list[CompiledPrimitive]:
 
     Args:
         gate: A primitive.
-        widest: Rotations of so many qubits stay as they are.
+        widest: Rotations of at most this many qubits stay as they are.
 
     Example:
         >>> len(narrow(Rot("ZZZ", (0, 1, 2), Angle(0.5))))

@@ -36,7 +36,7 @@ class Turn:
     moves: bool
 
     def inverse(self) -> Turn:
-        """Returns the turn as it is: the opposite angle undoes it."""
+        """Returns the same turn: its inverse is the turn by the opposite angle."""
         return self
 
 
