@@ -6,8 +6,8 @@
 2
 
 Importing the package registers its layers with Keras, so that `keras.models.load_model` finds
-them, and its ops with TensorFlow, so that `tf.saved_model.load` does. Without TensorFlow the
-circuits still work.
+them, and its ops with TensorFlow, so that `tf.saved_model.load` does. Where TensorFlow is not
+installed, what needs none still works: circuits, shift rules and the backends that take arrays.
 """
 
 from __future__ import annotations
@@ -79,8 +79,16 @@ def _is_command() -> bool:
     )
 
 
+def _has_tensorflow() -> bool:
+    """Whether TensorFlow is installed, without importing it."""
+    try:
+        return find_spec("tensorflow") is not None
+    except (ImportError, ValueError):  # something refuses to look for it
+        return False
+
+
 # Keras and TensorFlow look what was saved up among the classes and ops that are registered, and
 # import nothing by themselves.
-if find_spec("tensorflow") is not None and not _is_command():
+if _has_tensorflow() and not _is_command():
     importlib.import_module(f"{__name__}.optimizers")
     importlib.import_module(f"{__name__}.ops.library").available()

@@ -10,11 +10,11 @@ import tensorflow as tf
 from qstore_tf import backends, gradients
 from qstore_tf.backends import Backend
 from qstore_tf.backends.sampled import Sampled
+from qstore_tf.checks import check_observables
 from qstore_tf.circuits.observables import PauliSum
 from qstore_tf.circuits.program import Program
 from qstore_tf.errors import ConfigurationError, describe
 from qstore_tf.gradients import GradientMethod
-from qstore_tf.ops.inputs import check_observables
 
 
 def build_expectation(

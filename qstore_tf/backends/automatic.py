@@ -1,7 +1,7 @@
 """What `backend="auto"` is, and what is recommended for a kind of work.
 
 The rule is one table, read from the top: the first row that fits is taken. It comes from the
-figures of `qstore bench --auto`, which docs/backends.md shows; the command measures them anew and
+figures of `qstore bench --auto` that docs/backends.md sums up; the command measures them anew and
 says where a machine disagrees.
 """
 
@@ -13,15 +13,16 @@ from typing import Any
 
 import tensorflow as tf
 
+from qstore_tf import memory
 from qstore_tf.errors import ConfigurationError, describe
-from qstore_tf.ops import library, memory
+from qstore_tf.ops import library
 
-# From so many qubits on, where nothing is differentiated by sweeps, plain TensorFlow ops took at
-# least twice as long as these. Named and not chosen: a layer does not know whether it is trained.
+# From this number of qubits on, plain TensorFlow ops took at least twice as long as these for work
+# without adjoint gradients. They are named, not chosen: a layer does not know if it is trained.
 _ELSEWHERE_FROM = 16
 _ELSEWHERE = (
-    "For so many qubits without adjoint gradients backend='qsim' and 'lightning' took less than "
-    "half the time where that was measured."
+    "With this number of qubits and without adjoint gradients, backend='qsim' and 'lightning' took "
+    "less than half the time where that was measured."
 )
 
 
@@ -57,15 +58,15 @@ class Workload:
             if value is not None and wrong:
                 raise ConfigurationError(
                     describe(
-                        f"`{name}` of a workload is not a size",
-                        expected="an integer >= 1, or None where it is not known",
+                        f"`{name}` of a workload must be an integer >= 1",
+                        expected="a size, or None where it is not known",
                         received=value,
                     )
                 )
         if self.dtype not in ("float32", "float64"):
             raise ConfigurationError(
                 describe(
-                    "`dtype` of a workload is not a precision that circuits are run in",
+                    "`dtype` of a workload must be a float dtype that circuits run in",
                     expected="'float32' or 'float64'",
                     received=self.dtype,
                 )
@@ -76,7 +77,7 @@ class Workload:
         """Memory that no simulator of state vectors does without."""
         states = 2 if self.gradient and self.shots is None else 1
         size = 16 if self.dtype == "float64" else 8
-        # The cap keeps the number itself small; so many qubits fit nowhere.
+        # The cap keeps the number itself small; 2000 qubits fit nowhere.
         return states * size * 2 ** min(self.n_qubits or 0, 2000)
 
 
@@ -87,7 +88,7 @@ class Choice:
     Attributes:
         backend: Its name.
         reason: One sentence.
-        notable: Whether it is worth a line in the log, because another would be expected.
+        notable: Whether it is worth a line in the log, because users would expect a different one.
     """
 
     backend: str
@@ -188,7 +189,7 @@ def explain(**workload: Any) -> Choice:
 
     Raises:
         ConfigurationError: A field is wrong.
-        MemoryLimitError: So many qubits do not fit into memory on any backend.
+        MemoryLimitError: This number of qubits does not fit into memory on any backend.
 
     Example:
         >>> explain(n_qubits=6, batch=32).backend in ("native", "tensorflow")
@@ -199,7 +200,7 @@ def explain(**workload: Any) -> Choice:
     except TypeError as error:
         raise ConfigurationError(
             describe(
-                f"This does not describe a workload ({error})",
+                f"The description of the workload has a wrong argument ({error})",
                 expected="n_qubits, depth, batch, shots, gradient or dtype",
                 received=sorted(workload),
             )

@@ -1,17 +1,18 @@
-"""What every backend offers, and what it says about itself."""
+"""What every backend offers, and what it says about itself; no framework is imported here."""
 
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
-
-import tensorflow as tf
+from typing import TYPE_CHECKING, Any
 
 from qstore_tf.circuits.observables import PauliSum
 from qstore_tf.circuits.program import Program
 from qstore_tf.errors import ConfigurationError, InputError, describe
+
+if TYPE_CHECKING:
+    import tensorflow as tf
 
 
 @dataclass(frozen=True)
@@ -24,7 +25,6 @@ class Capabilities:
         adjoint: Its results are differentiable as they are, in inputs, theta and initial state.
         dtypes: Names of the float dtypes it runs in.
         xla: It compiles with `jit_compile=True`.
-        batched: It runs a whole batch in one call.
         samples: It draws samples.
     """
 
@@ -33,25 +33,96 @@ class Capabilities:
     adjoint: bool
     dtypes: tuple[str, ...] = ("float32",)
     xla: bool = False
-    batched: bool = True
     samples: bool = True
 
 
-class Backend(ABC):
-    """Runs programs on a batch.
+@dataclass(frozen=True, eq=False)
+class Batch:
+    """A program and the numbers of a batch, in arrays or in tensors.
 
-    Subclasses set `name` and `capabilities` and implement `expectation`; those that have state
-    vectors or draw samples implement the other methods too.
+    Attributes:
+        program: What to run.
+        inputs: [B, F] float32 or float64, radians.
+        theta: [P] of the same dtype, radians.
+        initial: Complex [B, 2^n] where the program has an initial state, else None.
+    """
+
+    program: Program
+    inputs: Any
+    theta: Any
+    initial: Any = None
+
+    @property
+    def values(self) -> tuple[Any, Any, Any]:
+        """Inputs, theta and initial state."""
+        return self.inputs, self.theta, self.initial
+
+
+class Named:
+    """What backends say about themselves: a name, what they can do, and how to make them again.
+
+    Subclasses set `name` and `capabilities`, and `get_config` where they have options.
     """
 
     name: str
     capabilities: Capabilities
 
-    def check(self, program: Program) -> None:  # noqa: B027
+    def check(self, program: Program) -> None:
         """Raises ConfigurationError where this backend cannot run a gate of the program.
 
         The message names the gate and a backend that can. Called once, before anything runs.
         """
+
+    def check_dtype(self, dtype: Any) -> None:
+        """Raises InputError where this backend does not run in a float dtype, one with a `name`."""
+        if dtype.name not in self.capabilities.dtypes:
+            raise InputError(
+                describe(
+                    f"Backend {self.name!r} does not run in {dtype.name}",
+                    expected=" or ".join(self.capabilities.dtypes),
+                    received=dtype.name,
+                    hint="Use dtype='float32' in the layer, or backend='native'",
+                )
+            )
+
+    def get_config(self) -> dict[str, Any]:
+        """Returns the keyword arguments that make the same backend again."""
+        return {}
+
+    def _lacks(self, what: str) -> ConfigurationError:
+        return ConfigurationError(
+            describe(
+                f"Backend {self.name!r} does not return {what}",
+                hint="Use backend='tensorflow' or backend='native'",
+            )
+        )
+
+    def __repr__(self) -> str:
+        """Returns the expression that makes the same backend again."""
+        options = ", ".join(f"{key}={value!r}" for key, value in self.get_config().items())
+        return f"{type(self).__name__}({options})"
+
+    def __eq__(self, other: object) -> bool:
+        """Two backends are equal where they are of one class and configured alike."""
+        return (
+            isinstance(other, Named)
+            and type(self) is type(other)
+            and self.get_config() == other.get_config()
+        )
+
+    def __hash__(self) -> int:
+        """Goes with equality."""
+        return hash((type(self), repr(sorted(self.get_config().items()))))
+
+
+class Backend(Named, ABC):
+    """Runs programs on a batch, in TensorFlow: tensors in, tensors out.
+
+    Subclasses set `name` and `capabilities` and implement `expectation`; those that have state
+    vectors or draw samples implement the other methods too. What computes in NumPy is an
+    `ArrayBackend` instead (`qstore_tf.backends.arrays`), which `backends.get` turns into one of
+    these.
+    """
 
     def row_bytes(self, program: Program, dtype: tf.DType, samples: bool = False) -> int:
         """Returns how many bytes each row of a batch adds to the memory of a run, about.
@@ -134,43 +205,63 @@ class Backend(ABC):
         """
         raise self._lacks("samples")
 
-    def check_dtype(self, dtype: tf.DType) -> None:
-        """Raises InputError where this backend does not run in a float dtype."""
-        if dtype.name not in self.capabilities.dtypes:
-            raise InputError(
-                describe(
-                    f"Backend {self.name!r} does not run in {dtype.name}",
-                    expected=" or ".join(self.capabilities.dtypes),
-                    received=dtype.name,
-                    hint="Use dtype='float32' in the layer, or backend='native'",
-                )
-            )
 
-    def get_config(self) -> dict[str, Any]:
-        """Returns the keyword arguments that make the same backend again."""
-        return {}
+class BatchBackend(Backend):
+    """A backend whose subclass writes four methods of a `Batch`, instead of the public ones.
 
-    def _lacks(self, what: str) -> ConfigurationError:
-        return ConfigurationError(
-            describe(
-                f"Backend {self.name!r} does not return {what}",
-                hint="Use backend='tensorflow' or backend='native'",
-            )
-        )
+    The numbers of the batch are as the caller gave them; the subclass converts and checks them.
+    """
 
-    def __repr__(self) -> str:
-        """Returns the expression that makes the same backend again."""
-        options = ", ".join(f"{key}={value!r}" for key, value in self.get_config().items())
-        return f"{type(self).__name__}({options})"
+    def expectation(
+        self,
+        program: Program,
+        observables: Sequence[PauliSum],
+        inputs: Any,
+        theta: Any,
+        initial_state: Any = None,
+        *,
+        seed: Any = None,
+    ) -> tf.Tensor:
+        """Returns the expectations [B, K] of the observables; see `Backend.expectation`."""
+        return self._expectation(Batch(program, inputs, theta, initial_state), observables, seed)
 
-    def __eq__(self, other: object) -> bool:
-        """Two backends are equal where they are of one class and configured alike."""
-        return (
-            isinstance(other, Backend)
-            and type(self) is type(other)
-            and self.get_config() == other.get_config()
-        )
+    def state_vector(
+        self, program: Program, inputs: Any, theta: Any, initial_state: Any = None
+    ) -> tf.Tensor:
+        """Returns the final states [B, 2^n]; see `Backend.state_vector`."""
+        return self._state_vector(Batch(program, inputs, theta, initial_state))
 
-    def __hash__(self) -> int:
-        """Goes with equality."""
-        return hash((type(self), repr(sorted(self.get_config().items()))))
+    def probabilities(
+        self, program: Program, inputs: Any, theta: Any, initial_state: Any = None
+    ) -> tf.Tensor:
+        """Returns the probabilities [B, 2^n]; see `Backend.probabilities`."""
+        return self._probabilities(Batch(program, inputs, theta, initial_state))
+
+    def sample(
+        self,
+        program: Program,
+        inputs: Any,
+        theta: Any,
+        initial_state: Any = None,
+        *,
+        shots: int,
+        seed: Any,
+    ) -> tf.Tensor:
+        """Returns basis-state indices int64 [B, shots]; see `Backend.sample`."""
+        return self._sample(Batch(program, inputs, theta, initial_state), shots, seed)
+
+    @abstractmethod
+    def _expectation(self, batch: Batch, observables: Sequence[PauliSum], seed: Any) -> tf.Tensor:
+        """Returns the expectations [B, K]."""
+
+    def _state_vector(self, batch: Batch) -> tf.Tensor:
+        """Returns the final states [B, 2^n]."""
+        raise self._lacks("state vectors")
+
+    def _probabilities(self, batch: Batch) -> tf.Tensor:
+        """Returns the probabilities [B, 2^n]."""
+        raise self._lacks("exact probabilities")
+
+    def _sample(self, batch: Batch, shots: int, seed: Any) -> tf.Tensor:
+        """Returns basis-state indices, int64 [B, shots]."""
+        raise self._lacks("samples")

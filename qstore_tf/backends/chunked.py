@@ -8,26 +8,27 @@ from typing import Any
 import tensorflow as tf
 from tensorflow.python.ops import control_flow_util
 
-from qstore_tf.backends.base import Backend
+from qstore_tf import memory
+from qstore_tf.backends.base import Backend, Batch, BatchBackend
 from qstore_tf.circuits.observables import PauliSum
 from qstore_tf.circuits.program import Program
 from qstore_tf.errors import ConfigurationError, MemoryLimitError, describe
-from qstore_tf.ops import memory, plain
+from qstore_tf.ops import plain
 from qstore_tf.ops.inputs import check_sampling, prepare
 from qstore_tf.ops.own_gradient import own_gradient
 
 Run = Callable[[tf.Tensor, tf.Tensor, tf.Tensor | None], tf.Tensor]
 
-# Of what is free when a function is traced, so much at most.
+# The largest share of what is free when a function is traced.
 _SHARE = 0.5
-# Where so many rows fit, graphs for batches of unknown size go without the guard.
+# Where at least this many rows fit, graphs for batches of unknown size go without the guard.
 _ALWAYS_FITS = 1 << 16
 
 
-class Chunked(Backend):
+class Chunked(BatchBackend):
     """Runs large batches on another backend in pieces, so that memory stays under a limit.
 
-    Results and gradients are those of the whole batch. Batches that fit run as ever. Gradients
+    Results and gradients are those of the whole batch. Batches that fit run in one piece. Gradients
     of batches that do not fit compute each piece twice, once forward and once backward, so that
     nothing between has to be kept. `backends.get(name, memory_limit=...)` makes one.
 
@@ -58,7 +59,11 @@ class Chunked(Backend):
             wrong = not isinstance(value, int) or isinstance(value, bool) or value < 1
             if value is not None and wrong:
                 raise ConfigurationError(
-                    describe(f"`{name}` is not a limit", expected="an integer >= 1", received=value)
+                    describe(
+                        f"`{name}` must be an integer >= 1",
+                        expected="a number, or None for no limit of that kind",
+                        received=value,
+                    )
                 )
         self.backend = backend
         self.memory_limit = memory_limit
@@ -79,18 +84,9 @@ class Chunked(Backend):
         needed = self.row_bytes(program, dtype, samples)
         return rows_within(self.memory_limit, needed, self.max_rows)
 
-    def expectation(
-        self,
-        program: Program,
-        observables: Sequence[PauliSum],
-        inputs: Any,
-        theta: Any,
-        initial_state: Any = None,
-        *,
-        seed: Any = None,
-    ) -> tf.Tensor:
-        """Returns expectations [B, K]; see `Backend.expectation`."""
-        given = prepare(program, inputs, theta, initial_state)
+    def _expectation(self, batch: Batch, observables: Sequence[PauliSum], seed: Any) -> tf.Tensor:
+        program = batch.program
+        given = prepare(program, *batch.values)
         rows = self.rows(program, given[0].dtype) if self.capabilities.exact else None
 
         def run(inputs: tf.Tensor, theta: tf.Tensor, initial: tf.Tensor | None) -> tf.Tensor:
@@ -98,34 +94,20 @@ class Chunked(Backend):
 
         return in_chunks(run, rows, *given)
 
-    def state_vector(
-        self, program: Program, inputs: Any, theta: Any, initial_state: Any = None
-    ) -> tf.Tensor:
-        """Returns states [B, 2^n] of the backend beneath, in one piece."""
-        return self.backend.state_vector(program, inputs, theta, initial_state)
+    def _state_vector(self, batch: Batch) -> tf.Tensor:
+        return self.backend.state_vector(batch.program, *batch.values)
 
-    def probabilities(
-        self, program: Program, inputs: Any, theta: Any, initial_state: Any = None
-    ) -> tf.Tensor:
-        """Returns probabilities [B, 2^n] of the backend beneath, in one piece."""
-        return self.backend.probabilities(program, inputs, theta, initial_state)
+    def _probabilities(self, batch: Batch) -> tf.Tensor:
+        return self.backend.probabilities(batch.program, *batch.values)
 
-    def sample(
-        self,
-        program: Program,
-        inputs: Any,
-        theta: Any,
-        initial_state: Any = None,
-        *,
-        shots: int,
-        seed: Any,
-    ) -> tf.Tensor:
-        """Returns samples int64 [B, shots], the same draws as from the whole batch."""
-        inputs, theta, initial = prepare(program, inputs, theta, initial_state)
-        if not self.row_bytes(program, inputs.dtype, samples=True):
-            return self.backend.sample(program, inputs, theta, initial, shots=shots, seed=seed)
-        rows = self.rows(program, inputs.dtype, samples=True)
-        return draw_in_chunks(self.backend, rows, program, inputs, theta, initial, shots, seed)
+    def _sample(self, batch: Batch, shots: int, seed: Any) -> tf.Tensor:
+        """Returns the same draws as from the whole batch."""
+        program = batch.program
+        given = prepare(program, *batch.values)
+        if not self.row_bytes(program, given[0].dtype, samples=True):
+            return self.backend.sample(program, *given, shots=shots, seed=seed)
+        rows = self.rows(program, given[0].dtype, samples=True)
+        return draw_in_chunks(self.backend, rows, Batch(program, *given), shots, seed)
 
     def get_config(self) -> dict[str, Any]:
         """Returns the options with which `backends.get(name, ...)` makes the same backend."""
@@ -225,16 +207,10 @@ def _compiles() -> bool:
 
 @tf.autograph.experimental.do_not_convert
 def draw_in_chunks(
-    backend: Backend,
-    rows: int | None,
-    program: Program,
-    inputs: tf.Tensor,
-    theta: tf.Tensor,
-    initial: tf.Tensor | None,
-    shots: int,
-    seed: Any,
+    backend: Backend, rows: int | None, batch: Batch, shots: int, seed: Any
 ) -> tf.Tensor:
     """Draws [B, shots] as `plain.draw` does, with probabilities of `rows` rows at a time."""
+    program, (inputs, theta, initial) = batch.program, batch.values
     uniform = plain.uniform(tf.shape(inputs)[0], shots, check_sampling(shots, seed))
 
     def run(pair: Any, theta: tf.Tensor, initial: tf.Tensor | None) -> tf.Tensor:

@@ -7,14 +7,13 @@ from typing import Any
 
 import tensorflow as tf
 
-from qstore_tf.backends.base import Backend, Capabilities
-from qstore_tf.backends.batch import check_threads
+from qstore_tf.backends.base import Batch, BatchBackend, Capabilities
+from qstore_tf.checks import check_threads
 from qstore_tf.circuits.observables import PauliSum
-from qstore_tf.circuits.program import Program
 from qstore_tf.ops import library, native
 
 
-class Native(Backend):
+class Native(BatchBackend):
     """Simulates in the C++ op library: vectorized, multi-threaded, on the CPU.
 
     Args:
@@ -42,54 +41,18 @@ class Native(Backend):
         """Returns the keyword arguments that make the same backend again."""
         return {"num_threads": self.num_threads}
 
-    def expectation(
-        self,
-        program: Program,
-        observables: Sequence[PauliSum],
-        inputs: Any,
-        theta: Any,
-        initial_state: Any = None,
-        *,
-        seed: Any = None,
-    ) -> tf.Tensor:
-        """Returns expectations [B, K]; see `Backend.expectation`."""
+    def _expectation(self, batch: Batch, observables: Sequence[PauliSum], seed: Any) -> tf.Tensor:
         return native.expectation(
-            program, observables, inputs, theta, initial_state, num_threads=self.num_threads
+            batch.program, observables, *batch.values, num_threads=self.num_threads
         )
 
-    def state_vector(
-        self, program: Program, inputs: Any, theta: Any, initial_state: Any = None
-    ) -> tf.Tensor:
-        """Returns states [B, 2^n]; see `Backend.state_vector`."""
-        return native.state_vector(
-            program, inputs, theta, initial_state, num_threads=self.num_threads
-        )
+    def _state_vector(self, batch: Batch) -> tf.Tensor:
+        return native.state_vector(batch.program, *batch.values, num_threads=self.num_threads)
 
-    def probabilities(
-        self, program: Program, inputs: Any, theta: Any, initial_state: Any = None
-    ) -> tf.Tensor:
-        """Returns probabilities [B, 2^n]; see `Backend.probabilities`."""
-        return native.probabilities(
-            program, inputs, theta, initial_state, num_threads=self.num_threads
-        )
+    def _probabilities(self, batch: Batch) -> tf.Tensor:
+        return native.probabilities(batch.program, *batch.values, num_threads=self.num_threads)
 
-    def sample(
-        self,
-        program: Program,
-        inputs: Any,
-        theta: Any,
-        initial_state: Any = None,
-        *,
-        shots: int,
-        seed: Any,
-    ) -> tf.Tensor:
-        """Returns samples int64 [B, shots]; see `Backend.sample`."""
+    def _sample(self, batch: Batch, shots: int, seed: Any) -> tf.Tensor:
         return native.sample(
-            program,
-            inputs,
-            theta,
-            initial_state,
-            shots=shots,
-            seed=seed,
-            num_threads=self.num_threads,
+            batch.program, *batch.values, shots=shots, seed=seed, num_threads=self.num_threads
         )

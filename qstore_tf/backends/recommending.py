@@ -92,7 +92,7 @@ def recommend(
 
     Raises:
         ConfigurationError: The workload is unknown, or a number is not an integer >= 1.
-        MemoryLimitError: So many qubits do not fit into memory on any backend.
+        MemoryLimitError: This number of qubits does not fit into memory on any backend.
 
     Example:
         >>> recommend("validation", n_qubits=4).options["shots"]

@@ -3,56 +3,57 @@
 from __future__ import annotations
 
 import logging
+import sys
 from collections.abc import Callable
 from importlib import import_module
 from typing import Any
 
-import tensorflow as tf
-
-from qstore_tf.backends import automatic
+from qstore_tf.backends.arrays.base import ArrayBackend
+from qstore_tf.backends.arrays.names import CLASSES
 from qstore_tf.backends.base import Backend
-from qstore_tf.backends.chunked import Chunked
 from qstore_tf.backends.extras import install, missing
-from qstore_tf.backends.native import Native
-from qstore_tf.backends.qsim import Qsim
-from qstore_tf.backends.tensorflow import TensorFlow
-from qstore_tf.errors import ConfigurationError, describe, did_you_mean
-from qstore_tf.ops import library
+from qstore_tf.errors import ConfigurationError, LibraryError, describe, did_you_mean
 
 _log = logging.getLogger("qstore_tf")
-_factories: dict[str, Callable[..., Backend]] = {}
-# Backends of extras: the class that serves them and the module that the extra installs. Their own
-# modules are imported when they are asked for.
-_EXTRAS: dict[str, tuple[str, str]] = {
-    "tfq": ("Tfq", "tensorflow_quantum"),
-    "lightning": ("Lightning", "pennylane_lightning"),
-    "qulacs": ("Qulacs", "qulacs"),
+_factories: dict[str, Callable[..., Backend | ArrayBackend]] = {}
+# Backends of extras, and the module that the extra installs.
+EXTRAS = {
+    "tfq": "tensorflow_quantum",
+    **{name: row.needs for name, row in CLASSES.items() if row.needs is not None},
+}
+# What computes in TensorFlow is imported when it is asked for: module and name in it.
+_IN_TENSORFLOW = {
+    "native": ("native", "Native"),
+    "tensorflow": ("tensorflow", "TensorFlow"),
+    "tfq": ("tfq", "Tfq"),
+    **{name: ("simulators", row.name) for name, row in CLASSES.items()},
 }
 _said: set[str] = set()
 
 
-def register(name: str, factory: Callable[..., Backend]) -> None:
+def register(name: str, factory: Callable[..., Backend | ArrayBackend]) -> None:
     """Makes `get(name)` return `factory()`.
 
     Args:
         name: Lower-case name.
-        factory: A `Backend` class, or a function that returns a backend.
+        factory: A `Backend` or `ArrayBackend` class, or a function that returns a backend.
 
     Raises:
         ConfigurationError: The name is taken by something else.
     """
     if name == "auto" or _factories.get(name, factory) is not factory:
         raise ConfigurationError(
-            describe(f"There is a backend {name!r} already", hint="Choose another name")
+            describe(f"The name {name!r} is taken by another backend", hint="Choose another name")
         )
     _factories[name] = factory
 
 
-def get(backend: str | Backend = "auto", **options: Any) -> Backend:
+def get(backend: str | Backend | ArrayBackend = "auto", **options: Any) -> Backend:
     """Returns a backend.
 
     Args:
-        backend: A name, or a backend, which is returned as it is. "auto" is "native" where the
+        backend: A name, or a backend, which is returned as it is; one in NumPy is lifted into
+            TensorFlow. "auto" is "native" where the
             op library loads and no GPU is visible, else "tensorflow", which it logs once;
             `explain` says which it is here and why.
         **options: Keyword arguments of the backend, such as `num_threads=2`. Every backend takes
@@ -68,19 +69,23 @@ def get(backend: str | Backend = "auto", **options: Any) -> Backend:
         >>> get("tensorflow").name
         'tensorflow'
     """
-    if isinstance(backend, Backend):
+    if isinstance(backend, Backend | ArrayBackend):
         if options:
             raise ConfigurationError(
                 describe(
-                    "Options came with a finished backend",
+                    "Options were given together with a finished backend",
                     received=sorted(options),
                     hint=f"Give them where it is made: {type(backend).__name__}(...)",
                 )
             )
-        return backend
+        return _lifted(backend)
     if not isinstance(backend, str):
         raise ConfigurationError(
-            describe("This is not a backend", expected="a name or a Backend", received=backend)
+            describe(
+                "`backend` must name or be a backend",
+                expected="a name or a Backend",
+                received=backend,
+            )
         )
     name = _automatic() if backend == "auto" else backend
     if name not in _factories:
@@ -92,8 +97,8 @@ def get(backend: str | Backend = "auto", **options: Any) -> Backend:
         )
     limits = {key: options.pop(key) for key in ("memory_limit", "max_rows") if key in options}
     try:
-        made = _factories[name](**options)
-        return Chunked(made, **limits) if limits else made
+        made = _lifted(_factories[name](**options))
+        return _part("chunked", "Chunked")(made, **limits) if limits else made
     except TypeError as error:
         if not options:
             raise
@@ -109,41 +114,67 @@ def available() -> dict[str, str | None]:
         >>> available()["tensorflow"] is None
         True
     """
-    reasons: dict[str, str | None] = {name: None for name in _factories}
-    reasons["native"] = library.status().reason
-    for name, (_, module) in _EXTRAS.items():
+    try:
+        version = import_module("tensorflow").__version__
+    except ImportError as error:
+        return dict.fromkeys(_factories, f"TensorFlow cannot be imported ({error})")
+    reasons: dict[str, str | None] = dict.fromkeys(_factories)
+    reasons["native"] = import_module("qstore_tf.ops.library").status().reason
+    for name, module in EXTRAS.items():
         reasons[name] = missing(module, extra=name)
-    if reasons["tfq"] is None and not tf.__version__.startswith("2.18."):
+    if reasons["tfq"] is None and not version.startswith("2.18."):
         reasons["tfq"] = (
-            f"tensorflow_quantum works with TensorFlow 2.18 alone, and this is {tf.__version__}. "
+            f"tensorflow_quantum works with TensorFlow 2.18 alone, and this is {version}. "
             f"{install('tfq')}"
         )
     return reasons
 
 
+def _lifted(backend: Backend | ArrayBackend) -> Backend:
+    if isinstance(backend, Backend):
+        return backend
+    made: Backend = _part("lifted", "Lifted")(backend)
+    return made
+
+
+def _part(module: str, name: str) -> Any:
+    """Returns a class or function of a module of this room that imports TensorFlow."""
+    try:
+        return getattr(import_module(f"qstore_tf.backends.{module}"), name)
+    except ImportError as error:
+        if "tensorflow" in sys.modules:
+            raise
+        raise LibraryError(
+            describe(
+                f"Backends with tensors in and out need TensorFlow, which cannot be imported "
+                f"({error})",
+                hint="qstore_tf.backends.arrays.get(name) makes those that take NumPy arrays",
+            )
+        ) from error
+
+
 def _automatic() -> str:
-    choice = automatic.choose(device=automatic.accelerator())
+    choice = _part("automatic", "choose")(device=_part("automatic", "accelerator")())
     if choice.notable and choice.reason not in _said:
         _said.add(choice.reason)
         _log.warning("%s", choice.reason)
-    return choice.backend
+    name: str = choice.backend
+    return name
 
 
-def _local_cpu(**options: Any) -> Backend:
-    return Native(**options) if library.available() else TensorFlow(**options)
-
-
-def _lazy(name: str, class_name: str) -> Callable[..., Backend]:
+def _lazy(module: str, name: str) -> Callable[..., Backend]:
     def make(**options: Any) -> Backend:
-        module = import_module(f"qstore_tf.backends.{name}")
-        return getattr(module, class_name)(**options)
+        made: Backend = _part(module, name)(**options)
+        return made
 
     return make
 
 
-register("native", Native)
-register("tensorflow", TensorFlow)
-register("qsim", Qsim)
-for _name, (_class_name, _) in _EXTRAS.items():
-    register(_name, _lazy(_name, _class_name))
+def _local_cpu(**options: Any) -> Backend:
+    name = "native" if available()["native"] is None else "tensorflow"
+    return get(name, **options)
+
+
+for _name, _place in _IN_TENSORFLOW.items():
+    register(_name, _lazy(*_place))
 register("local_cpu", _local_cpu)

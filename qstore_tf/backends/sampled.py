@@ -9,28 +9,28 @@ from typing import Any
 import numpy as np
 import tensorflow as tf
 
-from qstore_tf import limits
-from qstore_tf.backends.base import Backend
+from qstore_tf.backends.base import Backend, Batch, BatchBackend
 from qstore_tf.backends.chunked import Chunked, in_chunks
 from qstore_tf.caching import of_programs, remember
+from qstore_tf.checks import check_observables, check_shots
 from qstore_tf.circuits import grouping
 from qstore_tf.circuits.grouping import Measurement, Readout
 from qstore_tf.circuits.observables import PauliSum
 from qstore_tf.circuits.program import Program
 from qstore_tf.errors import ConfigurationError, describe
 from qstore_tf.ops import plain
-from qstore_tf.ops.inputs import check_observables, check_sampling, prepare
+from qstore_tf.ops.inputs import check_sampling, prepare
 from qstore_tf.ops.seeds import derived_seed
 
-# Up to so many numbers, what each basis state is worth is kept in a table.
+# The values of all basis states are kept in a table of at most this many numbers.
 _LARGEST_TABLE = 1 << 22
-# Of a drawn shot: its index, the random number it comes from, and room to sort one of them.
+# For each drawn shot: its index, the random number it comes from, and room to sort one of them.
 _DRAW_BYTES = 24
 # Larger batches are drawn in pieces.
 _MOST_DRAWN_BYTES = 1 << 28
 
 
-class Sampled(Backend):
+class Sampled(BatchBackend):
     """Estimates expectations from shots that another backend draws.
 
     Observables are put into groups that are measured together: Pauli strings that commute qubit
@@ -50,7 +50,7 @@ class Sampled(Backend):
         shots: Draws for each sample and group.
 
     Raises:
-        ConfigurationError: The backend draws no samples, or `shots` is no integer >= 1.
+        ConfigurationError: The backend draws no samples, or `shots` is not an integer >= 1.
 
     Example:
         >>> from qstore_tf import backends
@@ -65,11 +65,12 @@ class Sampled(Backend):
 
     def __init__(self, backend: Backend, shots: int) -> None:
         """Keeps the backend and the number of shots."""
-        self.shots = check_shots(shots)
+        expected = "a number of shots, or None for exact expectations"
+        self.shots = check_shots(shots, expected=expected)
         if not isinstance(backend, Backend) or isinstance(backend, Sampled):
             raise ConfigurationError(
                 describe(
-                    "Shots cannot be drawn from this",
+                    "`backend` of Sampled must be a backend that draws samples itself",
                     expected="a backend, as qstore_tf.backends.get(name) returns it",
                     received=backend,
                 )
@@ -77,7 +78,7 @@ class Sampled(Backend):
         if not backend.capabilities.samples:
             raise ConfigurationError(
                 describe(
-                    f"Backend {backend.name!r} draws no samples, so shots={shots} cannot be had",
+                    f"Backend {backend.name!r} draws no samples, so it cannot take shots={shots}",
                     hint="Leave shots out for exact expectations, or use backend='native'",
                 )
             )
@@ -95,19 +96,9 @@ class Sampled(Backend):
         """Raises ConfigurationError where the backend cannot run a gate of the program."""
         self.backend.check(program)
 
-    def expectation(
-        self,
-        program: Program,
-        observables: Sequence[PauliSum],
-        inputs: Any,
-        theta: Any,
-        initial_state: Any = None,
-        *,
-        seed: Any = None,
-    ) -> tf.Tensor:
-        """Returns estimates [B, K]; see `Backend.expectation`. The same seed, the same numbers."""
-        mean, _ = self._estimate(program, observables, inputs, theta, initial_state, seed, False)
-        return mean
+    def _expectation(self, batch: Batch, observables: Sequence[PauliSum], seed: Any) -> tf.Tensor:
+        """Returns estimates [B, K]. The same seed, the same numbers."""
+        return self._estimate(batch, observables, seed, False)[0]
 
     def expectation_and_error(
         self,
@@ -125,31 +116,15 @@ class Sampled(Backend):
         the expectation need not be exact. One shot has no variance: with `shots=1` the error of
         everything that is measured is NaN.
         """
-        return self._estimate(program, observables, inputs, theta, initial_state, seed, True)
+        batch = Batch(program, inputs, theta, initial_state)
+        return self._estimate(batch, observables, seed, True)
 
-    def sample(
-        self,
-        program: Program,
-        inputs: Any,
-        theta: Any,
-        initial_state: Any = None,
-        *,
-        shots: int,
-        seed: Any,
-    ) -> tf.Tensor:
-        """Returns samples int64 [B, shots] of the backend; see `Backend.sample`."""
-        return self.backend.sample(program, inputs, theta, initial_state, shots=shots, seed=seed)
+    def _sample(self, batch: Batch, shots: int, seed: Any) -> tf.Tensor:
+        return self.backend.sample(batch.program, *batch.values, shots=shots, seed=seed)
 
     @tf.autograph.experimental.do_not_convert  # type: ignore[untyped-decorator]
     def _estimate(
-        self,
-        program: Program,
-        observables: Sequence[PauliSum],
-        inputs: Any,
-        theta: Any,
-        initial: Any,
-        seed: Any,
-        with_error: bool,
+        self, batch: Batch, observables: Sequence[PauliSum], seed: Any, with_error: bool
     ) -> tuple[tf.Tensor, tf.Tensor]:
         if seed is None:
             raise ConfigurationError(
@@ -160,7 +135,8 @@ class Sampled(Backend):
                     hint="The layers bring their own: QuantumLayer(..., shots=100)",
                 )
             )
-        inputs, theta, initial = prepare(program, inputs, theta, initial)
+        program = batch.program
+        inputs, theta, initial = prepare(program, *batch.values)
         observables = tuple(observables)
         check_observables(observables, program.n_qubits)
         plan = _measurement(program, observables)
@@ -226,24 +202,6 @@ class Sampled(Backend):
             plan.program, inputs, theta, initial, shots=self.shots, seed=seed
         )
         return tf.reshape(drawn, [n_groups, batch, self.shots])
-
-
-def check_shots(shots: Any) -> int:
-    """Returns `shots` as an int.
-
-    Raises:
-        ConfigurationError: It is no integer >= 1.
-    """
-    if isinstance(shots, bool) or not isinstance(shots, int | np.integer) or shots < 1:
-        raise ConfigurationError(
-            describe(
-                "`shots` is not a number of shots",
-                expected="an integer >= 1, or None for exact expectations",
-                received=shots,
-            )
-        )
-    limits.SHOTS.check(int(shots), "`shots`")
-    return int(shots)
 
 
 @remember(of_programs)

@@ -7,7 +7,7 @@ from typing import Any
 
 import tensorflow as tf
 
-from qstore_tf.backends.base import Backend, Capabilities
+from qstore_tf.backends.base import Batch, BatchBackend, Capabilities
 from qstore_tf.backends.chunked import draw_in_chunks, in_chunks, rows_within
 from qstore_tf.circuits.observables import PauliSum
 from qstore_tf.circuits.program import Program
@@ -21,7 +21,7 @@ _LIVE_STATES, _KEPT_STATES = 6, 1
 _UNGUARDED_BYTES = 1 << 26
 
 
-class TensorFlow(Backend):
+class TensorFlow(BatchBackend):
     """Simulates in plain TensorFlow ops: any device, XLA, every order of derivative.
 
     A batch that would take more than half of the memory that is free when it is traced runs in
@@ -37,51 +37,26 @@ class TensorFlow(Backend):
         state_vector=True, exact=True, adjoint=True, dtypes=("float32", "float64"), xla=True
     )
 
-    def expectation(
-        self,
-        program: Program,
-        observables: Sequence[PauliSum],
-        inputs: Any,
-        theta: Any,
-        initial_state: Any = None,
-        *,
-        seed: Any = None,
-    ) -> tf.Tensor:
-        """Returns expectations [B, K]; see `Backend.expectation`."""
-        given = prepare(program, inputs, theta, initial_state)
+    def _expectation(self, batch: Batch, observables: Sequence[PauliSum], seed: Any) -> tf.Tensor:
+        program = batch.program
+        given = prepare(program, *batch.values)
 
         def run(inputs: tf.Tensor, theta: tf.Tensor, initial: tf.Tensor | None) -> tf.Tensor:
             return plain.expectation(program, observables, inputs, theta, initial)
 
         return in_chunks(run, self._rows(program, given[0]), *given)
 
-    def state_vector(
-        self, program: Program, inputs: Any, theta: Any, initial_state: Any = None
-    ) -> tf.Tensor:
-        """Returns states [B, 2^n]; see `Backend.state_vector`."""
-        return plain.state_vector(program, inputs, theta, initial_state)
+    def _state_vector(self, batch: Batch) -> tf.Tensor:
+        return plain.state_vector(batch.program, *batch.values)
 
-    def probabilities(
-        self, program: Program, inputs: Any, theta: Any, initial_state: Any = None
-    ) -> tf.Tensor:
-        """Returns probabilities [B, 2^n]; see `Backend.probabilities`."""
-        return plain.probabilities(program, inputs, theta, initial_state)
+    def _probabilities(self, batch: Batch) -> tf.Tensor:
+        return plain.probabilities(batch.program, *batch.values)
 
-    def sample(
-        self,
-        program: Program,
-        inputs: Any,
-        theta: Any,
-        initial_state: Any = None,
-        *,
-        shots: int,
-        seed: Any,
-    ) -> tf.Tensor:
-        """Returns samples int64 [B, shots]; see `Backend.sample`."""
+    def _sample(self, batch: Batch, shots: int, seed: Any) -> tf.Tensor:
         check_sampling(shots, seed)
-        inputs, theta, initial = prepare(program, inputs, theta, initial_state)
-        rows = self._rows(program, inputs, samples=True)
-        return draw_in_chunks(self, rows, program, inputs, theta, initial, shots, seed)
+        given = prepare(batch.program, *batch.values)
+        rows = self._rows(batch.program, given[0], samples=True)
+        return draw_in_chunks(self, rows, Batch(batch.program, *given), shots, seed)
 
     def row_bytes(self, program: Program, dtype: tf.DType, samples: bool = False) -> int:
         """Returns the bytes of a row's states, with those that its gradient keeps."""

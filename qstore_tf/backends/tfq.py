@@ -15,15 +15,16 @@ import numpy as np
 import sympy
 import tensorflow as tf
 
-from qstore_tf.backends.base import Backend, Capabilities
-from qstore_tf.backends.blocks import narrow
+from qstore_tf.backends.arrays.blocks import narrow
+from qstore_tf.backends.base import Batch, BatchBackend, Capabilities
 from qstore_tf.backends.extras import require
+from qstore_tf.checks import check_observables
 from qstore_tf.circuits.observables import PauliSum
 from qstore_tf.circuits.primitives import Angle, CompiledPrimitive, Flip, Phase, Rot, Swap
 from qstore_tf.circuits.program import Program
 from qstore_tf.errors import ConfigurationError, describe
 from qstore_tf.ops import plain
-from qstore_tf.ops.inputs import check_observables, check_sampling, prepare
+from qstore_tf.ops.inputs import check_sampling, prepare
 from qstore_tf.ops.own_gradient import own_gradient, with_tensor_gradient
 from qstore_tf.ops.plain_angles import affine
 
@@ -45,7 +46,7 @@ class _Row:
     scale: float = 1 / math.pi
 
 
-class Tfq(Backend):
+class Tfq(BatchBackend):
     """Runs TensorFlow Quantum: its simulation ops, and `tfq.differentiators.Adjoint`.
 
     Works with TensorFlow 2.18 only, in float32, on programs that start from |0...0>. Each angle
@@ -67,7 +68,7 @@ class Tfq(Backend):
         """Imports TensorFlow Quantum."""
         tfq = self._tfq = require("tensorflow_quantum", self.name, extra="tfq")
         adjoint = tfq.differentiators.Adjoint()
-        self._expectation = adjoint.generate_differentiable_op(analytic_op=tfq.get_expectation_op())
+        self._op = adjoint.generate_differentiable_op(analytic_op=tfq.get_expectation_op())
 
     def check(self, program: Program) -> None:
         """Raises ConfigurationError for an initial state, or a gate that TFQ cannot serialize."""
@@ -82,33 +83,22 @@ class Tfq(Backend):
             )
         _serialized(program, False)
 
-    def expectation(
-        self,
-        program: Program,
-        observables: Sequence[PauliSum],
-        inputs: Any,
-        theta: Any,
-        initial_state: Any = None,
-        *,
-        seed: Any = None,
-    ) -> tf.Tensor:
-        """Returns expectations [B, K]; see `Backend.expectation`."""
-        given = self._feed(program, inputs, theta, initial_state)
-        check_observables(observables, program.n_qubits)
-        batch = tf.shape(given[0])[0]
+    def _expectation(self, batch: Batch, observables: Sequence[PauliSum], seed: Any) -> tf.Tensor:
+        given = self._feed(batch)
+        check_observables(observables, batch.program.n_qubits)
+        rows = tf.shape(given[0])[0]
         sums = tf.constant([_serialized_sum(observable) for observable in observables])
-        values = self._expectation(*given, tf.repeat(sums[None], batch, axis=0))
+        values = self._op(*given, tf.repeat(sums[None], rows, axis=0))
         values = with_tensor_gradient(values)
-        return plain.with_all_gradients(values, program, *prepare(program, inputs, theta)[:2])
+        inputs, theta, _ = prepare(batch.program, batch.inputs, batch.theta)
+        return plain.with_all_gradients(values, batch.program, inputs, theta)
 
-    def state_vector(
-        self, program: Program, inputs: Any, theta: Any, initial_state: Any = None
-    ) -> tf.Tensor:
-        """Returns states [B, 2^n]; see `Backend.state_vector`. They have no gradient."""
-        programs, names, values = self._feed(program, inputs, theta, initial_state, phases=True)
+    def _state_vector(self, batch: Batch) -> tf.Tensor:
+        """Returns states [B, 2^n], without gradient."""
+        programs, names, values = self._feed(batch, phases=True)
         # Not `tfq.get_state_op`, which makes ragged tensors of states that all have one size.
         ops = require("tensorflow_quantum.core.ops.tfq_simulate_ops", self.name, extra="tfq")
-        size = 2**program.n_qubits
+        size = 2**batch.program.n_qubits
 
         @own_gradient
         def states(values: tf.Tensor) -> Any:
@@ -118,36 +108,23 @@ class Tfq(Backend):
 
         return states(values)
 
-    def probabilities(
-        self, program: Program, inputs: Any, theta: Any, initial_state: Any = None
-    ) -> tf.Tensor:
-        """Returns probabilities [B, 2^n]; see `Backend.probabilities`. They have no gradient."""
-        return plain.squared_magnitude(self.state_vector(program, inputs, theta, initial_state))
+    def _probabilities(self, batch: Batch) -> tf.Tensor:
+        return plain.squared_magnitude(self._state_vector(batch))
 
-    def sample(
-        self,
-        program: Program,
-        inputs: Any,
-        theta: Any,
-        initial_state: Any = None,
-        *,
-        shots: int,
-        seed: Any,
-    ) -> tf.Tensor:
-        """Returns samples int64 [B, shots]; see `Backend.sample`."""
+    def _sample(self, batch: Batch, shots: int, seed: Any) -> tf.Tensor:
         seed = check_sampling(shots, seed)
-        chances = self.probabilities(program, inputs, theta, initial_state)
-        return plain.draw(chances, shots, seed)
+        return plain.draw(self._probabilities(batch), shots, seed)
 
     def row_bytes(self, program: Program, dtype: tf.DType, samples: bool = False) -> int:
         """Returns the bytes of a row's states where samples are drawn from them."""
         return 6 * 2 * dtype.size * 2**program.n_qubits if samples else 0
 
     def _feed(
-        self, program: Program, inputs: Any, theta: Any, initial: Any, phases: bool = False
+        self, given: Batch, phases: bool = False
     ) -> tuple[tf.Tensor, tf.Tensor, tf.Tensor]:
         """Returns what TFQ's ops take: circuits [B], symbols [G] and their values [B, G]."""
-        inputs, theta, _ = prepare(program, inputs, theta, initial)
+        program = given.program
+        inputs, theta, _ = prepare(program, *given.values)
         self.check(program)
         self.check_dtype(inputs.dtype)
         text, rows = _serialized(program, phases)

@@ -87,9 +87,21 @@ class _Placed:
         """Whether its matrix is diagonal whatever its angle and its controls."""
         return False
 
+    def control_mask(self, n_qubits: int) -> int:
+        """Returns the basis-index mask of the controls.
+
+        >>> bin(Flip(1, (0, 2)).control_mask(3))
+        '0b101'
+        """
+        return mask(self.controls, n_qubits)
+
+    def target_mask(self, n_qubits: int) -> int:
+        """Returns the basis-index mask of the targets."""
+        return mask(self.targets, n_qubits)
+
 
 class _Fixed(_Placed):
-    """A primitive without an angle."""
+    """A primitive without an angle; its `matrix` acts on the targets."""
 
     angle: ClassVar[None] = None
     terms: ClassVar[tuple[tuple[str, int, float], ...]] = ()
@@ -183,6 +195,7 @@ class Flip(_Fixed):
 
     target: int
     controls: tuple[int, ...] = ()
+    matrix: ClassVar[Matrix] = ((0, 1), (1, 0))
 
     @property
     def targets(self) -> tuple[int, ...]:  # type: ignore[override]
@@ -200,6 +213,7 @@ class Swap(_Fixed):
 
     targets: tuple[int, int]
     controls: tuple[int, ...] = ()
+    matrix: ClassVar[Matrix] = ((1, 0, 0, 0), (0, 0, 1, 0), (0, 1, 0, 0), (0, 0, 0, 1))
 
     def inverse(self) -> Swap:
         """Returns the same swap."""

@@ -9,9 +9,9 @@ from qstore_tf.gradients.metric import fubini_study as fubini_study
 from qstore_tf.gradients.metric import quantum_fisher as quantum_fisher
 from qstore_tf.gradients.registry import METHODS as METHODS
 from qstore_tf.gradients.registry import get as get
-from qstore_tf.gradients.rules import shift_rule as shift_rule
 from qstore_tf.gradients.shift import ParameterShift as ParameterShift
 from qstore_tf.gradients.spsa import SPSA as SPSA
 from qstore_tf.gradients.unrolled import Unrolled as Unrolled
 from qstore_tf.gradients.unrolled import promote as promote
 from qstore_tf.gradients.unrolled import unroll as unroll
+from qstore_tf.shifts import shift_rule as shift_rule

@@ -117,7 +117,7 @@ def read_seed(seed: Any, wanted_by: str | None = None) -> tf.Tensor | None:
             describe(
                 f"gradient={wanted_by!r} draws at random and was given no seed",
                 expected="two integers",
-                hint="Call f(inputs, theta, seed=[0, step]), with another step each time; "
+                hint="Call f(inputs, theta, seed=[0, step]), with a different step each time; "
                 "layers do this by themselves",
             )
         )

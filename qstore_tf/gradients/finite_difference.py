@@ -8,8 +8,8 @@ from qstore_tf.backends.base import Backend
 from qstore_tf.circuits.primitives import CompiledPrimitive
 from qstore_tf.errors import ConfigurationError, describe, did_you_mean
 from qstore_tf.gradients.options import positive
-from qstore_tf.gradients.rules import Rule
 from qstore_tf.gradients.shift import Shifted
+from qstore_tf.shifts import Rule, difference_rule
 
 SCHEMES = ("central", "forward")
 
@@ -74,6 +74,4 @@ class FiniteDifference(Shifted):
         """Returns the two terms of a difference, none for a global phase."""
         if not gate.frequencies:
             return ()
-        if self.scheme == "forward":
-            return ((self.step, 1 / self.step), (0.0, -1 / self.step))
-        return ((self.step, 0.5 / self.step), (-self.step, -0.5 / self.step))
+        return difference_rule(self.step, self.scheme)

@@ -32,7 +32,11 @@ class FromValues(GradientMethod):
         """Keeps whether inputs get gradients."""
         if not isinstance(inputs, bool):
             raise ConfigurationError(
-                describe("`inputs` is not a switch", expected="True or False", received=inputs)
+                describe(
+                    "`inputs` must be True or False",
+                    expected="whether the inputs get gradients",
+                    received=inputs,
+                )
             )
         self.inputs = inputs
 

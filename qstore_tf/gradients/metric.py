@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-import math
-from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -12,18 +9,13 @@ import tensorflow as tf
 
 from qstore_tf import backends
 from qstore_tf.backends import Backend, Chunked, Native
-from qstore_tf.caching import of_arrays, remember
-from qstore_tf.circuits.commuting import theta_blocks
-from qstore_tf.circuits.primitives import CompiledPrimitive, Rot
 from qstore_tf.circuits.program import Program
-from qstore_tf.errors import ConfigurationError, describe, did_you_mean
+from qstore_tf.errors import ConfigurationError, describe
 from qstore_tf.gradients.overlaps import overlaps, read_shots
-from qstore_tf.gradients.rules import shift_rule
-from qstore_tf.gradients.unrolled import Unrolled, unroll
+from qstore_tf.gradients.unrolled import unroll
 from qstore_tf.ops import metric as native_op
 from qstore_tf.ops.inputs import complex_dtype, prepare
-
-APPROXIMATIONS = ("full", "block_diagonal", "diagonal")
+from qstore_tf.shifts import check_approximation, kept_elements, overlap_plan, state_table
 
 
 @tf.autograph.experimental.do_not_convert
@@ -89,36 +81,13 @@ def fubini_study(
         values = native_op.metric(program, inputs, theta, initial, num_threads=whole.num_threads)
     else:
         values = _from_states(chosen, program, inputs, theta, initial)
-    return tf.stop_gradient(values * tf.constant(mask(program, approximation), values.dtype))
+    kept = tf.constant(kept_elements(program, approximation), values.dtype)
+    return tf.stop_gradient(values * kept)
 
 
 def quantum_fisher(program: Program, inputs: Any, theta: Any, *args: Any, **options: Any) -> Any:
     """Returns the quantum Fisher information [P, P], 4 times `fubini_study`; arguments as there."""
     return 4 * fubini_study(program, inputs, theta, *args, **options)
-
-
-def check_approximation(approximation: Any) -> None:
-    """Raises ConfigurationError unless there is such an approximation of the metric."""
-    if approximation not in APPROXIMATIONS:
-        raise ConfigurationError(
-            describe(
-                "There is no such approximation of the metric",
-                expected="one of " + ", ".join(map(repr, APPROXIMATIONS)),
-                received=approximation,
-                hint=did_you_mean(str(approximation), APPROXIMATIONS),
-            )
-        )
-
-
-@remember(of_arrays)
-def mask(program: Program, approximation: str) -> np.ndarray:
-    """Returns 1 where an approximation keeps the metric's element and 0 elsewhere, [P, P]."""
-    if approximation == "full":
-        return np.ones((program.n_theta, program.n_theta))
-    if approximation == "diagonal":
-        return np.eye(program.n_theta)
-    blocks = np.array(theta_blocks(program))
-    return (blocks[:, None] == blocks[None, :]).astype(float)
 
 
 def _from_states(
@@ -129,7 +98,7 @@ def _from_states(
     initial: tf.Tensor | None,
 ) -> tf.Tensor:
     unrolled = unroll(program)
-    shifts, weights = _derivative_table(program)
+    shifts, weights = state_table(program)
     if not len(shifts):
         return tf.zeros([program.n_theta, program.n_theta], inputs.dtype)
     rows = len(shifts) + 1  # the first is the state itself
@@ -156,111 +125,6 @@ def _moved(angles: tf.Tensor, shifts: np.ndarray) -> tf.Tensor:
     return tf.reshape(moved, [-1, shifts.shape[1]])
 
 
-def _jacobian(unrolled: Unrolled, n_theta: int) -> np.ndarray:
-    """Returns d angle / d theta, [G, P]."""
-    table = np.zeros((len(unrolled.rows), n_theta))
-    for column, row in enumerate(unrolled.rows):
-        for kind, slot, coefficient in row.angle.terms:
-            if kind == "t":
-                table[column, slot] += coefficient
-    return table
-
-
-@remember(of_arrays)
-def _derivative_table(program: Program) -> tuple[np.ndarray, np.ndarray]:
-    """Returns shifts [S, G] and weights [S, P]: states at these shifts add up to d psi/d theta."""
-    unrolled = unroll(program)
-    jacobian = _jacobian(unrolled, program.n_theta)
-    shifts: list[np.ndarray] = []
-    weights: list[np.ndarray] = []
-    for column, gate in enumerate(unrolled.gates):
-        if not np.any(jacobian[column]):
-            continue
-        for shift, weight in _state_rule(gate):
-            line = np.zeros(len(unrolled.rows))
-            line[column] = shift
-            shifts.append(line)
-            weights.append(weight * jacobian[column])
-    return np.array(shifts), np.array(weights)
-
-
-def _state_rule(gate: CompiledPrimitive) -> tuple[tuple[float, float], ...]:
-    """Returns (shift, weight): d psi/d angle = sum of weight * psi(angle + shift), exactly."""
-    if not isinstance(gate, Rot):
-        return ((math.pi / 2, 0.5), (-math.pi / 2, -0.5))
-    if gate.controls:
-        return ((math.pi, 0.25), (-math.pi, -0.25))
-    return ((math.pi, 0.5),)  # exp(-i (a + pi)/2 P) = -i P exp(-i a/2 P)
-
-
-@dataclass(frozen=True, eq=False)
-class _OverlapPlan:
-    """Which overlaps to count and how they add up to the metric.
-
-    Attributes:
-        shifts: Shifts of the G angles, [R, G].
-        index: For each of N pairs of angles, the overlaps its element takes, [N, K]; R stands
-            for the overlap without a shift, which is 1.
-        weights: Their weights, [N, K].
-        pair: The pair of each element of the angles' metric, [G, G]; N stands for zero.
-        jacobian: d angle / d theta, [G, P].
-    """
-
-    shifts: np.ndarray
-    index: np.ndarray
-    weights: np.ndarray
-    pair: np.ndarray
-    jacobian: np.ndarray
-
-
-@remember(lambda plan, *args: of_arrays(tuple(vars(plan).values()), *args), most=64)
-def _overlap_plan(program: Program, approximation: str) -> _OverlapPlan:
-    unrolled = unroll(program)
-    jacobian = _jacobian(unrolled, program.n_theta)
-    kept = np.abs(jacobian) @ mask(program, approximation) @ np.abs(jacobian).T > 0
-    rules = [shift_rule(gate.frequencies) for gate in unrolled.gates]
-    n_angles = len(unrolled.rows)
-    rows: dict[tuple[tuple[int, float], ...], int] = {}
-    terms: list[list[tuple[int, float]]] = []
-    pair = np.full((n_angles, n_angles), -1)
-    for c in range(n_angles):
-        for d in range(c, n_angles):
-            if kept[c, d] and rules[c] and rules[d]:
-                pair[c, d] = pair[d, c] = len(terms)
-                terms.append(_second_derivative(rows, c, rules[c], d, rules[d]))
-    pair[pair < 0] = len(terms)
-    shifts = np.zeros((len(rows), n_angles))
-    for key, row in rows.items():
-        for column, shift in key:
-            shifts[row, column] = shift
-    index = np.full((len(terms), max(map(len, terms), default=0)), len(rows))
-    weights = np.zeros(index.shape)
-    for number, sums in enumerate(terms):
-        for k, (row, weight) in enumerate(sums):
-            index[number, k] = len(rows) if row < 0 else row
-            weights[number, k] = weight
-    return _OverlapPlan(shifts, index, weights, pair, jacobian)
-
-
-def _second_derivative(
-    rows: dict[tuple[tuple[int, float], ...], int],
-    c: int,
-    rule_c: Sequence[tuple[float, float]],
-    d: int,
-    rule_d: Sequence[tuple[float, float]],
-) -> list[tuple[int, float]]:
-    """Returns (row, weight) of -1/2 d^2 F / ds_c ds_d, which is the metric; row -1 is F(0)."""
-    found: dict[int, float] = {}
-    for shift_c, weight_c in rule_c:
-        for shift_d, weight_d in rule_d:
-            moved = {c: shift_c}
-            moved[d] = moved.get(d, 0.0) + shift_d
-            key = tuple((k, round(s, 12)) for k, s in sorted(moved.items()) if abs(s) > 1e-9)
-            row = rows.setdefault(key, len(rows)) if key else -1
-            found[row] = found.get(row, 0.0) - weight_c * weight_d / 2
-    return list(found.items())
-
-
 def _from_overlaps(
     backend: Backend,
     program: Program,
@@ -275,7 +139,7 @@ def _from_overlaps(
         raise ConfigurationError(
             describe("Overlaps counted in shots need a seed", expected="seed=(1, 2)", received=seed)
         )
-    plan = _overlap_plan(program, approximation)
+    plan = overlap_plan(program, approximation)
     if not len(plan.index):
         return tf.zeros([program.n_theta, program.n_theta], inputs.dtype)
     unrolled = unroll(program)

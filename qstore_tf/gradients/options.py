@@ -14,7 +14,7 @@ def positive(name: str, value: Any) -> float:
     """Returns a positive number; raises ConfigurationError for anything else."""
     if not (_is_number(value) and value > 0):
         raise ConfigurationError(
-            describe(f"`{name}` does not fit", expected="a positive number", received=value)
+            describe(f"`{name}` must be a positive number", received=value)
         )
     return float(value)
 
@@ -23,7 +23,7 @@ def at_least_zero(name: str, value: Any) -> float:
     """Returns a number >= 0; raises ConfigurationError for anything else."""
     if not (_is_number(value) and value >= 0):
         raise ConfigurationError(
-            describe(f"`{name}` does not fit", expected="a number >= 0", received=value)
+            describe(f"`{name}` must be a number >= 0", received=value)
         )
     return float(value)
 
@@ -33,14 +33,14 @@ def count(name: str, value: Any, limit: Limit, least: int = 1) -> int:
     number = None if isinstance(value, bool) else _integer(value)
     if number is None or number < least:
         raise ConfigurationError(
-            describe(f"`{name}` does not fit", expected=f"an integer >= {least}", received=value)
+            describe(f"`{name}` must be an integer >= {least}", received=value)
         )
     limit.check(number, f"`{name}`")
     return number
 
 
 def _integer(value: Any) -> int | None:
-    """NumPy's integers are as good; None for what is no integer."""
+    """Returns an integer of any integer type as int, else None."""
     try:
         return operator.index(value)
     except TypeError:

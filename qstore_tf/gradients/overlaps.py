@@ -11,10 +11,9 @@ from typing import Any
 import tensorflow as tf
 
 from qstore_tf.backends.base import Backend
-from qstore_tf.caching import of_programs, remember
 from qstore_tf.circuits.program import Program
 from qstore_tf.errors import ConfigurationError, describe
-from qstore_tf.gradients.unrolled import unroll
+from qstore_tf.shifts import there_and_back
 
 
 def read_shots(backend: Backend, shots: int | None) -> int | None:
@@ -88,17 +87,3 @@ def overlaps(
     rows = tf.concat([second, first], axis=1)
     found = backend.sample(there_and_back(program), rows, none, shots=shots, seed=seed)
     return tf.reduce_mean(tf.cast(tf.equal(found, 0), first.dtype), axis=1)
-
-
-@remember(of_programs)
-def there_and_back(program: Program) -> Program:
-    """Returns the unrolled program with its G angles, then its inverse with G more."""
-    if program.n_theta:
-        program = unroll(program).program
-    width = program.n_inputs
-    back = [
-        gate.inverse().with_angle(lambda angle: angle.moved(width, 0))
-        for gate in reversed(program.gates)
-    ]
-    gates = (*program.gates, *back)
-    return Program(program.n_qubits, 2 * program.n_inputs, 0, program.has_initial, gates)

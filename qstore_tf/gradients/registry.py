@@ -57,7 +57,7 @@ def get(gradient: str | GradientMethod, backend: Backend, **options: Any) -> Gra
     else:
         raise ConfigurationError(
             describe(
-                "This is not a gradient method",
+                "`gradient` must name or be a gradient method",
                 expected="a name or a GradientMethod",
                 received=gradient,
             )

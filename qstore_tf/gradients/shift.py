@@ -6,7 +6,6 @@ from abc import abstractmethod
 from collections.abc import Sequence
 from typing import Any
 
-import numpy as np
 import tensorflow as tf
 
 from qstore_tf.backends.base import Backend
@@ -15,8 +14,8 @@ from qstore_tf.circuits.primitives import CompiledPrimitive
 from qstore_tf.circuits.program import Program
 from qstore_tf.gradients.base import Pullback
 from qstore_tf.gradients.from_values import FromValues, by_columns, repeated
-from qstore_tf.gradients.rules import Rule, shift_rule
-from qstore_tf.gradients.unrolled import Unrolled, unroll
+from qstore_tf.gradients.unrolled import unroll
+from qstore_tf.shifts import Rule, shift_rule, shift_table
 
 
 class Shifted(FromValues):
@@ -32,7 +31,9 @@ class Shifted(FromValues):
         """Returns the backward pass: one call with all shifted circuits of the batch."""
         observables = tuple(observables)
         unrolled = unroll(program)
-        shifts, weights = self._tables(unrolled)
+        columns = range(len(unrolled.rows))
+        wanted = [k for k in columns if self.inputs or unrolled.reads_theta(k)]
+        shifts, weights = shift_table(unrolled, wanted, self.rule)
 
         def estimate(
             expect: Any, angles: tf.Tensor, initial: Any, upstream: tf.Tensor, seed: Any
@@ -48,35 +49,6 @@ class Shifted(FromValues):
             return tf.matmul(weighted, tf.constant(weights, angles.dtype), transpose_a=True)
 
         return by_columns(backend, unrolled, observables, estimate, self.inputs)
-
-    def _tables(self, unrolled: Unrolled) -> tuple[np.ndarray, np.ndarray]:
-        """Returns shifts [S, G] and the weights [S, G] with which the runs add up to d/d angle.
-
-        Terms of all rules that do not shift are one run, the first.
-        """
-        size = len(unrolled.rows)
-        unmoved = np.zeros(size)
-        shifts: list[np.ndarray] = []
-        weights: list[np.ndarray] = []
-        for column, gate in enumerate(unrolled.gates):
-            if not self.inputs and not unrolled.reads_theta(column):
-                continue
-            for shift, weight in self.rule(gate):
-                if shift == 0:
-                    unmoved[column] += weight
-                    continue
-                shifts.append(_one(size, column, shift))
-                weights.append(_one(size, column, weight))
-        if unmoved.any():
-            shifts.insert(0, np.zeros(size))
-            weights.insert(0, unmoved)
-        return np.array(shifts), np.array(weights)
-
-
-def _one(size: int, column: int, value: float) -> np.ndarray:
-    line = np.zeros(size)
-    line[column] = value
-    return line
 
 
 class ParameterShift(Shifted):

@@ -40,7 +40,7 @@ class SPSA(FromValues):
         inputs: Whether the inputs get gradients. False takes their noise out of theta's.
 
     Raises:
-        ConfigurationError: An option is not a number that makes sense.
+        ConfigurationError: An option is out of range.
 
     Example:
         >>> SPSA(directions=4, inputs=False)

@@ -1,4 +1,4 @@
-"""Programs in which every angle is an input of its own, so that each can be moved by itself."""
+"""Unrolled programs whose columns are tensors; see `qstore_tf.shifts.unrolled`."""
 
 from __future__ import annotations
 
@@ -6,33 +6,15 @@ from dataclasses import dataclass
 
 import tensorflow as tf
 
+from qstore_tf import shifts
 from qstore_tf.caching import of_programs, remember
-from qstore_tf.circuits.primitives import Angle, CompiledPrimitive
 from qstore_tf.circuits.program import Program
 from qstore_tf.ops.plain_angles import affine
 
 
 @dataclass(frozen=True)
-class Row:
-    """One column of an unrolled program: an angle in terms of the original's slots."""
-
-    angle: Angle
-    scale: float = 1.0
-
-
-@dataclass(frozen=True)
-class Unrolled:
-    """A program without theta; its inputs are computed from the original's inputs and theta.
-
-    Attributes:
-        program: The program, with G inputs.
-        rows: For each of its inputs, what it is in terms of the original's slots.
-        gates: For each of its inputs, the one gate that reads it; empty for `promote`.
-    """
-
-    program: Program
-    rows: tuple[Row, ...]
-    gates: tuple[CompiledPrimitive, ...] = ()
+class Unrolled(shifts.Unrolled):
+    """A program without theta; its inputs are computed from the original's inputs and theta."""
 
     def columns(self, inputs: tf.Tensor, theta: tf.Tensor) -> tf.Tensor:
         """Returns the inputs of the unrolled program, [B, G]."""
@@ -42,41 +24,14 @@ class Unrolled:
         values = tf.transpose(affine(self.rows, tf.transpose(inputs), theta))
         return tf.broadcast_to(values, [batch, len(self.rows)])
 
-    def reads_theta(self, column: int) -> bool:
-        """Whether a column depends on theta, and not on inputs alone."""
-        return any(kind == "t" for kind, _, _ in self.rows[column].angle.terms)
-
 
 @remember(of_programs)
 def unroll(program: Program) -> Unrolled:
     """Makes every gate angle that depends on a slot an input of its own, in time order."""
-    rows: list[Row] = []
-    moving: list[CompiledPrimitive] = []
-    gates: list[CompiledPrimitive] = []
-    for gate in program.gates:
-        if gate.angle is None or not gate.terms:
-            gates.append(gate)
-            continue
-        column = Angle(0.0, (("i", len(rows), 1.0),))
-        moving.append(gate)
-        rows.append(Row(gate.angle))
-        gates.append(gate.with_angle(lambda _, column=column: column))  # type: ignore[misc]
-    unrolled = Program(program.n_qubits, len(rows), 0, program.has_initial, tuple(gates))
-    return Unrolled(unrolled, tuple(rows), tuple(moving))
+    return Unrolled(**vars(shifts.unroll(program)))
 
 
 @remember(of_programs)
 def promote(program: Program) -> Unrolled:
     """Makes the entries of theta inputs, behind the program's own, so that rows may differ."""
-    n_inputs, n_theta = program.n_inputs, program.n_theta
-
-    def promoted(angle: Angle) -> Angle:
-        ahead = {"i": 0, "t": n_inputs}
-        return Angle(angle.constant, tuple(("i", k + ahead[kind], c) for kind, k, c in angle.terms))
-
-    gates = tuple(gate.with_angle(promoted) for gate in program.gates)
-    slots = [("i", k) for k in range(n_inputs)] + [("t", k) for k in range(n_theta)]
-    rows = tuple(Row(Angle(0.0, ((kind, slot, 1.0),))) for kind, slot in slots)
-    return Unrolled(
-        Program(program.n_qubits, n_inputs + n_theta, 0, program.has_initial, gates), rows
-    )
+    return Unrolled(**vars(shifts.promote(program)))

@@ -9,12 +9,11 @@ from typing import Any
 
 import tensorflow as tf
 
-from qstore_tf import backends, execution, gradients
+from qstore_tf import backends, execution, gradients, memory
 from qstore_tf.backends import Backend
 from qstore_tf.backends.sampled import Sampled
 from qstore_tf.errors import InputError, describe
 from qstore_tf.gradients import GradientMethod
-from qstore_tf.ops import memory
 
 
 @dataclass(frozen=True)

@@ -7,13 +7,13 @@ from typing import Any
 import tensorflow as tf
 from tensorflow import keras
 
+from qstore_tf import memory
 from qstore_tf.backends import Backend
 from qstore_tf.errors import InputError, describe
 from qstore_tf.layers.keras_version import is_shape_inference
 from qstore_tf.layers.run import run_of
 from qstore_tf.layers.running import unitary_matrices
 from qstore_tf.layers.state_reader import ExactReader
-from qstore_tf.ops import memory
 
 
 @keras.utils.register_keras_serializable(package="qstore_tf")

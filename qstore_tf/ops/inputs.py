@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
 import tensorflow as tf
 
-from qstore_tf import limits
-from qstore_tf.circuits.observables import PauliSum
+from qstore_tf.checks import check_initial_use, check_shots
 from qstore_tf.circuits.program import Program
-from qstore_tf.errors import InputError, ObservableError, describe
+from qstore_tf.errors import InputError, describe
 
 # What stands for the initial state in programs that have none.
 _NOTHING = np.zeros((0, 0))
@@ -59,24 +57,6 @@ def prepare_for_op(
 def complex_dtype(dtype: tf.DType) -> tf.DType:
     """Returns the complex dtype of a float dtype's precision."""
     return _COMPLEX[tf.as_dtype(dtype)]
-
-
-def check_initial_use(program: Program, has_state: bool) -> None:
-    """Raises InputError where a state is given that is not wanted, or none where one is."""
-    if program.has_initial and not has_state:
-        raise InputError(
-            describe(
-                "This program starts from a given state, but none was given",
-                expected=f"initial_state of shape [B, {2**program.n_qubits}]",
-            )
-        )
-    if has_state and not program.has_initial:
-        raise InputError(
-            describe(
-                "An initial state was given to a program that starts from |0...0>",
-                hint="Compile the circuit with has_initial=True, or leave the state out",
-            )
-        )
 
 
 def _dtype_of(value: Any) -> tf.DType | None:
@@ -176,31 +156,9 @@ def _initial(program: Program, inputs: tf.Tensor, state: Any) -> tf.Tensor | Non
     return state
 
 
-def check_observables(observables: Sequence[PauliSum], n_qubits: int) -> None:
-    """Raises ObservableError where there is none, or one is on a qubit that is not there."""
-    if not observables:
-        raise ObservableError(
-            describe("There is nothing to measure", expected="at least one observable")
-        )
-    for number, observable in enumerate(observables):
-        qubits = [q for term in observable.terms for q, _ in term.paulis]
-        if qubits and max(qubits) >= n_qubits:
-            raise ObservableError(
-                describe(
-                    f"Observable {number} measures a qubit that is not there",
-                    expected=f"qubits 0 to {n_qubits - 1}",
-                    received=max(qubits),
-                )
-            )
-
-
 def check_sampling(shots: int, seed: Any) -> tf.Tensor:
     """Returns the seed as an int64 [2] tensor; raises InputError for bad shots or seeds."""
-    if isinstance(shots, bool) or not isinstance(shots, (int, np.integer)) or shots < 1:
-        raise InputError(
-            describe("`shots` is not a number of draws", expected="an integer >= 1", received=shots)
-        )
-    limits.SHOTS.check(int(shots), "`shots`", InputError)
+    check_shots(shots, InputError)
     return check_seed(seed)
 
 
@@ -212,5 +170,7 @@ def check_seed(seed: Any) -> tf.Tensor:
     except (TypeError, ValueError, OverflowError):
         fits = False
     if not fits:
-        raise InputError(describe("`seed` is not a seed", expected="two integers", received=seed))
+        raise InputError(
+            describe("`seed` must be two integers", expected="such as [0, 1]", received=seed)
+        )
     return tf.cast(given, tf.int64)

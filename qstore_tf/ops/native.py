@@ -13,10 +13,11 @@ import numpy as np
 import tensorflow as tf
 
 from qstore_tf.caching import remember
+from qstore_tf.checks import check_observables
 from qstore_tf.circuits.observables import PauliSum, observables_text
 from qstore_tf.circuits.program import Program
 from qstore_tf.ops import library, plain
-from qstore_tf.ops.inputs import check_observables, check_sampling, prepare_for_op
+from qstore_tf.ops.inputs import check_sampling, prepare_for_op
 from qstore_tf.ops.own_gradient import gradient_of
 from qstore_tf.ops.program_text import parse_observables_text, parse_program
 from qstore_tf.ops.second_order import second_gradient

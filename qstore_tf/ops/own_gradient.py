@@ -1,7 +1,7 @@
 """Functions with a gradient of their own: the one place that makes them.
 
 TensorFlow hands a gradient on as it comes: that of `tf.gather`, and so of `keras.ops.take`, is
-`tf.IndexedSlices`, which is no tensor and cannot be multiplied. Everything in this package that
+`tf.IndexedSlices`, which is not a tensor and cannot be multiplied. Everything in this package that
 has a gradient of its own is made here, and is only ever given tensors.
 """
 

@@ -14,12 +14,12 @@ from typing import Any
 import numpy as np
 import tensorflow as tf
 
+from qstore_tf.checks import check_observables
 from qstore_tf.circuits.observables import PauliSum
 from qstore_tf.circuits.program import Program
-from qstore_tf.ops.inputs import check_observables, check_sampling, prepare
+from qstore_tf.ops.inputs import check_sampling, prepare
 from qstore_tf.ops.own_gradient import connected
 from qstore_tf.ops.plain_state import WIDEST_CONSTANT, evolve, flip_bits, signs
-from qstore_tf.ops.schedule import mask
 
 
 @tf.autograph.experimental.do_not_convert
@@ -162,8 +162,7 @@ def _measure(state: tf.Tensor, observables: Sequence[PauliSum], n: int) -> tf.Te
     by_x: dict[int, list[tuple[int, int, float]]] = {}  # x mask -> (observable, z mask, coef)
     for k, observable in enumerate(observables):
         for term in observable.terms:
-            x = mask((q for q, p in term.paulis if p in "XY"), n)
-            z = mask((q for q, p in term.paulis if p in "ZY"), n)
+            x, z = term.masks(n)
             by_x.setdefault(x, []).append((k, z, term.coefficient))
     total = tf.zeros([len(observables), 1], real)
     for x, terms in by_x.items():

@@ -13,9 +13,9 @@ from typing import Any
 import numpy as np
 import tensorflow as tf
 
+from qstore_tf import memory
 from qstore_tf.caching import remember
 from qstore_tf.circuits.program import Program
-from qstore_tf.ops import memory
 from qstore_tf.ops.inputs import complex_dtype
 from qstore_tf.ops.plain_angles import DiagonalAngles, step_angles
 from qstore_tf.ops.schedule import (
@@ -31,7 +31,7 @@ from qstore_tf.ops.schedule import (
 
 # Tables over at most this many qubits are constants in the graph; larger ones are computed in it.
 WIDEST_CONSTANT = 14
-# One-qubit matrices are multiplied in blocks of so many neighbouring qubits.
+# One-qubit matrices are multiplied in blocks of this many neighbouring qubits.
 _WIDEST_BLOCK = 3
 # How many states of the batch exist at once, at the least.
 _LIVE_STATES = 4

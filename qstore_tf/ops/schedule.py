@@ -18,6 +18,7 @@ from typing import Any
 import numpy as np
 
 from qstore_tf.caching import of_programs, remember
+from qstore_tf.circuits.operation import thaw
 from qstore_tf.circuits.primitives import (
     Angle,
     CompiledPrimitive,
@@ -148,22 +149,20 @@ def _commute(a: Step, b: Step) -> bool:
 
 
 def _lowered(gate: CompiledPrimitive, n_qubits: int) -> list[Step]:
-    controls = mask(gate.controls, n_qubits)
+    controls, targets = gate.control_mask(n_qubits), gate.target_mask(n_qubits)
     if isinstance(gate, Phase):
         return [Diagonal([Signs(gate.angle, 1.0, 0, controls)], controls)]
     if isinstance(gate, Rot):
         named = list(zip(gate.targets, gate.paulis, strict=True))
-        z = mask(gate.targets, n_qubits)
         basis = {q: _BASIS[p] for q, p in named if p in _BASIS}
-        diagonal = Diagonal([Signs(gate.angle, -0.5, z, controls)], z | controls)
+        diagonal = Diagonal([Signs(gate.angle, -0.5, targets, controls)], targets | controls)
         if not basis:
             return [diagonal]
         there = Local({q: v.conj().T for q, v in basis.items()}, 0, mask(basis, n_qubits))
         return [there, diagonal, Local(basis, 0, mask(basis, n_qubits))]
     if isinstance(gate, (Flip, Swap)):
-        return [Permutation([gate], controls, mask(gate.targets, n_qubits))]
-    matrix = np.array(gate.matrix, np.complex128)
-    targets = mask(gate.targets, n_qubits)
+        return [Permutation([gate], controls, targets)]
+    matrix = thaw(gate.matrix)
     if len(gate.targets) == 1 and not controls:
         return [Local({gate.targets[0]: matrix}, 0, targets)]
     return [Matrix(*_window(matrix, gate.targets), controls, controls, targets)]
@@ -229,9 +228,9 @@ def source_index(
         select: `select(index, bits)` is 1 where all of `bits` are set in the index, else 0.
     """
     for gate in reversed(gates):
-        on = select(index, mask(gate.controls, n_qubits))
+        on = select(index, gate.control_mask(n_qubits))
         if isinstance(gate, Flip):
-            index = index ^ (on * mask([gate.target], n_qubits))
+            index = index ^ (on * gate.target_mask(n_qubits))
         else:
             a, b = (mask([q], n_qubits) for q in gate.targets)
             differ = select(index, a) ^ select(index, b)

@@ -5,11 +5,11 @@ import logging
 import pytest
 import tensorflow as tf
 
-from qstore_tf import backends, execution
+from qstore_tf import backends, execution, memory
 from qstore_tf.backends import automatic, recommending, registry
 from qstore_tf.errors import ConfigurationError, MemoryLimitError
 from qstore_tf.layers import QuantumLayer
-from qstore_tf.ops import library, memory
+from qstore_tf.ops import library
 
 ALL = ("native", "tensorflow", "qsim", "tfq", "lightning", "qulacs")
 

@@ -9,12 +9,11 @@ import pytest
 import tensorflow as tf
 from tensorflow import keras
 
-from qstore_tf import backends
+from qstore_tf import backends, memory
 from qstore_tf.backends import Backend, Capabilities, Chunked, Native, TensorFlow, chunked
 from qstore_tf.circuits import parse_observables
 from qstore_tf.errors import ConfigurationError, MemoryLimitError
 from qstore_tf.layers import QuantumLayer
-from qstore_tf.ops import memory
 from qstore_tf.testing.random_circuits import random_program, random_values
 
 ROWS = 11
@@ -205,7 +204,7 @@ def test_a_limit_that_one_circuit_exceeds_is_refused():
 @pytest.mark.parametrize("wrong", [0, -1, 1.5, True])
 def test_wrong_limits_are_refused(wrong):
     for name in ("memory_limit", "max_rows"):
-        with pytest.raises(ConfigurationError, match=f"`{name}` is not a limit"):
+        with pytest.raises(ConfigurationError, match=f"`{name}` must be an integer >= 1"):
             backends.get("native", **{name: wrong})
 
 

@@ -12,6 +12,7 @@ from qstore_tf.circuits.commuting import theta_blocks
 from qstore_tf.errors import ConfigurationError
 from qstore_tf.gradients import metric as module
 from qstore_tf.gradients.metric import fubini_study, quantum_fisher
+from qstore_tf.shifts import APPROXIMATIONS, kept_elements
 from qstore_tf.testing import random_circuits as rc
 
 
@@ -39,7 +40,7 @@ def draw(seed, has_initial=False):
     return program, rc.random_values(rng, program, 2)
 
 
-@pytest.mark.parametrize("approximation", module.APPROXIMATIONS)
+@pytest.mark.parametrize("approximation", APPROXIMATIONS)
 @pytest.mark.parametrize("has_initial", [False, True])
 @pytest.mark.parametrize("seed", range(3))
 def test_native_states_and_overlaps_agree(seed, has_initial, approximation):
@@ -51,7 +52,7 @@ def test_native_states_and_overlaps_agree(seed, has_initial, approximation):
     shifted = module._from_overlaps(
         backends.get("tensorflow"), program, *tensors, approximation, None, None
     )
-    keep = module.mask(program, approximation)
+    keep = kept_elements(program, approximation)
     np.testing.assert_allclose(shifted * keep, native, atol=1e-9)
     np.testing.assert_array_equal(native * (1 - keep), 0 * keep)
 
@@ -84,7 +85,7 @@ def test_approximations_save_circuits_where_overlaps_are_counted():
     program = compile_circuit(hardware_efficient(3, 2))
     values = np.zeros((1, 0), "float32"), np.zeros(program.n_theta, "float32")
     rows = []
-    for approximation in module.APPROXIMATIONS:
+    for approximation in APPROXIMATIONS:
         backend = Counts()
         fubini_study(
             program, *values, backend=backend, shots=1, seed=[0, 0], approximation=approximation

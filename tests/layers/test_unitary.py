@@ -7,10 +7,11 @@ import pytest
 import tensorflow as tf
 from tensorflow import keras
 
+from qstore_tf import memory
 from qstore_tf.circuits import encodings
 from qstore_tf.errors import ConfigurationError, InputError, MemoryLimitError
 from qstore_tf.layers import AmplitudeEncoding, AngleEncoding, QuantumLayer, Unitary
-from qstore_tf.ops import memory, plain_state
+from qstore_tf.ops import plain_state
 from qstore_tf.testing.gradient_agreement import check_gradients
 from qstore_tf.testing.layer_test import run_layer_test
 

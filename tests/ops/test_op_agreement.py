@@ -7,8 +7,9 @@ import tensorflow as tf
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from qstore_tf import memory
 from qstore_tf.circuits import UnifiedCircuit, compile_circuit, parse_observables, reference
-from qstore_tf.ops import memory, native, plain, plain_state
+from qstore_tf.ops import native, plain, plain_state
 from qstore_tf.testing import random_circuits as rc
 
 MODULES = pytest.mark.parametrize("ops", [plain, native], ids=["plain", "native"])

@@ -4,10 +4,11 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
+from qstore_tf import memory
 from qstore_tf.circuits import compile_circuit, parse_observables
 from qstore_tf.circuits.unified import UnifiedCircuit
 from qstore_tf.errors import InputError, MemoryLimitError, ObservableError
-from qstore_tf.ops import memory, native, plain
+from qstore_tf.ops import native, plain
 from qstore_tf.ops.inputs import prepare
 from qstore_tf.testing import random_circuits as rc
 

@@ -6,10 +6,11 @@ from typing import Any
 
 import numpy as np
 
+from qstore_tf.backends.arrays.base import Array
+from qstore_tf.backends.arrays.one_by_one import OneByOne, Runner
+from qstore_tf.backends.arrays.rotations import Rotations, Step, Turn, lower
 from qstore_tf.backends.base import Capabilities
 from qstore_tf.backends.extras import require
-from qstore_tf.backends.one_by_one import Array, OneByOne, Runner
-from qstore_tf.backends.rotations import Rotations, Step, Turn, lower
 from qstore_tf.caching import of_programs, remember
 from qstore_tf.circuits.operation import thaw
 from qstore_tf.circuits.primitives import Flip, Swap

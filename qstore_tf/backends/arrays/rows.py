@@ -1,4 +1,4 @@
-"""Whole batches on simulators that take one circuit at a time: one call, threads, rows in order."""
+"""The rows of a batch on simulators that take one circuit at a time: threads, order, seeds."""
 
 from __future__ import annotations
 
@@ -10,83 +10,21 @@ from functools import lru_cache
 from typing import Any
 
 import numpy as np
-import tensorflow as tf
 
-from qstore_tf import limits
-from qstore_tf.errors import (
-    BackendError,
-    ConfigurationError,
-    InputError,
-    MemoryLimitError,
-    QstoreError,
-    describe,
-)
-
-Array = np.ndarray[Any, Any]
-
-
-@tf.autograph.experimental.do_not_convert
-def run_batch(
-    function: Callable[..., Array],
-    inputs: tf.Tensor,
-    theta: tf.Tensor,
-    initial: tf.Tensor | None,
-    out_dtype: tf.DType,
-    width: int,
-    *,
-    seed: tf.Tensor | None = None,
-    extra: tf.Tensor | None = None,
-) -> tf.Tensor:
-    """Runs `function` on a whole batch in one `tf.numpy_function` call.
-
-    The result has no gradient of its own: wrap the call in `own_gradient` where the
-    simulator can differentiate, else leave it to a gradient method that shifts. As with every
-    `tf.numpy_function`, a graph with it runs in the process that traced it: XLA does not compile
-    it, and an exported SavedModel does not hold it. `.keras` files do not mind.
-
-    Args:
-        function: Takes the NumPy arrays `(inputs, theta, initial, seed, extra)`, None for those
-            not given, and returns [B, width]. For work row by row there are `for_each`,
-            `finite_only` and `row_seed`.
-        inputs: [B, F], the result of `prepare`, as are the next two.
-        theta: [P].
-        initial: Complex [B, 2^n], or None.
-        out_dtype: Dtype of the result.
-        width: Numbers a row; static.
-        seed: Two integers; None for functions that draw nothing.
-        extra: [B, ...], one more tensor that the function wants, such as the gradient that comes
-            back to each row; or None.
-
-    Returns:
-        [B, width]; row b belongs to row b of `inputs`.
-
-    Raises:
-        QstoreError: `function` raised it, or the arguments differ in their rows. Inside a
-            `tf.function` TensorFlow raises its own type of error, with the same message.
-    """
-    tensors = [inputs, theta]
-    has = (initial is not None, seed is not None, extra is not None)
-    tensors.extend(tensor for tensor in (initial, seed, extra) if tensor is not None)
-
-    def batch(inputs: Array, theta: Array, *others: Array) -> Array:
-        rest = iter(others)
-        start, key, more = (next(rest) if given else None for given in has)
-        _check_rows(inputs, start, more)
-        return function(inputs, theta, start, key, more)
-
-    result = tf.numpy_function(batch, tensors, out_dtype, stateful=False)
-    return tf.ensure_shape(result, [inputs.shape[0] if inputs.shape.rank else None, width])
+from qstore_tf.backends.arrays.base import Array
+from qstore_tf.backends.base import Batch
+from qstore_tf.errors import BackendError, InputError, MemoryLimitError, QstoreError, describe
 
 
 def finite_only(
-    function: Callable[[int], None], out: Array, inputs: Array, theta: Array, start: Array | None
+    function: Callable[[int], None], out: Array, batch: Batch
 ) -> Callable[[int], None]:
-    """Returns `function` without the rows whose numbers are NaN or infinite.
+    """Returns `function` without the rows of the batch whose numbers are NaN or infinite.
 
     Those become NaN in `out`, or where it holds integers an InputError.
     """
-    usable = np.full(len(inputs), bool(np.isfinite(theta).all()))
-    for given in (inputs, start):
+    usable = np.full(len(batch.inputs), bool(np.isfinite(batch.theta).all()))
+    for given in (batch.inputs, batch.initial):
         if given is not None:
             usable &= np.all(np.isfinite(given), axis=1)
     if usable.all():
@@ -165,36 +103,10 @@ def thread_count(num_threads: int = 0) -> int:
         return os.cpu_count() or 1
 
 
-def check_threads(num_threads: Any, name: str = "num_threads") -> int:
-    """Returns `num_threads`; raises ConfigurationError unless it is an integer >= 0."""
-    if not isinstance(num_threads, int) or isinstance(num_threads, bool) or num_threads < 0:
-        raise ConfigurationError(
-            describe(
-                f"`{name}` is not a number of threads",
-                expected="an integer >= 0; 0 means all cores",
-                received=num_threads,
-            )
-        )
-    limits.THREADS.check(num_threads, f"`{name}`")
-    return num_threads
-
-
 def row_seed(seed: Any, row: int) -> int:
     """Returns a 31-bit seed for one row, the same for the same two integers and row."""
     words = [int(part) & 0xFFFFFFFFFFFFFFFF for part in seed]
     return int(np.random.SeedSequence([*words, row]).generate_state(1)[0] >> 1)
-
-
-def _check_rows(inputs: Array, *others: Array | None) -> None:
-    for other in others:
-        if other is not None and len(other) != len(inputs):
-            raise InputError(
-                describe(
-                    "The arguments of a run have different numbers of rows",
-                    expected=f"{len(inputs)}, as many as `inputs` has",
-                    received=len(other),
-                )
-            )
 
 
 def _named(error: Exception, number: int, count: int, what: str) -> Exception:

@@ -4,13 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 
+from qstore_tf.backends.arrays.base import Array
 from qstore_tf.circuits.primitives import Angle
-
-Array = np.ndarray[Any, Any]
 
 
 @dataclass(frozen=True)
@@ -55,9 +53,14 @@ class AngleTable:
 
     def values(self, inputs: Array, theta: Array) -> Array:
         """Returns the angles [B, columns] in float64."""
-        shared = self.constant + theta.astype(np.float64) @ self.slopes[self.n_inputs :]
         with np.errstate(invalid="ignore", over="ignore"):  # rows that are not finite stay out
-            values: Array = inputs.astype(np.float64) @ self.slopes[: self.n_inputs] + shared
+            by_inputs = inputs.astype(np.float64) @ self.slopes[: self.n_inputs]
+            values: Array = by_inputs + self.shared(theta)
+        return values
+
+    def shared(self, theta: Array) -> Array:
+        """Returns the part of the angles [columns] that is the same for all samples."""
+        values: Array = self.constant + theta.astype(np.float64) @ self.slopes[self.n_inputs :]
         return values
 
     def pull_back(self, gradient: Array) -> Array:

@@ -9,16 +9,16 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from typing import Any
 
 import numpy as np
 
+from qstore_tf.backends.arrays.angle_table import AngleTable, Scaled
+from qstore_tf.backends.arrays.base import Array
 from qstore_tf.caching import of_programs, remember
 from qstore_tf.circuits.gates.matrices import pauli_product
-from qstore_tf.circuits.primitives import Angle, CompiledPrimitive, Flip, Phase, Rot, Swap
+from qstore_tf.circuits.operation import thaw
+from qstore_tf.circuits.primitives import Angle, CompiledPrimitive, Flip, Phase, Rot
 from qstore_tf.circuits.program import Program
-
-Array = np.ndarray[Any, Any]
 
 # Targets of the widest matrices that stay under controls.
 WIDEST_CONTROLLED = 4
@@ -83,19 +83,13 @@ class Blocks:
         self._angles: list[Angle] = []
         self._last: dict[int, Block | None] = {}
         self._found: list[Block | None] = []
-        self._n_inputs, self._n_theta = program.n_inputs, program.n_theta
         for gate in program.gates:
             for piece in narrow(gate):
                 self._place(piece, fuse)
         self.layout = tuple(block for block in self._found if block is not None)
-        self._by_input = np.zeros((self._n_inputs, len(self._angles)))
-        self._by_theta = np.zeros((self._n_theta, len(self._angles)))
-        for column, angle in enumerate(self._angles):
-            for kind, slot, coefficient in angle.terms:
-                table = self._by_input if kind == "i" else self._by_theta
-                table[slot, column] += coefficient
-        self._constant = np.array([angle.constant for angle in self._angles])
-        self._fed = [bool(column.any()) for column in self._by_input.T]
+        columns = [(Scaled(angle),) for angle in self._angles]
+        self._table = AngleTable(columns, program.n_inputs, program.n_theta)
+        self._fed = [bool(column.any()) for column in self._table.slopes[: program.n_inputs].T]
 
     def matrices(self, inputs: Array, theta: Array) -> list[Array]:
         """Returns the matrices of the blocks, each [B, d, d], or [1, d, d] where all are the same.
@@ -104,8 +98,7 @@ class Blocks:
             inputs: [B, F].
             theta: [P].
         """
-        shared = self._constant + theta.astype(np.float64) @ self._by_theta
-        angles = inputs.astype(np.float64) @ self._by_input + shared
+        angles, shared = self._table.values(inputs, theta), self._table.shared(theta)
         found = []
         for block in self.layout:
             total: Array | None = None
@@ -185,13 +178,8 @@ class Blocks:
                 constant = off + np.cos(half) * on - 1j * np.sin(half) * product
                 return _Factor(None, "", (constant, none, none))
             return _Factor(self._column(gate.angle), "rot", (off, on, -1j * product))
-        if isinstance(gate, Flip):
-            matrix: Array = pauli_product("X")
-        elif isinstance(gate, Swap):
-            matrix = np.eye(4)[[0, 2, 1, 3]]
-        else:
-            matrix = np.array(gate.matrix, complex)
-        return _Factor(None, "", (off + on @ _spread(matrix, targets, qubits), none, none))
+        matrix = _spread(thaw(gate.matrix), targets, qubits)
+        return _Factor(None, "", (off + on @ matrix, none, none))
 
     def _column(self, angle: Angle) -> int:
         self._angles.append(angle)
@@ -209,7 +197,7 @@ def narrow(gate: CompiledPrimitive, widest: int = 2) -> list[CompiledPrimitive]:
 
     Args:
         gate: A primitive.
-        widest: Rotations of so many qubits stay as they are.
+        widest: Rotations of at most this many qubits stay as they are.
 
     Example:
         >>> len(narrow(Rot("ZZZ", (0, 1, 2), Angle(0.5))))

@@ -2,20 +2,18 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
-from scipy.linalg import schur
 
-from qstore_tf.backends.angle_table import AngleTable, Scaled
+from qstore_tf.backends.arrays.base import Array
+from qstore_tf.backends.arrays.lightning_gates import Lowered, Op, lowered
+from qstore_tf.backends.arrays.one_by_one import OneByOne, Runner
+from qstore_tf.backends.arrays.rows import thread_count
 from qstore_tf.backends.base import Capabilities
-from qstore_tf.backends.batch import check_threads, thread_count
 from qstore_tf.backends.extras import require
-from qstore_tf.backends.one_by_one import Array, OneByOne, Runner
-from qstore_tf.caching import of_programs, remember
-from qstore_tf.circuits.operation import thaw
-from qstore_tf.circuits.primitives import Angle, Flip, Phase, Rot, Swap
+from qstore_tf.checks import check_threads
 from qstore_tf.circuits.program import Program
 from qstore_tf.errors import ConfigurationError, LibraryError, describe, did_you_mean
 
@@ -79,113 +77,13 @@ class Lightning(OneByOne):
 
     def _make(self, program: Program, double: bool) -> Runner:
         kind = _StateVectorRunner if self.device == _CPU else _DeviceRunner
-        return kind(self.device, program.n_qubits, _lowered(program), double)
-
-
-@dataclass(frozen=True)
-class _Op:
-    """A gate of Lightning's.
-
-    Attributes:
-        name: What Lightning calls it.
-        wires: Its targets.
-        controls: Qubits that must have certain values.
-        column: Where its angle stands in the table; None where it has none there.
-        moves: Whether that angle depends on a slot.
-        inverse: Whether it is the inverse of the named gate.
-        matrix: The matrix, where the gate is one.
-        angle: The angle, where it is a constant that is not in the table.
-        ones: The values of the controls; None is all 1.
-    """
-
-    name: str
-    wires: tuple[int, ...]
-    controls: tuple[int, ...] = ()
-    column: int | None = None
-    moves: bool = False
-    inverse: bool = False
-    matrix: Any = None
-    angle: float | None = None
-    ones: tuple[bool, ...] | None = None
-
-    @property
-    def values(self) -> list[bool]:
-        return list(self.ones or (True,) * len(self.controls))
-
-    def for_sweep(self) -> list[_Op]:
-        """Returns gates that the adjoint sweep can run: it has no matrices under controls.
-
-        With U = V D V^-1, only D needs the controls, and it is phases on basis states.
-        """
-        if self.matrix is None or not self.controls:
-            return [self]
-        diagonal, vectors = schur(self.matrix, output="complex")
-        count = len(self.wires)
-        phases = [
-            _Op(
-                "PhaseShift",
-                self.controls[:1],
-                self.controls[1:] + self.wires,
-                angle=float(np.angle(diagonal[j, j])),
-                ones=(True,) * (len(self.controls) - 1)
-                + tuple(bool(j >> (count - 1 - bit) & 1) for bit in range(count)),
-            )
-            for j in range(2**count)
-        ]
-        before = _Op(self.name, self.wires, matrix=np.ascontiguousarray(vectors.conj().T))
-        return [before, *phases, _Op(self.name, self.wires, matrix=vectors)]
-
-
-@dataclass(frozen=True)
-class _Lowered:
-    ops: tuple[_Op, ...]
-    table: AngleTable
-
-
-# Gates that turn a Pauli into Z: SX Y SX^-1 = Z.
-_TO_Z = {"X": "Hadamard", "Y": "SX"}
-
-
-@remember(of_programs, most=64)
-def _lowered(program: Program) -> _Lowered:
-    """Lowers to gates that Lightning has, with their controls."""
-    ops: list[_Op] = []
-    columns: list[tuple[Scaled, ...]] = []
-    phases: list[Scaled] = []
-
-    def turn(name: str, wires: tuple[int, ...], controls: tuple[int, ...], angle: Angle) -> None:
-        ops.append(_Op(name, wires, controls, len(columns), bool(angle.terms)))
-        columns.append((Scaled(angle),))
-
-    for gate in program.gates:
-        if isinstance(gate, Rot) and len(gate.targets) == 1:
-            turn(f"R{gate.paulis}", gate.targets, gate.controls, gate.angle)
-        elif isinstance(gate, Rot):
-            pairs = zip(gate.paulis, gate.targets, strict=True)
-            into = [_Op(_TO_Z[pauli], (q,)) for pauli, q in pairs if pauli != "Z"]
-            ops.extend(into)
-            turn("MultiRZ", gate.targets, gate.controls, gate.angle)
-            ops.extend(_Op(op.name, op.wires, inverse=True) for op in into)
-        elif isinstance(gate, Phase) and gate.controls:
-            turn("PhaseShift", gate.controls[-1:], gate.controls[:-1], gate.angle)
-        elif isinstance(gate, Phase):
-            phases.append(Scaled(gate.angle))
-        elif isinstance(gate, Flip) and len(gate.controls) == 1:
-            ops.append(_Op("CNOT", (*gate.controls, gate.target)))
-        elif isinstance(gate, Flip):
-            ops.append(_Op("PauliX", (gate.target,), gate.controls))
-        elif isinstance(gate, Swap):
-            ops.append(_Op("SWAP", gate.targets, gate.controls))
-        else:
-            ops.append(_Op("QubitUnitary", gate.targets, gate.controls, matrix=thaw(gate.matrix)))
-    table = AngleTable([*columns, tuple(phases)], program.n_inputs, program.n_theta)
-    return _Lowered(tuple(ops), table)
+        return kind(self.device, program.n_qubits, lowered(program), double)
 
 
 class _StateVectorRunner(Runner):
     """Runs on the state vectors beneath PennyLane's `lightning.qubit`."""
 
-    def __init__(self, device: str, n_qubits: int, lowered: _Lowered, double: bool) -> None:
+    def __init__(self, device: str, n_qubits: int, lowered: Lowered, double: bool) -> None:
         library = _import_ops()
         bits = "C128" if double else "C64"
         self.table = lowered.table
@@ -253,7 +151,7 @@ class _StateVectorRunner(Runner):
         state.getState(out)
         return out
 
-    def _bound(self, state: Any, op: _Op, undo: bool = False) -> tuple[Any, tuple[Any, ...], int]:
+    def _bound(self, state: Any, op: Op, undo: bool = False) -> tuple[Any, tuple[Any, ...], int]:
         """Returns the method that applies a gate, its arguments but for the angle, its column."""
         wires, controls = list(op.wires), list(op.controls)
         inverse = op.inverse != undo
@@ -276,7 +174,7 @@ class _StateVectorRunner(Runner):
 class _DeviceRunner(Runner):
     """Runs circuits on any of PennyLane's devices; slower for each circuit, and no sweep."""
 
-    def __init__(self, device: str, n_qubits: int, lowered: _Lowered, double: bool) -> None:
+    def __init__(self, device: str, n_qubits: int, lowered: Lowered, double: bool) -> None:
         self._pennylane = require("pennylane", "lightning", "lightning")
         self.table = lowered.table
         self._ops = lowered.ops
@@ -305,7 +203,7 @@ class _DeviceRunner(Runner):
             )
         )
 
-    def _gate(self, op: _Op, angles: list[float]) -> Any:
+    def _gate(self, op: Op, angles: list[float]) -> Any:
         library = self._pennylane
         made = getattr(library, op.name)
         if op.matrix is not None:

@@ -1,4 +1,4 @@
-"""Shift rules: derivatives of trigonometric polynomials from their values.
+"""Shift rules: derivatives of expectations and of states from their values at shifted angles.
 
 As a function of one angle, an expectation value is a constant plus waves whose frequencies are
 the differences between the eigenvalues of the gate's generator. So a few values at shifted
@@ -13,6 +13,7 @@ from functools import lru_cache
 import numpy as np
 
 from qstore_tf import limits
+from qstore_tf.circuits.primitives import CompiledPrimitive, Rot
 from qstore_tf.errors import ConfigurationError, describe
 
 # (shift, weight): dE/da = sum of weight * E(a + shift).
@@ -33,7 +34,7 @@ def shift_rule(frequencies: tuple[float, ...]) -> Rule:
         Pairs of shift and weight, so that dE/da is the sum of weight * E(a + shift).
 
     Raises:
-        ConfigurationError: A frequency is not positive, one is there twice, or there are more
+        ConfigurationError: A frequency is not positive or appears twice, or there are more
             than `limits.FREQUENCIES`, with each of which the circuits of a step grow by two.
 
     Example:
@@ -63,6 +64,33 @@ def shift_rule(frequencies: tuple[float, ...]) -> Rule:
     for shift, weight in zip(shifts, weights, strict=True):
         pairs += [(float(shift), float(weight)), (-float(shift), -float(weight))]
     return tuple(pairs)
+
+
+def state_rule(gate: CompiledPrimitive) -> Rule:
+    """Returns (shift, weight): d psi/d angle = sum of weight * psi(angle + shift), exactly.
+
+    Example:
+        >>> from qstore_tf.circuits.primitives import Angle
+        >>> state_rule(Rot("X", (0,), Angle()))
+        ((3.141592653589793, 0.5),)
+    """
+    if not isinstance(gate, Rot):
+        return ((math.pi / 2, 0.5), (-math.pi / 2, -0.5))
+    if gate.controls:
+        return ((math.pi, 0.25), (-math.pi, -0.25))
+    return ((math.pi, 0.5),)  # exp(-i (a + pi)/2 P) = -i P exp(-i a/2 P)
+
+
+def difference_rule(step: float, scheme: str) -> Rule:
+    """Returns the terms of a finite difference, "central" or "forward"; approximate.
+
+    Example:
+        >>> difference_rule(0.5, "central")
+        ((0.5, 1.0), (-0.5, -1.0))
+    """
+    if scheme == "forward":
+        return ((step, 1 / step), (0.0, -1 / step))
+    return ((step, 0.5 / step), (-step, -0.5 / step))
 
 
 def _solved(frequencies: np.ndarray) -> tuple[np.ndarray, np.ndarray]:

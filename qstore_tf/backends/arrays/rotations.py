@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from qstore_tf.backends.angle_table import AngleTable, Scaled
+from qstore_tf.backends.arrays.angle_table import AngleTable, Scaled
 from qstore_tf.circuits.operation import freeze
 from qstore_tf.circuits.primitives import Angle, Flip, Phase, Rot, Swap, Unitary
 from qstore_tf.circuits.program import Program
@@ -36,7 +36,7 @@ class Turn:
     moves: bool
 
     def inverse(self) -> Turn:
-        """Returns the turn as it is: the opposite angle undoes it."""
+        """Returns the same turn: its inverse is the turn by the opposite angle."""
         return self
 
 

@@ -2,15 +2,12 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import numpy as np
 
+from qstore_tf.backends.arrays.base import Array
 from qstore_tf.caching import remember
 from qstore_tf.circuits.observables import PauliSum
 from qstore_tf.errors import InputError, describe
-
-Array = np.ndarray[Any, Any]
 
 # The signs of all diagonal terms are kept where they are no more numbers than this.
 _MOST_SIGNS = 2**20

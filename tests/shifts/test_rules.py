@@ -8,8 +8,7 @@ from hypothesis import strategies as st
 from qstore_tf.circuits import GATES, Phase, Rot, UnifiedCircuit, compile_circuit, reference
 from qstore_tf.circuits.primitives import Angle, Flip
 from qstore_tf.errors import ConfigurationError
-from qstore_tf.gradients import shift_rule
-from qstore_tf.gradients.unrolled import unroll
+from qstore_tf.shifts import shift_rule, unroll
 from qstore_tf.testing import random_circuits as rc
 
 

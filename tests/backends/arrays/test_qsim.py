@@ -8,7 +8,7 @@ import tensorflow as tf
 
 from qstore_tf import backends
 from qstore_tf.backends import Qsim
-from qstore_tf.backends import qsim as qsim_module
+from qstore_tf.backends.arrays import qsim as qsim_module
 from qstore_tf.circuits import UnifiedCircuit, compile_circuit, parse_observables, reference
 from qstore_tf.errors import ConfigurationError
 from qstore_tf.execution import build_expectation
@@ -18,7 +18,7 @@ from qstore_tf.testing.random_circuits import random_program, random_unitary, ra
 def test_options_reach_qsim_by_long_and_short_names(monkeypatch):
     seen = []
     backend = Qsim(max_fused_gate_size=3, qsim_options={"t": 2, "verbosity": 0})
-    run = backend._qsim.qsim_simulate_fullstate
+    run = backend.arrays._qsim.qsim_simulate_fullstate
 
     class Spy:
         def __getattr__(self, name):
@@ -28,25 +28,25 @@ def test_options_reach_qsim_by_long_and_short_names(monkeypatch):
             seen.append(dict(options))
             return run(options, start)
 
-    monkeypatch.setattr(backend, "_qsim", Spy())
+    monkeypatch.setattr(backend.arrays, "_qsim", Spy())
     program = compile_circuit(UnifiedCircuit(2).add_gate("H", 0))
     backend.state_vector(program, tf.zeros([1, 0]), tf.zeros([0]))
     assert (seen[0]["f"], seen[0]["t"], seen[0]["v"]) == (3, 2, 0)
 
 
 def test_only_large_states_are_shared_by_threads():
-    threads = [Qsim(num_threads=3)._options(n)["t"] for n in (2, 15, 16, 20)]
+    threads = [qsim_module.Qsim(num_threads=3)._options(n)["t"] for n in (2, 15, 16, 20)]
     assert threads == [1, 1, 3, 3]
 
 
 @pytest.mark.parametrize(
     ("options", "words"),
     [
-        ({"num_threads": -1}, "`num_threads` is not a number of threads"),
+        ({"num_threads": -1}, "`num_threads` must be an integer >= 0"),
         ({"max_fused_gate_size": 0}, "an integer from 1 to 6"),
         ({"max_fused_gate_size": True}, "an integer from 1 to 6"),
         ({"qsim_options": {"cpu_thread": 2}}, "Did you mean 'cpu_threads'"),
-        ({"qsim_options": {"t": 0}}, "'cpu_threads' is out of range"),
+        ({"qsim_options": {"t": 0}}, "'cpu_threads' must be an integer >= 1"),
         ({"qsim_options": {"f": 9}}, "an integer from 1 to 6"),
         ({"qsim_options": [1]}, "a dict or qsimcirq.QSimOptions"),
         ({"qsim_options": {"use_gpu": True}}, "There is no option 'use_gpu'"),

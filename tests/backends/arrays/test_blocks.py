@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from qstore_tf.backends.blocks import Blocks, blocks_of
+from qstore_tf.backends.arrays.blocks import Blocks, blocks_of
 from qstore_tf.circuits import UnifiedCircuit, compile_circuit, reference
 from qstore_tf.circuits.gates.matrices import controlled
 from qstore_tf.testing.random_circuits import random_program, random_values

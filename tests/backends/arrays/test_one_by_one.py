@@ -10,9 +10,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from qstore_tf import backends
-from qstore_tf.backends import batch
-from qstore_tf.backends.measuring import Measuring
-from qstore_tf.backends.rotations import lower
+from qstore_tf.backends.arrays import rows
+from qstore_tf.backends.arrays.measuring import Measuring
+from qstore_tf.backends.arrays.rotations import lower
 from qstore_tf.circuits import compile_circuit, parse_observables, reference
 from qstore_tf.circuits.operation import freeze
 from qstore_tf.circuits.primitives import Angle, Flip, Phase, Rot, Swap, Unitary
@@ -256,7 +256,7 @@ def test_rows_that_are_not_finite_give_nan_alone(backend):
 
 def test_a_failure_names_its_row(backend, monkeypatch):
     program, sums, tensors = case(1)
-    kind = type(backend._make(program, True))
+    kind = type(backend.arrays._make(program, True))
     state = kind.state
 
     def failing(self, angles, initial):
@@ -290,7 +290,7 @@ def test_calls_from_several_threads_do_not_mix(backend):
     def call(number):
         seen[number] = backend.expectation(program, sums, inputs, theta)
 
-    batch.for_each(call, len(seen), 4, "call")
+    rows.for_each(call, len(seen), 4, "call")
     for found in seen:
         np.testing.assert_allclose(found, expected, atol=1e-9)
 

@@ -7,7 +7,7 @@ import pytest
 import tensorflow as tf
 
 from qstore_tf import backends
-from qstore_tf.backends import lightning
+from qstore_tf.backends.arrays import lightning
 from qstore_tf.circuits import parse_observables, reference
 from qstore_tf.errors import ConfigurationError, LibraryError
 from qstore_tf.execution import build_expectation
@@ -21,9 +21,9 @@ def by_device(monkeypatch):
     """The way of lightning.gpu and lightning.kokkos, on lightning.qubit."""
     pytest.importorskip("pennylane")
     monkeypatch.setattr(lightning, "_CPU", "none")
-    made = lightning.Lightning("lightning.qubit")
+    made = backends.get("lightning", device="lightning.qubit")
     assert not made.capabilities.adjoint
-    lightning_runner = made._make(random_program(0, 2, 3), True)
+    lightning_runner = made.arrays._make(random_program(0, 2, 3), True)
     assert isinstance(lightning_runner, lightning._DeviceRunner)
     return made
 

@@ -1,0 +1,58 @@
+"""The names of the backends in NumPy, and what each needs."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from importlib import import_module
+from typing import Any
+
+from qstore_tf.backends.arrays.base import ArrayBackend
+from qstore_tf.errors import ConfigurationError, describe, did_you_mean
+
+
+@dataclass(frozen=True)
+class Class:
+    """Where the class of a backend is.
+
+    Attributes:
+        name: Its name in `qstore_tf.backends.arrays.<name of the backend>`.
+        needs: The package that an extra of the same name as the backend installs; None where
+            the base installation has it.
+    """
+
+    name: str
+    needs: str | None = None
+
+
+CLASSES = {
+    "qsim": Class("Qsim"),
+    "lightning": Class("Lightning", "pennylane_lightning"),
+    "qulacs": Class("Qulacs", "qulacs"),
+}
+
+
+def get(name: str, **options: Any) -> ArrayBackend:
+    """Returns a backend in NumPy.
+
+    Args:
+        name: "qsim", "lightning" or "qulacs".
+        **options: Keyword arguments of its class.
+
+    Raises:
+        ConfigurationError: There is no such backend in NumPy.
+        LibraryError: What it needs is not installed.
+
+    Example:
+        >>> get("qsim", num_threads=1)
+        Qsim(num_threads=1, max_fused_gate_size=2, qsim_options={})
+    """
+    if name not in CLASSES:
+        raise ConfigurationError(
+            describe(
+                f"There is no backend {name!r} that takes arrays",
+                hint=did_you_mean(str(name), CLASSES),
+            )
+        )
+    module = import_module(f"qstore_tf.backends.arrays.{name}")
+    made: ArrayBackend = getattr(module, CLASSES[name].name)(**options)
+    return made
