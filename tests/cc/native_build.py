@@ -10,6 +10,8 @@ from types import ModuleType
 import pytest
 
 ROOT = Path(__file__).resolve().parents[2]
+# In every test program, besides its own files: the library, and what it is compared with.
+COMMON = ("lib", "lib/fast", "lib/tests/reference")
 SANITIZE = ["-fsanitize=address,undefined", "-fno-sanitize-recover=all"]
 
 
@@ -52,6 +54,6 @@ def build_program(name: str, *folders: str) -> Path:
     build = build_script()
     flags = {
         path: [*build.flags_for(path, "test"), "-O1", "-g", "-UNDEBUG", *SANITIZE]
-        for path in build.sources("lib", "lib/fast", *folders)
+        for path in build.sources(*COMMON, *folders)
     }
     return link_program(name, compiler(), flags, ROOT / "build" / "sanitized", *SANITIZE)

@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 sys.path.insert(0, str(Path(__file__).parent))
-from native_build import ROOT, build_script, link_program
+from native_build import COMMON, ROOT, build_script, link_program
 
 WHEEL_TOOLS = ROOT / ".ci-venvs" / "wheels" / "bin" / "python"
 ARM_SYSTEM = Path("/usr/aarch64-linux-gnu")  # Debian's package libc6-arm64-cross
@@ -48,7 +48,7 @@ def test_each_compiler_warns_of_nothing_and_its_library_passes_the_unit_tests(na
     # compiled; the other test programs are at level 1 as well.
     flags = {
         path: [*build.flags_for(path, "test"), "-O1", "-UNDEBUG", "-Werror"]
-        for path in build.sources("lib", "lib/fast", "lib/tests")
+        for path in build.sources(*COMMON, "lib/tests")
     }
     folder = ROOT / "build" / "toolchains" / name
     output = run(link_program("unit_tests", [name], flags, folder))
@@ -79,18 +79,13 @@ def test_the_library_for_arm_loads_and_passes_the_unit_tests(arm: list[str]) -> 
     pie = ["-fPIC", "-pie"]  # takes the C++ runtime that the library has: another costs a minute
 
     source = Path("tests/cc/load_library.cc")
-    loader = link_program(
-        "load_library", command, {source: ["-O1", "-fPIC"]}, folder, *pie, "-ldl"
-    )
+    loader = link_program("load_library", command, {source: ["-O1", "-fPIC"]}, folder, *pie, "-ldl")
     # The stand-in for TensorFlow's library says yes to all that is registered.
     said = run(*arm, loader, library, QEMU_SET_ENV=f"LD_LIBRARY_PATH={folder / 'stub'}")
     assert "qstore test; compiler clang" in said and "level base" in said
 
     # The very objects of the library, and the tests.
-    flags = {
-        path: build.flags_for(path, "test")
-        for path in build.sources("lib", "lib/fast", "lib/tests")
-    }
+    flags = {path: build.flags_for(path, "test") for path in build.sources(*COMMON, "lib/tests")}
     # The emulator (7.2) itself aborts in children that a process of several threads forks.
     beyond_it = "a_forked_child_has_threads_of_its_own"
     output = run(*arm, link_program("unit_tests", command, flags, folder, *pie), beyond_it)

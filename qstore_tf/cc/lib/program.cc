@@ -8,6 +8,9 @@
 namespace qstore {
 namespace {
 
+// How far a product of rows of a matrix may be from 0 or 1.
+constexpr double kUnitarity = 1e-6;
+
 // Reads one program. Every Read* returns false after Fail has recorded the first error.
 class Parser {
  public:
@@ -76,19 +79,6 @@ class Parser {
     program_->n_inputs = static_cast<int>(inputs);
     program_->n_theta = static_cast<int>(theta);
     program_->has_initial = initial != 0;
-    return ReadTolerance();
-  }
-
-  // Optional: 'tolerance X' loosens the unitarity check of the matrices that follow.
-  bool ReadTolerance() {
-    constexpr std::string_view kName = "tolerance ";
-    if (text_.substr(next_, kName.size()) != kName) return true;
-    NextLine();
-    if (fields_.size() != 2 || !ParseDouble(fields_[1].text, &tolerance_) || tolerance_ < 0 ||
-        tolerance_ > 0.01) {
-      return Fail(kName.size() + 1, "tolerance must be a number from 0 to 0.01, received " +
-                                        QuoteLine());
-    }
     return true;
   }
 
@@ -247,11 +237,11 @@ class Parser {
       for (size_t j = 0; j < dim; ++j) {
         std::complex<double> product = i == j ? -1.0 : 0.0;
         for (size_t k = 0; k < dim; ++k) product += m[i * dim + k] * std::conj(m[j * dim + k]);
-        if (!(std::abs(product) <= tolerance_)) {
+        if (!(std::abs(product) <= kUnitarity)) {
           return Fail(fields_[3].column, "the matrix is not unitary: rows " + std::to_string(i) +
                                              " and " + std::to_string(j) + " are off by " +
                                              Short(std::abs(product)) +
-                                             ", allowed is " + Short(tolerance_));
+                                             ", allowed is " + Short(kUnitarity));
         }
       }
     }
@@ -272,7 +262,6 @@ class Parser {
   size_t next_ = 0;
   int64_t line_ = 0, gate_ = -1, seen_gate_ = -1;
   uint64_t used_ = 0;
-  double tolerance_ = 1e-6;
 };
 
 }  // namespace

@@ -72,7 +72,6 @@ struct Observable {
 //   inputs 6
 //   theta 48
 //   initial 0
-//   tolerance 1e-4                      optional: how far matrices may be off unitarity (1e-6)
 //   rot XY 0,3 - 0.5*t3,1.0*i2,0.25     paulis, targets, controls, angle
 //   phase 0,1 1.0*t4                    controls, angle
 //   flip 1 0                            target, controls

@@ -1,4 +1,4 @@
-// What a simulator does with a batch; the reference and the fast engine both implement it.
+// What a simulator does with a batch. The fast engine implements it, and the tests' reference.
 #ifndef QSTORE_TF_CC_LIB_SIMULATOR_H_
 #define QSTORE_TF_CC_LIB_SIMULATOR_H_
 
@@ -47,11 +47,6 @@ class Simulator {
   // Upper bound on the memory that one call allocates besides its arguments, for the guard.
   virtual uint64_t ScratchBytes(int64_t batch, int threads, bool vjp) const = 0;
 };
-
-// Scalar, double inside, obvious: what the fast engine is compared with, and the fallback.
-template <class T>
-std::unique_ptr<Simulator<T>> MakeReferenceSimulator(const Program& program,
-                                                     const std::vector<Observable>& observables);
 
 // The vectorized engine in fast/.
 template <class T>

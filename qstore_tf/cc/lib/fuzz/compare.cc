@@ -1,6 +1,7 @@
 #include "compare.h"
 
 #include "../simulator.h"
+#include "../tests/reference/reference.h"
 
 namespace qstore {
 namespace testing {

@@ -6,6 +6,7 @@
 #include <limits>
 
 #include "random_program.h"
+#include "reference/reference.h"
 #include "testing.h"
 
 namespace qstore {
@@ -83,7 +84,7 @@ std::vector<std::complex<double>> Results(Simulator<T>& simulator, const Work<T>
 template <class T>
 void CheckAgainstReference(const Work<T>& work, const fast::Options& options, Simd level,
                            int threads, double tolerance) {
-  const auto reference = MakeReferenceSimulator<T>(work.program, work.observables);
+  const auto reference = testing::MakeReferenceSimulator<T>(work.program, work.observables);
   const auto simulator = fast::MakeSimulator<T>(work.program, work.observables, level, options);
   const auto expected = Results(*reference, work, 1), received = Results(*simulator, work, threads);
   double worst = 0, scale = 1;

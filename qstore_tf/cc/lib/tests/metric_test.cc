@@ -2,6 +2,7 @@
 #include "../metric.h"
 
 #include "random_program.h"
+#include "reference/reference.h"
 #include "testing.h"
 
 namespace qstore {
@@ -41,7 +42,7 @@ Batch<double> BatchOf(const Case& c) {
 
 std::vector<Complex> States(const Case& c) {
   std::vector<Complex> out(c.batch.size * c.dim);
-  MakeReferenceSimulator<double>(c.program, {})->State(BatchOf(c), 1, out.data());
+  testing::MakeReferenceSimulator<double>(c.program, {})->State(BatchOf(c), 1, out.data());
   return out;
 }
 

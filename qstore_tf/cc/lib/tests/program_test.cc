@@ -120,14 +120,6 @@ TEST(text_of_any_bytes_gives_a_printable_error) {
   CHECK(ErrorOf(kHeader + std::string(100000, 'x')).size() < 300);
 }
 
-TEST(a_tolerance_lets_matrices_in_that_are_nearly_unitary) {
-  const std::string gate = "unitary 0 - 1.0001,0,0,0,0,0,1,0\n";
-  CHECK_CONTAINS(ErrorOf(kHeader + gate), "not unitary");
-  CHECK(Parsed(kHeader + "tolerance 1e-3\n" + gate).gates.size() == 1);
-  CHECK_CONTAINS(ErrorOf(kHeader + "tolerance 1\n" + gate), "tolerance must be");
-  CHECK_CONTAINS(ErrorOf(kHeader + "tolerance x\n" + gate), "tolerance must be");
-}
-
 TEST(a_million_gates_are_read_and_one_more_is_refused) {
   std::string text = kHeader;
   for (int i = 0; i < kMaxGates; ++i) text += "flip 0 -\n";

@@ -3,6 +3,7 @@
 
 #include "../sampling.h"
 #include "random_program.h"
+#include "reference/reference.h"
 #include "testing.h"
 
 namespace qstore {
@@ -27,8 +28,8 @@ std::vector<Observable> Observed(const std::string& text, int n) {
 }
 
 std::vector<Complex> StateOf(int n, const std::string& gates) {
-  const auto simulator =
-      MakeReferenceSimulator<double>(Parsed(testing::Header({n, 0, 0, 0, false}) + gates), {});
+  const Program program = Parsed(testing::Header({n, 0, 0, 0, false}) + gates);
+  const auto simulator = testing::MakeReferenceSimulator<double>(program, {});
   std::vector<Complex> out(size_t{1} << n);
   Batch<double> batch;
   batch.size = 1;
@@ -114,7 +115,7 @@ Case RandomCase(testing::Rng& rng, int i) {
 // Re<weights|state> and sum(weights * expectations): scalars whose gradients the VJPs are.
 double StateScalar(const Case& c, const std::vector<Complex>& weights) {
   std::vector<Complex> psi(c.size * c.dim());
-  MakeReferenceSimulator<double>(c.program, {})->State(c.batch(), 1, psi.data());
+  testing::MakeReferenceSimulator<double>(c.program, {})->State(c.batch(), 1, psi.data());
   double sum = 0;
   for (size_t j = 0; j < psi.size(); ++j) sum += (std::conj(weights[j]) * psi[j]).real();
   return sum;
@@ -122,7 +123,7 @@ double StateScalar(const Case& c, const std::vector<Complex>& weights) {
 
 double ExpectationScalar(const Case& c, const std::vector<double>& weights) {
   std::vector<double> values(weights.size());
-  MakeReferenceSimulator<double>(c.program, c.observables)
+  testing::MakeReferenceSimulator<double>(c.program, c.observables)
       ->Expectation(c.batch(), 1, values.data());
   double sum = 0;
   for (size_t j = 0; j < values.size(); ++j) sum += weights[j] * values[j];
@@ -163,7 +164,7 @@ TEST(gradients_of_expectations_agree_with_finite_differences) {
     const auto weights = testing::RandomNumbers<double>(rng, c.size * 2);
     std::vector<double> d_inputs(c.inputs.size()), d_theta(c.theta.size());
     std::vector<Complex> d_initial(c.initial.size());
-    MakeReferenceSimulator<double>(c.program, c.observables)
+    testing::MakeReferenceSimulator<double>(c.program, c.observables)
         ->ExpectationVjp(c.batch(), weights.data(), 2, d_inputs.data(), d_theta.data(),
                          c.shape.has_initial ? d_initial.data() : nullptr);
     const auto scalar = [&](const Case& at) { return ExpectationScalar(at, weights); };
@@ -178,7 +179,7 @@ TEST(gradients_of_states_agree_with_finite_differences) {
     const auto weights = testing::RandomComplex<double>(rng, c.size * c.dim());
     std::vector<double> d_inputs(c.inputs.size()), d_theta(c.theta.size());
     std::vector<Complex> d_initial(c.initial.size());
-    MakeReferenceSimulator<double>(c.program, {})
+    testing::MakeReferenceSimulator<double>(c.program, {})
         ->StateVjp(c.batch(), weights.data(), 2, d_inputs.data(), d_theta.data(),
                    c.shape.has_initial ? d_initial.data() : nullptr);
     const auto scalar = [&](const Case& at) { return StateScalar(at, weights); };
@@ -190,7 +191,6 @@ TEST(a_simulator_of_many_qubits_is_built_without_its_state) {
   const Program program = Parsed(testing::Header({40, 0, 1, 0, false}) + "rot X 39 - 1.0*t0\n");
   const auto observables = Observed("1.0:Z0", 40);
   const uint64_t state = 8 * (uint64_t{1} << 40);
-  CHECK(MakeReferenceSimulator<float>(program, observables)->ScratchBytes(1, 1, true) > state);
   const auto fast = MakeFastSimulator<float>(program, observables, DetectSimd());
   CHECK(fast->ScratchBytes(1, 1, true) >= state);
 }

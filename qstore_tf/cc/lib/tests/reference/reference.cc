@@ -1,12 +1,11 @@
-// The reference simulator: one sample at a time, one gate at a time, complex<double>, no tricks.
 // Gradients: adjoint differentiation, arXiv:2009.02823.
+#include "reference.h"
+
 #include <algorithm>
 #include <cmath>
 
-#include "parallel.h"
-#include "simulator.h"
-
 namespace qstore {
+namespace testing {
 namespace {
 
 using Complex = std::complex<double>;
@@ -139,44 +138,38 @@ class ReferenceSimulator : public Simulator<T> {
   ReferenceSimulator(const Program& program, const std::vector<Observable>& observables)
       : program_(program), observables_(observables), dim_(uint64_t{1} << program.n_qubits) {}
 
-  void State(const Batch<T>& batch, int threads, std::complex<T>* out) override {
-    ParallelFor(threads, batch.size, [&](int64_t begin, int64_t end, int) {
-      for (int64_t b = begin; b < end; ++b) Store(Forward(batch, b), out + b * dim_);
-    });
+  void State(const Batch<T>& batch, int, std::complex<T>* out) override {
+    for (int64_t b = 0; b < batch.size; ++b) Store(Forward(batch, b), out + b * dim_);
   }
 
-  void Expectation(const Batch<T>& batch, int threads, T* out) override {
+  void Expectation(const Batch<T>& batch, int, T* out) override {
     const int64_t k = observables_.size();
-    ParallelFor(threads, batch.size, [&](int64_t begin, int64_t end, int) {
-      for (int64_t b = begin; b < end; ++b) {
-        const Vector psi = Forward(batch, b);
-        for (int64_t i = 0; i < k; ++i) out[b * k + i] = static_cast<T>(Mean(psi, i));
-      }
-    });
+    for (int64_t b = 0; b < batch.size; ++b) {
+      const Vector psi = Forward(batch, b);
+      for (int64_t i = 0; i < k; ++i) out[b * k + i] = static_cast<T>(Mean(psi, i));
+    }
   }
 
-  void ExpectationVjp(const Batch<T>& batch, const T* grad, int threads, T* d_inputs, T* d_theta,
+  void ExpectationVjp(const Batch<T>& batch, const T* grad, int, T* d_inputs, T* d_theta,
                       std::complex<T>* d_initial) override {
     const int64_t k = observables_.size();
-    Vjp(batch, threads, d_inputs, d_theta, d_initial, [&](int64_t b, const Vector& psi) {
+    Vjp(batch, d_inputs, d_theta, d_initial, [&](int64_t b, const Vector& psi) {
       Vector lambda(dim_);
       for (int64_t i = 0; i < k; ++i) AddObservable(psi, i, 2.0 * grad[b * k + i], &lambda);
       return lambda;
     });
   }
 
-  void StateVjp(const Batch<T>& batch, const std::complex<T>* grad, int threads, T* d_inputs,
-                T* d_theta, std::complex<T>* d_initial) override {
-    Vjp(batch, threads, d_inputs, d_theta, d_initial, [&](int64_t b, const Vector&) {
+  void StateVjp(const Batch<T>& batch, const std::complex<T>* grad, int, T* d_inputs, T* d_theta,
+                std::complex<T>* d_initial) override {
+    Vjp(batch, d_inputs, d_theta, d_initial, [&](int64_t b, const Vector&) {
       return Vector(grad + b * dim_, grad + (b + 1) * dim_);
     });
   }
 
-  uint64_t ScratchBytes(int64_t batch, int threads, bool vjp) const override {
-    const uint64_t workers = std::max<int64_t>(1, std::min<int64_t>(threads, batch));
-    const uint64_t vectors = vjp ? 3 : 2;  // psi, lambda, and Apply's copy
-    const uint64_t gradients = vjp ? 8 * (uint64_t(program_.n_theta) + program_.n_inputs) : 0;
-    return workers * (vectors * 16 * dim_ + gradients);
+  uint64_t ScratchBytes(int64_t, int, bool) const override {
+    const uint64_t gradients = uint64_t(program_.n_theta) + program_.n_inputs;
+    return 3 * sizeof(Complex) * dim_ + 8 * gradients;  // psi, lambda, and Apply's copy
   }
 
  private:
@@ -229,28 +222,18 @@ class ReferenceSimulator : public Simulator<T> {
 
   // make_lambda(b, psi) gives the cotangent of sample b's final state.
   template <class MakeLambda>
-  void Vjp(const Batch<T>& batch, int threads, T* d_inputs, T* d_theta,
-           std::complex<T>* d_initial, const MakeLambda& make_lambda) const {
-    const int workers = static_cast<int>(std::max<int64_t>(1, std::min<int64_t>(
-                                             threads, batch.size)));
-    std::vector<std::vector<double>> theta_sums(workers,
-                                                std::vector<double>(program_.n_theta));
-    ParallelFor(workers, batch.size, [&](int64_t begin, int64_t end, int worker) {
-      std::vector<double> d_sample(program_.n_inputs);
-      for (int64_t b = begin; b < end; ++b) {
-        Vector psi = Forward(batch, b);
-        Vector lambda = make_lambda(b, psi);
-        std::fill(d_sample.begin(), d_sample.end(), 0.0);
-        Sweep(batch, b, &psi, &lambda, &d_sample, &theta_sums[worker]);
-        std::copy(d_sample.begin(), d_sample.end(), d_inputs + b * program_.n_inputs);
-        if (d_initial != nullptr) Store(lambda, d_initial + b * dim_);
-      }
-    });
-    for (int p = 0; p < program_.n_theta; ++p) {
-      double sum = 0;  // in the order of the workers: reproducible
-      for (const auto& part : theta_sums) sum += part[p];
-      d_theta[p] = static_cast<T>(sum);
+  void Vjp(const Batch<T>& batch, T* d_inputs, T* d_theta, std::complex<T>* d_initial,
+           const MakeLambda& make_lambda) const {
+    std::vector<double> theta_sums(program_.n_theta), d_sample(program_.n_inputs);
+    for (int64_t b = 0; b < batch.size; ++b) {
+      Vector psi = Forward(batch, b);
+      Vector lambda = make_lambda(b, psi);
+      std::fill(d_sample.begin(), d_sample.end(), 0.0);
+      Sweep(batch, b, &psi, &lambda, &d_sample, &theta_sums);
+      std::copy(d_sample.begin(), d_sample.end(), d_inputs + b * program_.n_inputs);
+      if (d_initial != nullptr) Store(lambda, d_initial + b * dim_);
     }
+    std::copy(theta_sums.begin(), theta_sums.end(), d_theta);
   }
 
   // Back through the gates, undoing each on psi and lambda. Leaves lambda = U^dagger lambda.
@@ -287,4 +270,5 @@ template std::unique_ptr<Simulator<float>> MakeReferenceSimulator<float>(
 template std::unique_ptr<Simulator<double>> MakeReferenceSimulator<double>(
     const Program&, const std::vector<Observable>&);
 
+}  // namespace testing
 }  // namespace qstore
