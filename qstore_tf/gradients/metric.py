@@ -13,9 +13,9 @@ import tensorflow as tf
 from qstore_tf import backends
 from qstore_tf.backends import Backend, Chunked, Native
 from qstore_tf.caching import of_arrays, remember
-from qstore_tf.circuits.commuting import theta_blocks
 from qstore_tf.circuits.primitives import CompiledPrimitive, Rot
 from qstore_tf.circuits.program import Program
+from qstore_tf.circuits.theta_blocks import theta_blocks
 from qstore_tf.errors import ConfigurationError, describe, did_you_mean
 from qstore_tf.gradients.overlaps import overlaps, read_shots
 from qstore_tf.gradients.rules import shift_rule
