@@ -111,6 +111,51 @@ def own_imports(path: Path, *, top_level_only: bool = False) -> Iterator[tuple[s
             yield name, line
 
 
+# The rooms of circuits/, each of which may import itself and those before it.
+CIRCUITS = (
+    "symbols",
+    "primitives",
+    "program",
+    "gates",
+    "observables",
+    "theta_blocks",
+    "grouping",
+    "operation",
+    "circuit",
+    "compiling",
+    "reference",
+    "optimizing",
+    "drawing",
+    "formats",
+    "unified",
+    "reading",
+    "arguments",
+    "ansatz",
+    "encodings",
+    "__init__",
+)
+
+
+def room_of(name: str) -> str:
+    pieces = name.split(".")
+    return pieces[2] if len(pieces) > 2 else "__init__"
+
+
+@pytest.mark.parametrize(
+    "path", [p for p in modules() if part_of(dotted(p)) == "circuits"], ids=dotted
+)
+def test_rooms_of_circuits_import_only_from_rooms_before_theirs(path: Path) -> None:
+    wrong = [
+        f"line {line}: {name}"
+        for name, line in own_imports(path)
+        # `from qstore_tf.circuits import reference` also yields the bare package.
+        if part_of(name) == "circuits"
+        and name != "qstore_tf.circuits"
+        and CIRCUITS.index(room_of(name)) > CIRCUITS.index(room_of(dotted(path)))
+    ]
+    assert not wrong, f"{dotted(path)} imports from rooms after its own: {wrong}"
+
+
 def test_every_part_of_the_package_has_a_place_in_the_order() -> None:
     parts = {part_of(dotted(p)) for p in modules()}
     assert parts <= set(ORDER) | set(FREE)

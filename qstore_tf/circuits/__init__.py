@@ -1,5 +1,6 @@
 """Circuits, gates, observables and compiled programs; no TensorFlow."""
 
+from qstore_tf.circuits.circuit import Circuit as Circuit
 from qstore_tf.circuits.compiling import compile_circuit as compile_circuit
 from qstore_tf.circuits.gates import BASIS as BASIS
 from qstore_tf.circuits.gates import GATES as GATES

@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 
 from qstore_tf import limits
+from qstore_tf.circuits.arguments import check_n_qubits, named
 from qstore_tf.circuits.unified import UnifiedCircuit
 from qstore_tf.errors import ConfigurationError, describe, did_you_mean
 
@@ -101,35 +102,6 @@ def _checked_pair(pair: object, n_qubits: int) -> tuple[int, int]:
             )
         )
     return first, second
-
-
-def named(table: Mapping[str, Builder], name: str, what: str) -> Builder:
-    """Returns the builder of that name, in whatever case; raises `ConfigurationError`."""
-    builder = table.get(name.lower()) if isinstance(name, str) else None
-    if builder is None:
-        raise ConfigurationError(
-            describe(
-                f"Unknown {what}",
-                expected="one of " + ", ".join(map(repr, table)),
-                received=name,
-                hint=did_you_mean(str(name), table),
-            )
-        )
-    return builder
-
-
-def check_n_qubits(n_qubits: object) -> None:
-    """Raises `ConfigurationError` unless `n_qubits` is an integer from 1 to the limit."""
-    if isinstance(n_qubits, bool) or not hasattr(n_qubits, "__index__") or int(n_qubits) < 1:
-        raise ConfigurationError(
-            describe(
-                "A circuit needs at least one qubit",
-                expected="n_qubits as an integer from 1 up",
-                received=n_qubits,
-                hint="Give the number of qubits, such as n_qubits=4.",
-            )
-        )
-    limits.QUBITS.check(int(n_qubits), "A circuit")
 
 
 def _check_depth(depth: object) -> None:

@@ -34,6 +34,9 @@ if TYPE_CHECKING:
 class Circuit:
     """A quantum circuit with named symbols, independent of any framework.
 
+    Methods that return a new circuit return one of the same class, so that a subclass must take
+    `n_qubits` alone.
+
     Args:
         n_qubits: Number of qubits, at least 1. Qubit 0 is the most significant bit.
 
@@ -60,7 +63,12 @@ class Circuit:
 
     @classmethod
     def of(cls, circuit: Circuit) -> Self:
-        """Returns a circuit of this class with the operations of another."""
+        """Returns a circuit of this class with the operations of another.
+
+        Raises:
+            CircuitError: It is not a circuit of this package.
+        """
+        _check_circuit(circuit)
         return cls._with(circuit._n_qubits, circuit._operations)
 
     @classmethod
@@ -127,6 +135,15 @@ class Circuit:
 
     def add_operation(self, operation: Operation) -> Self:
         """Adds an operation, with the same checks as the other methods."""
+        if not isinstance(operation, Operation):
+            raise CircuitError(
+                describe(
+                    "This is not an operation",
+                    expected="an Operation",
+                    received=operation,
+                    hint="To add a gate by name use add_gate('X', 0)",
+                )
+            )
         row = lookup(operation.gate)
         matrix = operation.matrix
         if row.name == "Unitary":
@@ -316,6 +333,7 @@ class Circuit:
         Raises:
             CircuitError: `other` does not fit, or acts on measured qubits.
         """
+        _check_circuit(other)
         on = tuple(range(other._n_qubits)) if qubits is None else read_qubits(qubits)
         if len(on) != other._n_qubits or other._n_qubits > self._n_qubits:
             raise CircuitError(
@@ -389,3 +407,15 @@ class Circuit:
         result._measured = {op.targets[0]: None for op in result._operations if op.is_measurement}
         result._frozen = None
         return result
+
+
+def _check_circuit(circuit: object) -> None:
+    if not isinstance(circuit, Circuit):
+        raise CircuitError(
+            describe(
+                "This is not a circuit of qstore_tf",
+                expected="a UnifiedCircuit",
+                received=type(circuit).__name__,
+                hint="Read circuits of other libraries with UnifiedCircuit.from_cirq and the like",
+            )
+        )

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 
 from qstore_tf.circuits.circuit import Circuit
-from qstore_tf.circuits.primitives import Angle, AnyPrimitive, CompiledPrimitive, Phase, Rot
+from qstore_tf.circuits.primitives import Angle, CompiledPrimitive, Phase, Rot, SymbolicPrimitive
 from qstore_tf.circuits.program import Program
 from qstore_tf.circuits.symbols import Affine, check_symbol_name
 from qstore_tf.errors import CircuitError, describe, did_you_mean
@@ -71,7 +71,9 @@ def _listed(names: Iterable[str]) -> list[str]:
     return [names] if isinstance(names, str) else list(names)
 
 
-def _resolve(primitive: AnyPrimitive, slots: Mapping[str, tuple[str, int]]) -> CompiledPrimitive:
+def _resolve(
+    primitive: SymbolicPrimitive, slots: Mapping[str, tuple[str, int]]
+) -> CompiledPrimitive:
     if isinstance(primitive, Rot):
         angle = _resolve_angle(primitive.angle, slots)
         return Rot(primitive.paulis, primitive.targets, angle, primitive.controls)

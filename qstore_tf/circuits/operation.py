@@ -11,7 +11,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from qstore_tf import limits
 from qstore_tf.circuits.gates import Gate, lookup
-from qstore_tf.circuits.primitives import AnyPrimitive, Matrix, Unitary, place
+from qstore_tf.circuits.primitives import Matrix, SymbolicPrimitive, Unitary, place
 from qstore_tf.circuits.symbols import Affine, AffineLike
 from qstore_tf.errors import CircuitError, describe
 
@@ -64,7 +64,7 @@ class Operation:
         """The name with one C per control, such as "CCRX"."""
         return "C" * len(self.controls) + self.gate
 
-    def primitives(self) -> tuple[AnyPrimitive, ...]:
+    def primitives(self) -> tuple[SymbolicPrimitive, ...]:
         """Returns the primitives in time order, on the circuit's qubits; none for a marker."""
         if self.matrix is not None:
             return (Unitary(self.matrix, self.targets, self.controls),)

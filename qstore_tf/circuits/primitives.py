@@ -1,8 +1,9 @@
 """The five primitives that every gate lowers to, exactly, global phase included.
 
 Code that executes, differentiates or draws a program handles these five cases, and asks the
-primitives themselves for what they have in common: their qubits, angle, inverse, and with what they
-commute. Angles are `Affine` in symbols before a circuit is compiled, `Angle` in slots after.
+primitives themselves for what they have in common: their qubits, angle and inverse. `commute` says
+which of them commute. Angles are `Affine` in symbols before a circuit is compiled, and `Angle` in
+slots after.
 """
 
 from __future__ import annotations
@@ -234,11 +235,13 @@ class Unitary(_Fixed):
         return replace(self, matrix=tuple(tuple(z.conjugate() for z in c) for c in columns))
 
 
-AnyPrimitive = Rot[Affine] | Phase[Affine] | Flip | Swap | Unitary
+SymbolicPrimitive = Rot[Affine] | Phase[Affine] | Flip | Swap | Unitary
 CompiledPrimitive = Rot[Angle] | Phase[Angle] | Flip | Swap | Unitary
 
 
-def place(primitive: AnyPrimitive, qubits: Sequence[int], controls: Sequence[int]) -> AnyPrimitive:
+def place(
+    primitive: SymbolicPrimitive, qubits: Sequence[int], controls: Sequence[int]
+) -> SymbolicPrimitive:
     """Moves a primitive from local qubit numbers to `qubits` and adds `controls` to its own."""
     on = (*controls, *(qubits[q] for q in primitive.controls))
     if isinstance(primitive, Rot):

@@ -1,8 +1,8 @@
-"""`UnifiedCircuit`: a circuit that other libraries, pictures and the optimizer take and give.
+"""`UnifiedCircuit`: a circuit with readers, writers, pictures and the optimizer.
 
 What it joins lives in modules of its own: `formats`, `drawing`, `optimizing`, `reference`. Readers
 and writers of other libraries' circuits are imported when one is called, as importing those
-libraries takes long, and not all of them need be there.
+libraries takes long, and not all of them are installed.
 """
 
 from __future__ import annotations

@@ -4,13 +4,14 @@ import subprocess
 import sys
 import time
 
+import cirq
 import numpy as np
 import pytest
 import sympy
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from qstore_tf.circuits import Affine, Operation, UnifiedCircuit
+from qstore_tf.circuits import Affine, Circuit, Operation, UnifiedCircuit
 from qstore_tf.errors import CircuitError, MemoryLimitError
 from qstore_tf.testing.random_circuits import circuits, random_circuit, random_unitary
 
@@ -249,3 +250,24 @@ sys.exit(f"loaded {loaded}" if loaded else 0)
 def test_binding_by_anything_but_names_asks_for_a_dict():
     with pytest.raises(CircuitError, match=r"bound by name.*dict.*Received: \[1.0\].*'x'"):
         UnifiedCircuit(1).add_gate("RX", 0, "x").bind([1.0])
+
+
+@pytest.mark.parametrize("wrong", ["x", None, cirq.Circuit()])
+def test_what_is_not_a_circuit_or_an_operation_is_named(wrong):
+    circuit = UnifiedCircuit(1)
+    for call in (UnifiedCircuit.of, circuit.compose):
+        with pytest.raises(
+            CircuitError, match=f"not a circuit.*Received: '{type(wrong).__name__}'"
+        ):
+            call(wrong)
+    with pytest.raises(CircuitError, match="not an operation.*add_gate"):
+        circuit.add_operation(wrong)
+
+
+def test_a_circuit_of_either_class_equals_the_other_and_keeps_its_class():
+    plain = Circuit(2).add_gate("H", 0).add_gate("RX", 1, "x")
+    unified = UnifiedCircuit.of(plain)
+    assert plain == unified and hash(plain) == hash(unified)
+    for circuit, kind in ((plain, Circuit), (unified, UnifiedCircuit)):
+        made = (circuit.copy(), circuit.inverse(), circuit.bind({"x": 1.0}), circuit.compose(plain))
+        assert {type(each) for each in made} == {kind}

@@ -8,7 +8,7 @@ from qstore_tf import backends
 from qstore_tf.backends import Backend, Capabilities
 from qstore_tf.circuits import UnifiedCircuit, compile_circuit
 from qstore_tf.circuits.ansatz import hardware_efficient
-from qstore_tf.circuits.commuting import theta_blocks
+from qstore_tf.circuits.theta_blocks import theta_blocks
 from qstore_tf.errors import ConfigurationError
 from qstore_tf.gradients import metric as module
 from qstore_tf.gradients.metric import fubini_study, quantum_fisher

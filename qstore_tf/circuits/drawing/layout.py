@@ -58,7 +58,7 @@ def glyph(operation: Operation) -> Glyph:
     if sign in ("flip", "dot") and not controls:
         sign = "box"
     ordered = len(targets) > 1 and not row.symmetric
-    return Glyph(row.symbol or row.name, sign, row.colour, plain.params, targets, controls, ordered)
+    return Glyph(row.label or row.name, sign, row.colour, plain.params, targets, controls, ordered)
 
 
 def columns(circuit: Circuit) -> tuple[list[list[Glyph]], Affine]:

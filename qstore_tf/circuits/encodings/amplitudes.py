@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from qstore_tf.circuits.ansatz import check_n_qubits
+from qstore_tf.circuits.arguments import check_n_qubits
 from qstore_tf.circuits.encodings.arrays import NUMPY, ArrayFunctions
 from qstore_tf.errors import InputError, describe
 

@@ -14,7 +14,7 @@ from collections.abc import Callable, Mapping
 import numpy as np
 
 from qstore_tf import limits
-from qstore_tf.circuits.ansatz import check_n_qubits, named
+from qstore_tf.circuits.arguments import check_n_qubits, named
 from qstore_tf.circuits.symbols import Affine
 from qstore_tf.circuits.unified import UnifiedCircuit
 from qstore_tf.errors import ConfigurationError, describe, did_you_mean

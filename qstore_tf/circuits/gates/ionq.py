@@ -6,7 +6,7 @@ Source: IonQ's documentation of its native gates.
 from __future__ import annotations
 
 from qstore_tf.circuits.gates import matrices as m
-from qstore_tf.circuits.gates.row import PI, TURN, CirqPower, Gate, itself, negated, rot, step
+from qstore_tf.circuits.gates.row import PI, TURN, CirqPower, Gate, negated, rot, same, step
 from qstore_tf.circuits.primitives import Flip
 
 IONQ = (
@@ -16,7 +16,7 @@ IONQ = (
         n_params=1,
         matrix=m.gpi,
         primitives=lambda f: (rot("Z", f * (-2 * TURN), 0), Flip(0)),
-        inverse=itself("GPi"),
+        inverse=same("GPi"),
         decomposition=lambda f: (step("RZ", 0, by=(f * (-2 * TURN),)), step("X", 0)),
         aliases=("GPIGATE",),
         native=True,

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from qstore_tf.circuits.gates import matrices as m
 from qstore_tf.circuits.gates.row import PI, CirqPower, Gate, negated, phase, rot, step
-from qstore_tf.circuits.primitives import AnyPrimitive
+from qstore_tf.circuits.primitives import SymbolicPrimitive
 from qstore_tf.circuits.symbols import Affine
 
 
-def _power(pauli: str, t: Affine) -> tuple[AnyPrimitive, ...]:
+def _power(pauli: str, t: Affine) -> tuple[SymbolicPrimitive, ...]:
     return rot(pauli, t * PI, 0), phase(t * (PI / 2))
 
 

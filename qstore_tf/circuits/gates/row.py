@@ -7,7 +7,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from qstore_tf.circuits.gates.matrices import ComplexArray
-from qstore_tf.circuits.primitives import AnyPrimitive, Phase, Rot
+from qstore_tf.circuits.primitives import Phase, Rot, SymbolicPrimitive
 from qstore_tf.circuits.symbols import Affine
 
 PI = math.pi
@@ -26,13 +26,13 @@ class CirqPower:
         kind: The class in `cirq`, such as "XPowGate".
         exponent: The exponent; for a gate with a parameter, what the parameter is multiplied by.
         global_shift: As in Cirq.
-        function: A function in `cirq` that makes the gate from its parameter, if Cirq has one.
+        name: What `cirq` has the gate by, if it has: same, or a function of its parameter.
     """
 
     kind: str
     exponent: float = 1.0
     global_shift: float = 0.0
-    function: str = ""
+    name: str = ""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -42,7 +42,7 @@ class Gate:
     Attributes:
         name: The canonical name.
         doc: What the gate does, one sentence.
-        n_qubits: Number of targets; for CX and the like the controls come first. None: any.
+        n_qubits: Number of targets; for gates such as CX the controls come first. None: any.
         n_params: Number of parameters.
         matrix: The unitary as a function of the parameters; None for Measure and Unitary.
         primitives: Local primitives in time order as a function of the parameters.
@@ -52,21 +52,22 @@ class Gate:
         aliases: Other names; lookup ignores case.
         controlled: The gate that this one applies where its first qubits are 1, and their number.
         symmetric: Whether exchanging its two qubits changes nothing.
-        additive: The parameters that add up when the gate follows itself on the same qubits,
+        additive: The parameters that add up when the gate follows same on the same qubits,
             all other parameters being equal.
-        native: Whether it is a gate of IonQ's hardware, which stays as it is written.
+        native: Whether it is a gate of IonQ's hardware, which is merged with its own kind alone.
         is_unitary: False for the measurement marker.
-        symbol: What pictures show; by default the name.
+        label: What pictures show; by default the name.
         colour: The kind of gate by which pictures colour it: "fixed", "x", "y", "z", "two" or
             "other".
         cirq: The power in Cirq that equals it, if there is one.
         qiskit: Classes in `qiskit.circuit.library` with the same qubits and parameters; the first
             one is written, all are read.
         pennylane: Operations of PennyLane with the same wires and parameters.
-        qasm2: The name in the first `qelib1.inc`, which every reader of OpenQASM 2 knows.
-        qelib1: Names in the `qelib1.inc` of today's Qiskit, or that Cirq writes; read only.
+        qasm2: The name in the `qelib1.inc` of arXiv:1707.03429, which is read and written.
+        qasm2_read: Names that later versions of `qelib1.inc` or Cirq's writer have; read only.
         qasm3: Names in `stdgates.inc` of OpenQASM 3.
-        ionq: The name in IonQ's JSON: a gate of the set "native" if `native`, else of "qis".
+        ionq: The name in IonQ's JSON: a gate of the set "native" if `native`, else of "qis". (Tests
+            compare it with Cirq's client; nothing writes it yet.)
     """
 
     name: str
@@ -74,7 +75,7 @@ class Gate:
     n_qubits: int | None = 1
     n_params: int = 0
     matrix: Callable[..., ComplexArray] | None
-    primitives: Callable[..., tuple[AnyPrimitive, ...]]
+    primitives: Callable[..., tuple[SymbolicPrimitive, ...]]
     inverse: Callable[..., tuple[tuple[str, Params], ...]] | None
     decomposition: Callable[..., tuple[Step, ...]] | None = None
     aliases: tuple[str, ...] = ()
@@ -83,13 +84,13 @@ class Gate:
     additive: tuple[int, ...] = ()
     native: bool = False
     is_unitary: bool = True
-    symbol: str = ""
+    label: str = ""
     colour: str = "other"
     cirq: CirqPower | None = None
     qiskit: tuple[str, ...] = ()
     pennylane: tuple[str, ...] = ()
     qasm2: str = ""
-    qelib1: tuple[str, ...] = ()
+    qasm2_read: tuple[str, ...] = ()
     qasm3: tuple[str, ...] = ()
     ionq: str = ""
 
@@ -112,17 +113,17 @@ def phase(angle: Affine | float, *controls: int) -> Phase[Affine]:
     return Phase(Affine.of(angle), controls)
 
 
-def steps(*fixed: Step) -> Callable[..., tuple[Step, ...]]:
+def steps(*all_steps: Step) -> Callable[..., tuple[Step, ...]]:
     """The decomposition of a gate without parameters."""
-    return lambda: fixed
+    return lambda: all_steps
 
 
-def fixed(*primitives: AnyPrimitive) -> Callable[..., tuple[AnyPrimitive, ...]]:
+def constant(*primitives: SymbolicPrimitive) -> Callable[..., tuple[SymbolicPrimitive, ...]]:
     """The primitives of a gate without parameters."""
     return lambda: primitives
 
 
-def itself(name: str) -> Callable[..., tuple[tuple[str, Params], ...]]:
+def same(name: str) -> Callable[..., tuple[tuple[str, Params], ...]]:
     """The inverse that is the gate `name` with the same parameters."""
     return lambda *params: ((name, params),)
 

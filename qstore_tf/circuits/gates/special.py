@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from qstore_tf.circuits.gates.row import Gate, fixed
+from qstore_tf.circuits.gates.row import Gate, constant
 
 SPECIAL = (
     Gate(
@@ -10,18 +10,18 @@ SPECIAL = (
         doc="A constant unitary matrix on 1 to 5 qubits.",
         n_qubits=None,
         matrix=None,
-        primitives=fixed(),
+        primitives=constant(),
         inverse=None,
-        symbol="U",
+        label="U",
     ),
     Gate(
         name="Measure",
         doc="Marks a qubit as measured at the end; dropped when compiled.",
         matrix=None,
-        primitives=fixed(),
+        primitives=constant(),
         inverse=None,
         aliases=("M", "MEASUREMENT"),
         is_unitary=False,
-        symbol="M",
+        label="M",
     ),
 )

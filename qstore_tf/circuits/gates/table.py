@@ -1,7 +1,7 @@
 """The gate table: one row per gate, by families, and everything else reads it.
 
 A row says the same thing several ways (matrix, primitives, decomposition, inverse, names in other
-libraries), so that the tests, which loop over the table, check each row against itself. Parameters
+libraries), so that the tests, which loop over the table, check each row against same. Parameters
 are radians except for the IonQ gates GPi, GPi2, MS and ZZ, which take turns as IonQ defines them.
 
 Sources: OpenQASM 2 (arXiv:1707.03429) for U3, Cirq for the powers and FSim, IonQ's documentation
@@ -19,7 +19,7 @@ from qstore_tf.circuits.gates.powers import POWERS
 from qstore_tf.circuits.gates.rotations import ROTATIONS
 from qstore_tf.circuits.gates.row import Gate, Params, Step
 from qstore_tf.circuits.gates.special import SPECIAL
-from qstore_tf.circuits.gates.swaps import SWAPS
+from qstore_tf.circuits.gates.two_qubit import TWO_QUBIT
 from qstore_tf.errors import CircuitError, describe, did_you_mean
 
 BASIS = ("RX", "RY", "RZ", "CX", "GlobalPhase")
@@ -27,7 +27,7 @@ BASIS = ("RX", "RY", "RZ", "CX", "GlobalPhase")
 
 GATES: Mapping[str, Gate] = {
     row.name: row
-    for family in (FIXED, ROTATIONS, CONTROLLED, SWAPS, POWERS, IONQ, SPECIAL)
+    for family in (FIXED, ROTATIONS, CONTROLLED, TWO_QUBIT, POWERS, IONQ, SPECIAL)
     for row in family
 }
 """The table: canonical name -> row."""

@@ -1,8 +1,8 @@
 """Observables of other libraries as terms: a coefficient, and the Paulis on numbered qubits.
 
-An observable reads beside a circuit of its own library: its qubits or wires are then those of the
-circuit. Beside any other, Cirq's `LineQubit(q)`, PennyLane's wire q and Qiskit's qubit q are qubit
-q. What stands in a label at the right end is Qiskit's qubit 0.
+Beside a circuit of its own library, an observable names the qubits or wires of that circuit. Beside
+any other, Cirq's `LineQubit(q)`, PennyLane's wire q and Qiskit's qubit q are qubit q. The
+right end of a label is Qiskit's qubit 0.
 """
 
 from __future__ import annotations

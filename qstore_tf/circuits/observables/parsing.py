@@ -140,7 +140,7 @@ def read_observable(item: object, qubit_order: Sequence[Any] | None = None) -> P
 
     Raises:
         ObservableError: It cannot be read, is not Hermitian, or names a qubit by a label that
-            neither is a number nor stands in `qubit_order`.
+            is neither a number nor in `qubit_order`.
 
     Example:
         >>> import cirq

@@ -1,3 +1,3 @@
 """Shorter circuits with the same unitary."""
 
-from qstore_tf.circuits.optimizing.optimize import optimize as optimize
+from qstore_tf.circuits.optimizing.passes import optimize as optimize

@@ -12,7 +12,7 @@ import numpy as np
 
 from qstore_tf.circuits.gates import GATES
 from qstore_tf.circuits.operation import Operation
-from qstore_tf.circuits.primitives import AnyPrimitive, Flip, Phase, Rot
+from qstore_tf.circuits.primitives import Flip, Phase, Rot, SymbolicPrimitive
 from qstore_tf.circuits.symbols import Affine
 
 TOLERANCE = 1e-12
@@ -64,7 +64,9 @@ def element_of(operation: Operation) -> Element | None:
     return None if is_identity(element) else element
 
 
-def _of_primitives(primitives: tuple[AnyPrimitive, ...], operation: Operation) -> Element | None:
+def _of_primitives(
+    primitives: tuple[SymbolicPrimitive, ...], operation: Operation
+) -> Element | None:
     """The element of a rotation, a phase or both; None for what is more than that."""
     if not primitives:
         return _phase(ZERO, (), operation)
@@ -106,7 +108,9 @@ def _rotation(
     return Element(axes, key, controls, pairs, theta, phi, operation)
 
 
-def _other(operation: Operation, plain: Operation, primitives: tuple[AnyPrimitive, ...]) -> Element:
+def _other(
+    operation: Operation, plain: Operation, primitives: tuple[SymbolicPrimitive, ...]
+) -> Element:
     diagonal = bool(primitives) and all(primitive.is_diagonal for primitive in primitives)
     axes = dict.fromkeys(plain.targets, "Z" if diagonal else "")
     axes |= dict.fromkeys(plain.controls, "Z")

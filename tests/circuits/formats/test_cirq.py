@@ -7,6 +7,7 @@ import pytest
 import sympy
 from hypothesis import given, settings
 
+from qstore_tf.circuits.formats.cirq.powers import POWERS
 from qstore_tf.circuits.formats.cirq.writing import to_cirq
 from qstore_tf.circuits.gates import GATES
 from qstore_tf.circuits.symbols import Affine
@@ -205,3 +206,33 @@ def test_a_circuit_without_qubits_is_refused_and_so_is_anything_else():
         from_cirq(cirq.Circuit())
     with pytest.raises(ConversionError, match="cirq.Circuit"):
         from_cirq(cirq.X(Q[0]))
+
+
+@pytest.mark.parametrize(
+    ("name", "theirs"),
+    [("X", cirq.X), ("Y", cirq.Y), ("Z", cirq.Z), ("H", cirq.H), ("CX", cirq.CNOT),
+     ("CZ", cirq.CZ), ("SWAP", cirq.SWAP), ("CCX", cirq.CCX)],
+)  # fmt: skip
+def test_gates_without_parameters_are_cirqs_own_objects(name, theirs):
+    n_qubits = GATES[name].n_qubits
+    circuit = UnifiedCircuit(n_qubits).add_gate(name, list(range(n_qubits)))
+    (operation,) = to_cirq(circuit).all_operations()
+    assert operation.gate is theirs
+    if isinstance(theirs, cirq.Pauli):
+        assert cirq.PauliSum.from_pauli_strings([operation]).qubits == operation.qubits
+
+
+def test_a_gate_is_known_by_its_class_and_not_by_the_name_of_one():
+    kind = type("ZPowGate", (cirq.XPowGate,), {})
+    circuit = from_cirq(cirq.Circuit(kind(exponent=0.5).on(Q[0])))
+    assert circuit.count_gates() == {"SX": 1}
+
+
+@pytest.mark.parametrize("shift", [0.0, -0.5, 0.25, -0.25, 0.3])
+@pytest.mark.parametrize("kind", POWERS)
+def test_powers_keep_their_shift_in_one_global_phase(kind, shift):
+    exponent = 0.37
+    gate = getattr(cirq, kind)(exponent=exponent, global_shift=shift)
+    circuit = from_cirq(cirq.Circuit(gate.on(*Q[: gate.num_qubits()])))
+    assert circuit.count_gates().get("GlobalPhase", 0) <= 1
+    np.testing.assert_allclose(circuit.unitary(), cirq.unitary(gate), atol=1e-12)

@@ -160,7 +160,7 @@ def test_gates_with_three_angles_are_read_for_negative_angles_and_over_a_turn(an
         (HEAD + "gate g x { h x; } gate g x { x x; } qreg q[1];", "defined twice"),
         (HEAD + "gate g x { g x; } qreg q[1];", "'g' is not defined"),
         (HEAD + "gate g x { measure x -> c; } qreg q[1];", "cannot stand in a gate"),
-        (HEAD + "gate g x { h y; } qreg q[1];", "none of the definition's"),
+        (HEAD + "gate g x { h y; } qreg q[1];", "not a qubit of the definition"),
         (HEAD + "gate if x { h x; } qreg q[1];", "word of the language"),
         (HEAD + "qreg q[1]; creg c[1]; measure q[0]->c[0]; x q[0];", "after its measurement"),
         (HEAD + "qreg q[1]; creg c[2]; measure q->c;", "1 qubits are measured into 2 bits"),

@@ -1,7 +1,7 @@
 """Circuits from Cirq, unitary for unitary, global phase included.
 
-Both use qubit 0 as the most significant bit. SymPy expressions that are affine in their symbols
-become `Affine` parameters. The way there is `writing`.
+Cirq and qstore_tf both use qubit 0 as the most significant bit. SymPy expressions that are affine
+in their symbols become `Affine` parameters. `writing` does the reverse.
 """
 
 from __future__ import annotations
@@ -9,6 +9,7 @@ from __future__ import annotations
 import cmath
 import math
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from functools import partial
 from typing import Any
 
 import cirq
@@ -17,15 +18,13 @@ import sympy
 
 from qstore_tf import limits
 from qstore_tf.circuits.circuit import Circuit
-from qstore_tf.circuits.gates import GATES, CirqPower, Gate, lookup
+from qstore_tf.circuits.formats.cirq.powers import POWERS, Step, phase_steps, read_power
+from qstore_tf.circuits.gates import lookup
 from qstore_tf.circuits.operation import MAX_UNITARY_QUBITS
 from qstore_tf.circuits.symbols import Affine
 from qstore_tf.errors import CircuitError, ConversionError, describe
 
 _MAX_UNROLLING = 50
-
-# A gate to add: name, local targets, parameters, local controls; or a matrix for "Unitary".
-_Step = tuple[str, tuple[int, ...], tuple[Any, ...], tuple[int, ...]]
 
 
 def from_cirq(circuit: cirq.AbstractCircuit, qubit_order: Any = None) -> Circuit:
@@ -112,7 +111,7 @@ def _cannot(what: object, why: str, hint: str) -> ConversionError:
 
 def _steps_of(
     operation: cirq.Operation, index: Mapping[cirq.Qid, int], depth: int
-) -> Iterator[_Step]:
+) -> Iterator[Step]:
     """The steps that make up a Cirq operation, on absolute qubit numbers."""
     operation = operation.untagged
     if depth > _MAX_UNROLLING:
@@ -138,7 +137,7 @@ def _steps_of(
 
 def _controlled_steps(
     operation: cirq.ControlledOperation, index: Mapping[cirq.Qid, int], depth: int
-) -> Iterator[_Step]:
+) -> Iterator[Step]:
     inner = list(_steps_of(operation.sub_operation, index, depth + 1))
     if any(step[0] == "Measure" for step in inner):
         raise _cannot(operation, "it controls a measurement", "Remove the control.")
@@ -167,7 +166,7 @@ def _products(operation: cirq.ControlledOperation) -> list[tuple[int | None, ...
     return list(products)
 
 
-def _gate_steps(operation: cirq.Operation, depth: int) -> Iterable[_Step]:
+def _gate_steps(operation: cirq.Operation, depth: int) -> Iterable[Step]:
     """The steps of an uncontrolled operation, on the operation's own qubits 0, 1, ..."""
     gate = operation.gate
     if isinstance(gate, cirq.ControlledGate):
@@ -195,14 +194,14 @@ def _gate_steps(operation: cirq.Operation, depth: int) -> Iterable[_Step]:
     return _unknown_steps(operation, depth)
 
 
-def _affine_step(step: _Step) -> _Step:
+def _affine_step(step: Step) -> Step:
     name, targets, params, controls = step
     if name == "Unitary":
         return step
     return name, targets, tuple(Affine.of(param) for param in params), controls
 
 
-def _unknown_steps(operation: cirq.Operation, depth: int) -> list[_Step]:
+def _unknown_steps(operation: cirq.Operation, depth: int) -> list[Step]:
     n_qubits = len(operation.qubits)
     if 0 < n_qubits <= MAX_UNITARY_QUBITS:
         matrix = cirq.unitary(operation, None)
@@ -227,7 +226,7 @@ def _unknown_steps(operation: cirq.Operation, depth: int) -> list[_Step]:
         raise _cannot(operation, why, "Decompose it in Cirq first.") from error
 
 
-def _qasm_u(gate: Any) -> list[_Step]:
+def _qasm_u(gate: Any) -> list[Step]:
     """The gate that Cirq's OpenQASM reader makes of u1, u2 and u3; angles in half turns."""
     matrix = cirq.unitary(gate)
     angles = [float(value) * math.pi for value in (gate.theta, gate.phi, gate.lmda)]
@@ -240,110 +239,30 @@ def _qasm_u(gate: Any) -> list[_Step]:
     return [_affine_step((name, (0,), tuple(params), ()))]
 
 
-def _affine(value: Any, factor: float = 1.0) -> Affine:
-    return Affine.of(value) * factor
-
-
-def _power(gate: Any) -> list[_Step]:
-    """A power of Cirq's as the gate of the table that has its form, and a global phase."""
-    kind = next(k.__name__ for k in type(gate).__mro__ if k.__name__ in _CONSTANTS)
-    exponent, shift = _affine(gate.exponent), gate.global_shift
-    rows = _PARAMETRIC.get(kind, ())
-    row = min(rows, key=lambda row: _mismatch(row, shift), default=None)
-    if exponent.is_constant and (row is None or _form(row).global_shift == 0):
-        name = _CONSTANTS[kind].get(exponent.constant)
-        if name is not None:
-            return [(name, _all(name), (), ()), *_phase(exponent, shift)]
-    if row is None:
-        return [*_POWERS_IN_STEPS[kind](exponent), *_phase(exponent, shift)]
-    param = exponent * (1 / _form(row).exponent)
-    phase = _phase(exponent, shift - _form(row).global_shift)
-    return [(row.name, _all(row.name), (param,), ()), *phase]
-
-
-def _form(row: Gate) -> CirqPower:
-    assert row.cirq is not None
-    return row.cirq
-
-
-def _mismatch(row: Gate, shift: float) -> tuple[bool, bool, bool]:
-    """The same shift is best, then none; of rows that differ by a factor the power itself."""
-    form = _form(row)
-    return form.global_shift != shift, form.global_shift != 0, form.exponent != 1
-
-
-def _all(name: str) -> tuple[int, ...]:
-    return tuple(range(lookup(name).n_qubits or 0))
-
-
-def _phase(exponent: Affine, shift: float) -> list[_Step]:
-    """The global phase exp(i pi exponent shift)."""
-    angle = exponent * (math.pi * shift)
-    return [] if angle == Affine() else [("GlobalPhase", (), (angle,), ())]
-
-
-def _hadamard_power(exponent: Affine) -> list[_Step]:
-    # H = RY(pi/4) Z RY(-pi/4), so its powers are those of Z in that frame.
-    turn = Affine(math.pi / 4)
-    return [
-        ("RY", (0,), (-turn,), ()),
-        ("ZPow", (0,), (exponent,), ()),
-        ("RY", (0,), (turn,), ()),
-    ]
-
-
-def _swap_power(exponent: Affine) -> list[_Step]:
-    # SWAP^t = exp(i pi t/4 (1 - XX - YY - ZZ)).
-    half = exponent * (math.pi / 2)
-    return [*((f"R{p}{p}", (0, 1), (half,), ()) for p in "XYZ"), *_phase(exponent, 0.25)]
-
-
-# Powers without a row of their own, as steps on local qubits.
-_POWERS_IN_STEPS: Mapping[str, Callable[[Affine], list[_Step]]] = {
-    "HPowGate": _hadamard_power,
-    "SwapPowGate": _swap_power,
-    "ISwapPowGate": lambda t: [("FSim", (0, 1), (t * (-math.pi / 2), Affine()), ())],
-    "CCXPowGate": lambda t: [("XPow", (2,), (t,), (0, 1))],
-    "CCZPowGate": lambda t: [("ZPow", (2,), (t,), (0, 1))],
-}
-
-# Class of a power in Cirq -> its exponents that are gates without parameters.
-_CONSTANTS: dict[str, dict[float, str]] = {}
-# Class of a power in Cirq -> gates that take the exponent as their parameter.
-_PARAMETRIC: dict[str, list[Gate]] = {}
-for _row in GATES.values():
-    if _row.cirq is not None:
-        _named = _CONSTANTS.setdefault(_row.cirq.kind, {})
-        if _row.n_params:
-            _PARAMETRIC.setdefault(_row.cirq.kind, []).append(_row)
-        else:
-            _named[_row.cirq.exponent] = _row.name
-
-
-def _phased_x_power(gate: Any) -> list[_Step]:
-    phase = _affine(gate.phase_exponent)
+def _phased_x_power(gate: Any) -> list[Step]:
+    phase = Affine.of(gate.phase_exponent)
     if phase == Affine():
-        return _power(cirq.XPowGate(exponent=gate.exponent, global_shift=gate.global_shift))
-    if phase.is_constant and _affine(gate.exponent).is_constant:
+        return read_power("XPowGate", gate)
+    if phase.is_constant and Affine.of(gate.exponent).is_constant:
         return [("Unitary", (0,), (cirq.unitary(gate),), ())]
     return [
         ("ZPow", (0,), (-phase,), ()),
-        ("XPow", (0,), (_affine(gate.exponent),), ()),
+        ("XPow", (0,), (Affine.of(gate.exponent),), ()),
         ("ZPow", (0,), (phase,), ()),
-        *_phase(_affine(gate.exponent), gate.global_shift),
+        *phase_steps(Affine.of(gate.exponent), gate.global_shift),
     ]
 
 
-def _phased_xz(gate: Any) -> list[_Step]:
-    axis = _affine(gate.axis_phase_exponent)
+def _phased_xz(gate: Any) -> list[Step]:
+    axis = Affine.of(gate.axis_phase_exponent)
     return [
         ("ZPow", (0,), (-axis,), ()),
-        ("XPow", (0,), (_affine(gate.x_exponent),), ()),
-        ("ZPow", (0,), (axis + _affine(gate.z_exponent),), ()),
+        ("XPow", (0,), (Affine.of(gate.x_exponent),), ()),
+        ("ZPow", (0,), (axis + Affine.of(gate.z_exponent),), ()),
     ]
 
 
-def _global_phase(gate: Any) -> list[_Step]:
+def _global_phase(gate: Any) -> list[Step]:
     coefficient = gate.coefficient
     if not isinstance(coefficient, sympy.Basic):
         return [("GlobalPhase", (), (Affine(cmath.phase(complex(coefficient))),), ())]
@@ -354,9 +273,9 @@ def _global_phase(gate: Any) -> list[_Step]:
 
 
 # The first row whose class fits is used; cirq.Rx and the like are subclasses of the powers.
-_FROM_CIRQ: Sequence[tuple[type[Any], Callable[[Any], list[_Step]]]] = (
+_FROM_CIRQ: Sequence[tuple[type[Any], Callable[[Any], list[Step]]]] = (
     (cirq.IdentityGate, lambda gate: [("I", (q,), (), ()) for q in range(gate.num_qubits())]),
-    *((getattr(cirq, kind), _power) for kind in _CONSTANTS),
+    *((getattr(cirq, kind), partial(read_power, kind)) for kind in POWERS),
     (cirq.CSwapGate, lambda gate: [("CSWAP", (0, 1, 2), (), ())]),
     (cirq.FSimGate, lambda gate: [("FSim", (0, 1), (gate.theta, gate.phi), ())]),
     (cirq.PhasedXPowGate, _phased_x_power),
@@ -365,7 +284,7 @@ _FROM_CIRQ: Sequence[tuple[type[Any], Callable[[Any], list[_Step]]]] = (
 )
 
 # By name, so that cirq-ionq need not be imported. Angles in turns.
-_FROM_IONQ: Mapping[str, Callable[[Any], list[_Step]]] = {
+_FROM_IONQ: Mapping[str, Callable[[Any], list[Step]]] = {
     "GPIGate": lambda gate: [("GPi", (0,), (gate.phi,), ())],
     "GPI2Gate": lambda gate: [("GPi2", (0,), (gate.phi,), ())],
     "MSGate": lambda gate: [("MS", (0, 1), (gate.phi0, gate.phi1, gate.theta), ())],

@@ -1,7 +1,7 @@
 """Circuits to Cirq, unitary for unitary, global phase included.
 
-Both use qubit 0 as the most significant bit. `Affine` parameters become numbers or SymPy
-expressions. The way back is `reading`.
+Cirq and qstore_tf both use qubit 0 as the most significant bit. `Affine` parameters become numbers
+or SymPy expressions. `reading` does the reverse.
 """
 
 from __future__ import annotations
@@ -9,6 +9,7 @@ from __future__ import annotations
 import cmath
 import math
 from collections.abc import Callable, Mapping, Sequence
+from functools import cache
 from typing import Any
 
 import cirq
@@ -23,8 +24,8 @@ from qstore_tf.circuits.symbols import Affine
 def to_cirq(circuit: Circuit) -> cirq.Circuit:
     """Converts a circuit to Cirq on `cirq.LineQubit(0), cirq.LineQubit(1), ...`.
 
-    Gates that Cirq has become that gate; U3 and MS, which it lacks, a few gates in a row with the
-    same unitary. Qubits without gates get an identity, so that the Cirq circuit has
+    A gate that Cirq has is written as that gate, another (U3, MS) as a few gates with the same
+    unitary. Qubits without gates get an identity, so that the Cirq circuit has
     as many qubits. Symbols become SymPy symbols. Measurement markers have the keys `m0, m1, ...`
     by qubit.
 
@@ -109,11 +110,24 @@ def _steps(name: str, params: Sequence[Affine]) -> _Steps:
 
 
 def _power(form: CirqPower, params: Sequence[Affine]) -> cirq.Gate:
-    if form.function:
-        made: cirq.Gate = getattr(cirq, form.function)(_number(params[0]))
+    made: cirq.Gate
+    if not params:
+        return _constant(form)
+    if form.name:
+        made = getattr(cirq, form.name)(_number(params[0]))
         return made
-    exponent: Any = form.exponent if not params else _number(params[0] * form.exponent)
+    exponent = _number(params[0] * form.exponent)
     made = getattr(cirq, form.kind)(exponent=exponent, global_shift=form.global_shift)
+    return made
+
+
+@cache
+def _constant(form: CirqPower) -> cirq.Gate:
+    made: cirq.Gate
+    if form.name:
+        made = getattr(cirq, form.name)
+    else:
+        made = getattr(cirq, form.kind)(exponent=form.exponent, global_shift=form.global_shift)
     return made
 
 
@@ -122,8 +136,8 @@ _OTHERS: Mapping[str, Callable[..., cirq.Gate]] = {
     "I": lambda: cirq.I,
     "CSWAP": lambda: cirq.CSWAP,
     "FSim": cirq.FSimGate,
-    "GPi": lambda turns: cirq.PhasedXPowGate(phase_exponent=turns * 2),
+    "GPi": lambda turns: cirq.PhasedXPowGate(phase_exponent=turns * 2.0),
     "GPi2": lambda turns: cirq.PhasedXPowGate(
-        phase_exponent=turns * 2, exponent=0.5, global_shift=-0.5
+        phase_exponent=turns * 2.0, exponent=0.5, global_shift=-0.5
     ),
 }

@@ -67,7 +67,7 @@ def from_pennylane(
     Operations without a counterpart, templates among them, become the gates of their
     decomposition, or a matrix if they have no symbols and are on at most 5 qubits. Of the
     measurements, samples, counts and probabilities of wires become markers; expectation values
-    and the like are left out, as a layer is told its observables.
+    and the like are left out, as observables are given to a layer.
 
     Args:
         tape: a `pennylane.tape.QuantumScript`, or a `QNode` or quantum function, which is

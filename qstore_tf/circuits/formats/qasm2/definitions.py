@@ -20,7 +20,7 @@ from qstore_tf.errors import did_you_mean
 KEYWORDS = ("include", "qreg", "creg", "gate", "opaque", "barrier", "measure", "reset", "if")
 _MAX_DEPTH = 100
 _MAX_PROPOSED = 1000
-# So many qubits and parts of formulas in a definition's call count for as much as a gate.
+# This many qubits and parts of formulas in a definition's call cost as much as one gate.
 _PARTS_PER_OPERATION = 8
 
 
@@ -50,7 +50,7 @@ class Gates:
     Args:
         cursor: where the program is read.
         spend: told of each definition and each call in it; raises where there are too many.
-        most: no gate need count for more than this.
+        most: the largest cost that a gate can have.
     """
 
     def __init__(self, cursor: Cursor, spend: Callable[[int], None], most: int) -> None:
@@ -231,5 +231,5 @@ class Gates:
         names = self._names("a qubit of the definition")
         for name in names:
             if name not in qubits:
-                self._cursor.fail(f"the qubit {name[:80]!r} is none of the definition's")
+                self._cursor.fail(f"the qubit {name[:80]!r} is not a qubit of the definition")
         return tuple(qubits[name] for name in names)

@@ -67,7 +67,10 @@ def _sequence(n_qubits: int, text: str) -> Gate:
 
 
 _SAME = {
-    name: _plain(row) for row in gates.GATES.values() for name in (row.qasm2, *row.qelib1) if name
+    name: _plain(row)
+    for row in gates.GATES.values()
+    for name in (row.qasm2, *row.qasm2_read)
+    if name
 }
 
 LANGUAGE: Mapping[str, Gate] = {"U": _SAME["u3"], "CX": _SAME["cx"]}

@@ -2,7 +2,7 @@
 
 A program is read statement by statement, and what a statement comes to is counted before any of
 it is made: neither gates on whole registers nor definitions that use definitions can make a huge
-circuit out of a short text. The way there is `writing`.
+circuit out of a short text. `writing` does the reverse.
 """
 
 from __future__ import annotations

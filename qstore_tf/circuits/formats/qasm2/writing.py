@@ -2,7 +2,7 @@
 
 Only gates of the `qelib1.inc` that every reader has are written, and the others lowered to them.
 OpenQASM 2 knows neither symbols nor global phases: symbols are an error, and a circuit comes back
-equal up to a global phase. The way back is `reading`.
+equal up to a global phase. `reading` does the reverse.
 """
 
 from __future__ import annotations

@@ -237,7 +237,7 @@ class _Interpreter:
         kind = type(statement).__name__
         if kind not in _IN_DEFINITIONS:
             raise Unconvertible(
-                f"a gate definition contains {_KINDS.get(kind, 'no gate')}",
+                f"a gate definition contains {_KINDS.get(kind, f'a {kind}')}",
                 "Define gates by gates.",
             )
         return _HANDLERS[kind](self, statement, scope) or []
@@ -402,6 +402,10 @@ _CONTROLS = ("ctrl", "negctrl")
 _IN_DEFINITIONS = ("QuantumGate", "QuantumPhase", "QuantumBarrier")
 
 _KINDS: Mapping[str, str] = {
+    "Box": "`box`",
+    "DelayInstruction": "`delay`",
+    "AliasStatement": "`let`",
+    "QuantumMeasurementStatement": "a measurement",
     "BranchingStatement": "`if`",
     "WhileLoop": "`while`",
     "QuantumReset": "`reset`",

@@ -82,7 +82,7 @@ def parsed(text: str) -> Any:
     """The program as the reference parser returns it.
 
     Raises:
-        ConversionError: the text is too large or no OpenQASM 3.
+        ConversionError: the text is too large or not OpenQASM 3.
         LibraryError: the parser is not installed.
     """
     code = _prepared(text)

@@ -2,8 +2,8 @@
 
 Qubit i of the Qiskit circuit is qubit i here. Only the index of a basis state reads differently:
 Qiskit takes qubit 0 as its least significant bit, qstore_tf as its most significant one. Gates
-are recognized by their class, not by their name, which anyone may give to anything. The way
-there is `writing`.
+are recognized by their class, not by their name, which anyone may give to anything. `writing`
+does the reverse.
 """
 
 from __future__ import annotations

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 def to_qiskit(circuit: Circuit) -> qiskit.QuantumCircuit:
     """Converts a circuit to Qiskit.
 
-    Gates that Qiskit has become that gate, the others a few gates in a row with the same
+    A gate that Qiskit has is written as that gate, another as a few gates with the same
     unitary. Measurement markers measure qubit i into classical bit i.
 
     Args:

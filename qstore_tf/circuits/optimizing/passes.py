@@ -100,9 +100,7 @@ def _find_partner(
         earlier = elements[position]
         if earlier is None or steps > LOOKBACK:
             return None
-        if earlier.key == element.key and (
-            element.paulis is not None or _can_join(earlier, element)
-        ):
+        if earlier.key == element.key and (element.paulis is not None or _can_join(earlier)):
             return position
         if element.paulis is None and _cancel(earlier, element):
             return position
@@ -142,7 +140,7 @@ def _commute(a: Element, b: Element) -> bool:
     return both_plain and different % 2 == 0
 
 
-def _can_join(a: Element, b: Element) -> bool:
+def _can_join(a: Element) -> bool:
     return a.operation is not None and bool(a.operation.row.additive)
 
 
@@ -162,7 +160,7 @@ def _merged(a: Element, b: Element) -> Element | None:
         theta, phi = a.theta + b.theta, a.phi + b.phi
         merged = Element(a.axes, a.key, a.controls, a.paulis, theta, phi, None)
         return None if is_identity(merged) else merged
-    if a.operation is None or b.operation is None or not _can_join(a, b) or a.key != b.key:
+    if a.operation is None or b.operation is None or not _can_join(a) or a.key != b.key:
         return None
     first, second = a.operation, b.operation
     additive = first.row.additive
