@@ -114,7 +114,7 @@ def test_wrong_choices_of_shots_fail_when_the_function_is_built():
     sampled = Sampled(TensorFlow(), 10)
     with pytest.raises(ConfigurationError, match="'parameter_shift' or gradient='spsa'"):
         build_expectation(PROGRAM, OBSERVABLES, sampled, "adjoint")
-    with pytest.raises(ConfigurationError, match="its own shots"):
+    with pytest.raises(ConfigurationError, match="already sets shots"):
         build_expectation(PROGRAM, OBSERVABLES, sampled, shots=10)
     for options in ({"shots": 10}, {"backend": sampled}):
         with pytest.raises(ConfigurationError, match=r"shots=None.*Sample\(shots"):
