@@ -142,7 +142,7 @@ def _part(module: str, name: str) -> Any:
     try:
         return getattr(import_module(f"qstore_tf.backends.{module}"), name)
     except ImportError as error:
-        if "tensorflow" in sys.modules:
+        if sys.modules.get("tensorflow") is not None:
             raise
         raise LibraryError(
             describe(

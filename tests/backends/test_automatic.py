@@ -111,7 +111,7 @@ def test_the_expected_choice_is_not_logged(monkeypatch, caplog):
         ({"batch": True}, "`batch` of a workload"),
         ({"shots": 1.5}, "`shots` of a workload"),
         ({"dtype": "float16"}, "'float32' or 'float64'"),
-        ({"qubits": 3}, "does not describe a workload.*n_qubits"),
+        ({"qubits": 3}, "description of the workload.*n_qubits"),
     ],
 )
 def test_a_wrong_workload_is_refused(fields, words):

@@ -11,11 +11,11 @@ from qstore_tf.errors import ConfigurationError, describe, did_you_mean
 
 
 @dataclass(frozen=True)
-class Class:
-    """Where the class of a backend is.
+class Entry:
+    """Where a backend is found.
 
     Attributes:
-        name: Its name in `qstore_tf.backends.arrays.<name of the backend>`.
+        name: Its class in the module `qstore_tf.backends.arrays.<name of the backend>`.
         needs: The package that an extra of the same name as the backend installs; None where
             the base installation has it.
     """
@@ -25,9 +25,9 @@ class Class:
 
 
 CLASSES = {
-    "qsim": Class("Qsim"),
-    "lightning": Class("Lightning", "pennylane_lightning"),
-    "qulacs": Class("Qulacs", "qulacs"),
+    "qsim": Entry("Qsim"),
+    "lightning": Entry("Lightning", "pennylane_lightning"),
+    "qulacs": Entry("Qulacs", "qulacs"),
 }
 
 

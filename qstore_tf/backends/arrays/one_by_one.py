@@ -10,6 +10,7 @@ from abc import ABC, abstractmethod
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -133,55 +134,47 @@ class OneByOne(ArrayBackend):
 
     def _run(self, batch: Batch, job: RowJob, dtype: np.dtype[Any], width: int) -> Array:
         """Returns [B, width], what `job` returns for each row."""
+        runners, initial = self._runners(batch), batch.initial
         out = np.empty((len(batch.inputs), width), dtype)
+        angles = runners.table.values(batch.inputs, batch.theta)
 
-        def put(row: int, found: Any) -> None:
-            out[row] = found
+        def row(number: int) -> None:
+            start = None if initial is None else initial[number]
+            with runners.borrowed() as runner:
+                out[number] = job(runner, angles[number], start, number)
 
-        self._each(batch, job, out, put, False)
+        self._for_each(batch, row, out, sweeps=False)
         return out
 
     def _pull(self, batch: Batch, job: RowJob, upstream: Array) -> Gradients:
+        """Returns the gradients; `job` returns those by angles, global phase and initial state."""
         check_rows(len(batch.inputs), upstream)
-        initial = None if batch.initial is None else np.full_like(batch.initial, np.nan)
-        n_inputs = batch.program.n_inputs
-        by_angles: Array = np.zeros(0)
+        runners, initial = self._runners(batch), batch.initial
+        angles = runners.table.values(batch.inputs, batch.theta)
+        by_angles = np.zeros_like(angles)
+        by_initial = None if initial is None else np.full_like(initial, np.nan)
 
-        def put(row: int, found: Any) -> None:
-            by_angles[row, :-1], by_angles[row, -1], by_start = found
-            if initial is not None:
-                initial[row] = by_start
+        def row(number: int) -> None:
+            start = None if initial is None else initial[number]
+            with runners.borrowed() as runner:
+                by_angles[number, :-1], by_angles[number, -1], by_start = job(
+                    runner, angles[number], start, number
+                )
+            if by_initial is not None:
+                by_initial[number] = by_start
 
-        runners = self._runners(batch)
-        with runners.borrowed() as runner:
-            table = runner.table
-        by_angles = np.zeros((len(batch.inputs), len(table.constant)))
-        self._each(batch, job, by_angles, put, True)
-        by_slot = table.pull_back(by_angles)
+        self._for_each(batch, row, by_angles, sweeps=True)
+        by_slot, n_inputs = runners.table.pull_back(by_angles), batch.program.n_inputs
         dtype = batch.inputs.dtype
         by_theta = by_slot[:, n_inputs:].sum(axis=0)
-        return Gradients(by_slot[:, :n_inputs].astype(dtype), by_theta.astype(dtype), initial)
+        return Gradients(by_slot[:, :n_inputs].astype(dtype), by_theta.astype(dtype), by_initial)
 
-    def _each(
-        self,
-        batch: Batch,
-        job: RowJob,
-        out: Array,
-        put: Callable[[int, Any], None],
-        sweeps: bool,
+    def _for_each(
+        self, batch: Batch, row: Callable[[int], None], out: Array, *, sweeps: bool
     ) -> None:
-        """Puts what `job` returns for each row; NaN into `out` where a row is not finite."""
-        runners, initial = self._runners(batch), batch.initial
-        with runners.borrowed() as runner:
-            angles = runner.table.values(batch.inputs, batch.theta)
-
-        def each(row: int) -> None:
-            start = None if initial is None else initial[row]
-            with runners.borrowed() as runner:
-                put(row, job(runner, angles[row], start, row))
-
-        threads = self._threads(batch.program, sweeps)
-        for_each(finite_only(each, out, batch), len(batch.inputs), threads, f"{self.name} circuit")
+        """Calls `row` for each row; where one is not finite, `out` becomes NaN instead."""
+        rows, threads = len(batch.inputs), self._threads(batch.program, sweeps)
+        for_each(finite_only(row, out, batch), rows, threads, f"{self.name} circuit")
 
     def _runners(self, batch: Batch) -> _Runners:
         return _runners(self, batch.program, batch.inputs.dtype == np.float64)
@@ -193,6 +186,12 @@ class _Runners:
     def __init__(self, make: Callable[[], Runner]) -> None:
         self._make = make
         self._free: deque[Runner] = deque()
+
+    @cached_property
+    def table(self) -> AngleTable:
+        """The angles of the program."""
+        with self.borrowed() as runner:
+            return runner.table
 
     @contextmanager
     def borrowed(self) -> Iterator[Runner]:
