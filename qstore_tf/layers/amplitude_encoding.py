@@ -7,7 +7,7 @@ from typing import Any
 import tensorflow as tf
 from tensorflow import keras
 
-from qstore_tf.circuits.ansatz import check_n_qubits
+from qstore_tf.circuits.arguments import check_n_qubits
 from qstore_tf.circuits.program import Program
 from qstore_tf.layers import amplitudes
 from qstore_tf.layers.base import QuantumBase

@@ -9,8 +9,8 @@ from typing import Any
 import numpy as np
 
 from qstore_tf.caching import of_arrays, remember
-from qstore_tf.circuits.theta_blocks import theta_blocks
 from qstore_tf.circuits.program import Program
+from qstore_tf.circuits.theta_blocks import theta_blocks
 from qstore_tf.errors import ConfigurationError, describe, did_you_mean
 from qstore_tf.shifts.rules import shift_rule
 from qstore_tf.shifts.unrolled import unroll
