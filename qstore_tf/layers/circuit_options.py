@@ -8,7 +8,8 @@ from typing import Any
 
 from qstore_tf.circuits import ansatz as ansatze
 from qstore_tf.circuits import encodings
-from qstore_tf.circuits.ansatz import Entanglement, check_n_qubits
+from qstore_tf.circuits.ansatz import Entanglement
+from qstore_tf.circuits.arguments import check_n_qubits
 from qstore_tf.circuits.formats import json
 from qstore_tf.circuits.observables import PauliSum
 from qstore_tf.circuits.reading import qubit_labels

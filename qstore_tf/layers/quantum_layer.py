@@ -9,7 +9,8 @@ import tensorflow as tf
 from tensorflow import keras
 
 from qstore_tf.backends import Backend
-from qstore_tf.circuits.ansatz import Entanglement, check_n_qubits
+from qstore_tf.circuits.ansatz import Entanglement
+from qstore_tf.circuits.arguments import check_n_qubits
 from qstore_tf.circuits.unified import UnifiedCircuit
 from qstore_tf.gradients import GradientMethod
 from qstore_tf.layers import amplitudes
