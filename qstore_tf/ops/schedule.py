@@ -46,7 +46,7 @@ class Signs:
 
     Attributes:
         angle: The angle that the diagonal multiplies.
-        scale: Factor in front: the phase of basis state j is scale * angle * sign(j).
+        scale: Factor: the phase of basis state j is scale * angle * sign(j).
         z: Mask whose parity gives the sign.
         controls: Mask of bits that must all be 1.
     """

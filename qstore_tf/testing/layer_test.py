@@ -24,7 +24,7 @@ def run_layer_test(
     expected_output_shape: tuple[int, ...] | None = None,
     expected_output_dtype: str | None = None,
     expected_n_weights: int | None = None,
-    front: Callable[[], Sequence[keras.layers.Layer]] = tuple,
+    preceding: Callable[[], Sequence[keras.layers.Layer]] = tuple,
     random: bool = False,
     seed: int = 0,
 ) -> NDArray[Any]:
@@ -39,7 +39,7 @@ def run_layer_test(
         expected_output_shape: shape of the output, batch first.
         expected_output_dtype: name of the output's dtype.
         expected_n_weights: number of trainable scalars.
-        front: makes the preceding layers, for a layer that cannot stand alone.
+        preceding: makes the preceding layers, for a layer that cannot stand alone.
         random: whether the layer draws something, so that no two calls agree.
         seed: of the random input.
 
@@ -62,7 +62,7 @@ def run_layer_test(
     check_config(layer_class(**init_kwargs))
 
     layer = layer_class(**init_kwargs)
-    run = _Chain([*front(), layer])
+    run = _Chain([*preceding(), layer])
     output = run(data)
     shape, dtype = tuple(output.shape), output.dtype.name
     assert expected_output_shape in (None, shape), f"output has shape {shape}"
@@ -73,7 +73,7 @@ def run_layer_test(
     check_config(layer)
 
     def chain(**more: Any) -> _Chain:
-        return _Chain([*front(), layer_class(**{**init_kwargs, **more})])
+        return _Chain([*preceding(), layer_class(**{**init_kwargs, **more})])
 
     _check_symbolic_call(chain(), data, output)
     _check_batches(run, data, output, random)

@@ -37,7 +37,7 @@ def test_it_keeps_the_promises_of_a_keras_layer(front: Any, width: int) -> None:
         expected_output_shape=(3, 4, 4),
         expected_output_dtype="complex64",
         expected_n_weights=0,
-        front=made,
+        preceding=made,
     )
 
 

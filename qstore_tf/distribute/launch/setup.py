@@ -37,7 +37,7 @@ def check(
                 "The command was not found",
                 expected="an executable program",
                 received=command[0],
-                hint="Put 'python' in front of the script." if script else "Check its spelling.",
+                hint="Put 'python' before the script." if script else "Check its spelling.",
             )
         )
     ranges: tuple[tuple[str, float, float, Callable[[Any], bool]], ...] = (

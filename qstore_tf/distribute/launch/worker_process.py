@@ -134,7 +134,7 @@ class WorkerProcess:
     Args:
         command: The program and its arguments.
         environment: All its environment variables.
-        label: Its name in front of its lines.
+        label: Its name, put before each of its lines.
         index: Determines the colour of the label.
         console: Where its output is shown.
         guard: Kills it and its children if this process is killed.

@@ -52,6 +52,7 @@ def run(kind: str) -> dict[str, Any]:
 
 
 # One test for each Keras: pytest-xdist would start a process for each worker that has a case.
+@pytest.mark.slow
 @pytest.mark.parametrize("kind", NEEDED)
 def test_keras_needs_each_fix_and_two_replicas_come_to_what_one_process_does(kind: str) -> None:
     results = run(kind)
