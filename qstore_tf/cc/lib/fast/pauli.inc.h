@@ -4,7 +4,6 @@
 template <class T, bool kBackward>
 static void PauliRotation(const Tile<T>& tile, const Op& op) {
   typedef typename Simd<T>::V V;
-  typedef typename Simd<T>::I I;
   constexpr int W = Simd<T>::kWidth;
   if ((tile.base & op.control_base) != op.control_base) return;
   const T* rows_cs = CoefficientRow(tile, op.coef);
@@ -12,7 +11,6 @@ static void PauliRotation(const Tile<T>& tile, const Op& op) {
   V s = Load(rows_cs + W);
   const bool minus = Parity(tile.base & op.parity_base) != 0;
   if (minus != kBackward) s = -s;
-  const I partner = LaneNumbers<T>() ^ static_cast<typename Simd<T>::Index>(op.flip_lanes);
   const bool imaginary = op.imaginary != 0;
   const uint32_t flip = op.flip_rows;
   const uint32_t top = flip == 0 ? 0 : 1u << (31 - __builtin_clz(flip));
@@ -22,17 +20,23 @@ static void PauliRotation(const Tile<T>& tile, const Op& op) {
     if ((v & top) != 0 || (v & op.control_rows) != op.control_rows) continue;
     const uint32_t pair[2] = {v, v ^ flip};
     const int members = flip == 0 ? 1 : 2;
+    // Unrolled, so that the pair is in registers.
+#pragma GCC unroll 2
     for (int turn = 0; turn < 1 + kBackward; ++turn) {
       T* state = turn == 0 ? tile.psi : tile.lambda;
       V re[2], im[2];
-      for (int k = 0; k < members; ++k) {
+#pragma GCC unroll 2
+      for (int k = 0; k < 2; ++k) {
         const T* p = state + static_cast<int64_t>(pair[k]) * 2 * W;
         re[k] = Load(p);
         im[k] = Load(p + W);
       }
-      for (int k = 0; k < members; ++k) {
-        const int other = members == 1 ? 0 : 1 - k;
-        const V qr = Permute(re[other], partner), qi = Permute(im[other], partner);
+#pragma GCC unroll 2
+      for (int k = 0; k < 2; ++k) {
+        if (k == members) break;
+        const int other = 1 - k;  // the row itself where only lanes flip
+        const V qr = FlipLanes<T>(re[other], op.flip_lanes);
+        const V qi = FlipLanes<T>(im[other], op.flip_lanes);
         const bool odd = Parity(pair[k] & op.parity_rows) != 0;
         const V sign_s = odd ? -s : s;
         if (kBackward && turn == 0) {
@@ -89,8 +93,6 @@ static void Flip(const Tile<T>& tile, const Op& op, T* state) {
 template <class T>
 static void ConstantMatrix(const Tile<T>& tile, const Op& op, T* state, int64_t matrix) {
   typedef typename Simd<T>::V V;
-  typedef typename Simd<T>::I I;
-  typedef typename Simd<T>::Index Index;
   constexpr int W = Simd<T>::kWidth;
   if ((tile.base & op.control_base) != op.control_base) return;
   const int n_rows = 1 << op.n_row_targets;
@@ -110,18 +112,16 @@ static void ConstantMatrix(const Tile<T>& tile, const Op& op, T* state, int64_t 
   const uint32_t rows = 1u << tile.m;
   for (uint32_t v = 0; v < rows; ++v) {
     if ((v & all) != 0 || (v & op.control_rows) != op.control_rows) continue;
-    V re[32], im[32];
-    for (int k = 0; k < n_rows; ++k) {
-      const T* p = state + static_cast<int64_t>(v | row_of[k]) * 2 * W;
-      re[k] = Load(p);
-      im[k] = Load(p + W);
+    V re[32], im[32];  // of the rows that are mixed, lanes moved as each entry wants them
+    for (int offset = 0; offset < n_offsets; ++offset) {
+      const T* p = state + static_cast<int64_t>(v | row_of[offset]) * 2 * W;
+      re[offset] = FlipLanes<T>(Load(p), lane_of[offset]);
+      im[offset] = FlipLanes<T>(Load(p + W), lane_of[offset]);
     }
     for (int k = 0; k < n_rows; ++k) {
       V sum_re{}, sum_im{};
       for (int offset = 0; offset < n_offsets; ++offset) {
-        const int other = k ^ (offset & (n_rows - 1));
-        const I partner = LaneNumbers<T>() ^ static_cast<Index>(lane_of[offset]);
-        const V xr = Permute(re[other], partner), xi = Permute(im[other], partner);
+        const V xr = re[offset ^ k], xi = im[offset ^ k];
         const T* entry = table + (static_cast<int64_t>(k) * n_offsets + offset) * 2 * W;
         const V mr = Load(entry), mi = Load(entry + W);
         sum_re += mr * xr - mi * xi;
@@ -136,13 +136,13 @@ static void ConstantMatrix(const Tile<T>& tile, const Op& op, T* state, int64_t 
 
 // (P psi)[i] = i^power sign(i) psi[i ^ flip], sign from the parity of i's row bits.
 template <class T>
-QSTORE_INLINE void PauliRow(const T* psi, int64_t v, uint64_t flip_rows,
-                            typename Simd<T>::I partner, uint64_t parity_rows, int power,
-                            typename Simd<T>::V* re, typename Simd<T>::V* im) {
+QSTORE_INLINE void PauliRow(const T* psi, int64_t v, uint64_t flip_rows, uint32_t flip_lanes,
+                            uint64_t parity_rows, int power, typename Simd<T>::V* re,
+                            typename Simd<T>::V* im) {
   typedef typename Simd<T>::V V;
   constexpr int W = Simd<T>::kWidth;
   const T* p = psi + (v ^ static_cast<int64_t>(flip_rows)) * 2 * W;
-  V r = Permute(Load(p), partner), i = Permute(Load(p + W), partner);
+  V r = FlipLanes<T>(Load(p), flip_lanes), i = FlipLanes<T>(Load(p + W), flip_lanes);
   const int turns = (power + 2 * Parity(static_cast<uint64_t>(v) & parity_rows)) & 3;
   if (turns & 1) {
     const V old = r;
@@ -158,12 +158,10 @@ static void PauliExpectation(const T* psi, int64_t begin, int64_t end, uint64_t 
                              uint32_t flip_lanes, uint64_t parity_rows, int power, T* out) {
   typedef typename Simd<T>::V V;
   constexpr int W = Simd<T>::kWidth;
-  const typename Simd<T>::I partner =
-      LaneNumbers<T>() ^ static_cast<typename Simd<T>::Index>(flip_lanes);
   V sum{};
   for (int64_t v = begin; v < end; ++v) {
     V re, im;
-    PauliRow(psi, v, flip_rows, partner, parity_rows, power, &re, &im);
+    PauliRow(psi, v, flip_rows, flip_lanes, parity_rows, power, &re, &im);
     sum += Load(psi + v * 2 * W) * re + Load(psi + v * 2 * W + W) * im;
   }
   Store(out, Load(out) + sum);
@@ -175,12 +173,10 @@ static void PauliAccumulate(const T* psi, T* lambda, int64_t begin, int64_t end,
                             int power, const T* weight) {
   typedef typename Simd<T>::V V;
   constexpr int W = Simd<T>::kWidth;
-  const typename Simd<T>::I partner =
-      LaneNumbers<T>() ^ static_cast<typename Simd<T>::Index>(flip_lanes);
   const V w = Load(weight);
   for (int64_t v = begin; v < end; ++v) {
     V re, im;
-    PauliRow(psi, v, flip_rows, partner, parity_rows, power, &re, &im);
+    PauliRow(psi, v, flip_rows, flip_lanes, parity_rows, power, &re, &im);
     T* l = lambda + v * 2 * W;
     Store(l, Load(l) + w * re);
     Store(l + W, Load(l + W) + w * im);

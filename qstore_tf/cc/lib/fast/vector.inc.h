@@ -96,6 +96,14 @@ QSTORE_INLINE V Permute(V v, I index) {
 
 #endif
 
+// Lane l of the result is lane l ^ flip of v. Where lanes are samples, flip is always 0, and to
+// permute costs: without AVX2 it goes through memory.
+template <class T>
+QSTORE_INLINE typename Simd<T>::V FlipLanes(typename Simd<T>::V v, uint32_t flip) {
+  if (flip == 0) return v;
+  return Permute(v, LaneNumbers<T>() ^ static_cast<typename Simd<T>::Index>(flip));
+}
+
 // The number with a zero inserted at `bit`.
 QSTORE_INLINE uint32_t InsertZero(uint32_t i, int bit) {
   const uint32_t below = (1u << bit) - 1;
