@@ -14,7 +14,8 @@ namespace qstore {
 namespace fast {
 namespace {
 
-constexpr size_t kKeep = size_t{64} << 20;
+// What a step of 22 qubits gives back: fresh pages cost more than computing on them.
+constexpr size_t kKeep = size_t{112} << 20;
 constexpr size_t kHugePage = size_t{2} << 20;
 
 struct Shelf {

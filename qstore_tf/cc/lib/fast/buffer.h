@@ -11,8 +11,8 @@ namespace fast {
 // earlier user left. Throws std::bad_alloc.
 void* TakeMemory(size_t bytes);
 
-// Gives memory back; up to 64 MiB in all are kept for reuse, so that steps of small and medium
-// circuits allocate nothing.
+// Gives memory back; up to 112 MiB in all are kept for reuse, so that steps of circuits of up to 22
+// qubits allocate nothing.
 void ReturnMemory(void* memory, size_t bytes);
 
 template <class T>

@@ -341,8 +341,35 @@ class Builder {
     op->acc = -1;
   }
 
+  // The gates of a layer run a few at a time, in passes over all rows. The bits of one pass are far
+  // from each other: rows that differ in high bits alone have one place in the caches.
+  static void SpreadBits(std::vector<OneQubit>* items) {
+    constexpr size_t kInPass = 4;
+    std::sort(items->begin(), items->end(),
+              [](const OneQubit& a, const OneQubit& b) { return a.bit < b.bit; });
+    std::vector<OneQubit> spread;
+    const size_t passes = (items->size() + kInPass - 1) / kInPass;
+    for (size_t first = 0; first < passes; ++first) {
+      for (size_t k = first; k < items->size(); k += passes) spread.push_back((*items)[k]);
+    }
+    items->swap(spread);
+  }
+
+  // Row bits of the first factor of a merged diagonal; 0 where its table is kept as a whole. Two
+  // factors stay in the first-level cache, where a whole table would take the place of states.
+  int LowBits(const DiagonalTable& table) const {
+    constexpr int kLow = 6;
+    if (plan_->lane_bits == 0 || n_local_ - plan_->lane_bits < 2 + kLow) return 0;
+    for (const DiagonalMember& member : table.members) {
+      const uint32_t bits = member.parity | member.controls;
+      if ((bits & (bits - 1)) != 0) return 0;
+    }
+    return kLow;
+  }
+
   Op Seal(Draft* draft) {
     Op& op = draft->op;
+    if (op.type == kLayer) SpreadBits(&draft->items);
     if (op.type != kPauli && op.type != kDiagonal) op.acc = -1;
     if (!draft->items.empty()) {
       plan_->items.push_back(draft->items);
@@ -353,7 +380,11 @@ class Builder {
       draft->table.bits = n_local_;
       draft->table.offset = plan_->diagonal_reals;
       op.diagonal = plan_->diagonal_reals;
-      plan_->diagonal_reals += int64_t{2} << n_local_;
+      op.diagonal_low = draft->table.low = LowBits(draft->table);
+      const int first = plan_->lane_bits + op.diagonal_low;  // bits of the first factor
+      plan_->diagonal_reals += op.diagonal_low == 0 ? int64_t{2} << n_local_
+                                                    : (int64_t{2} << first) +
+                                                          (int64_t{2} << (n_local_ - first));
       plan_->diagonal_reals = (plan_->diagonal_reals + 15) & ~int64_t{15};
       plan_->diagonals.push_back(draft->table);
       draft->terms.erase(std::remove_if(draft->terms.begin(), draft->terms.end(),

@@ -13,17 +13,24 @@ QSTORE_INLINE void Shifts(const Tile<T>& tile, const Op& op, uint32_t* row_xor,
   }
 }
 
+// low: Op::diagonal_low.
 template <class T>
-QSTORE_INLINE void LoadDiagonal(const T* table, int64_t row, bool scalar, typename Simd<T>::V* re,
-                                typename Simd<T>::V* im) {
+QSTORE_INLINE void LoadDiagonal(const T* table, int64_t row, bool scalar, int low,
+                                typename Simd<T>::V* re, typename Simd<T>::V* im) {
   typedef typename Simd<T>::V V;
   constexpr int W = Simd<T>::kWidth;
   if (scalar) {
     *re = V{} + table[2 * row];
     *im = V{} + table[2 * row + 1];
-  } else {
+  } else if (low == 0) {
     *re = Load(table + row * 2 * W);
     *im = Load(table + row * 2 * W + W);
+  } else {
+    const T* a = table + (row & ((int64_t{1} << low) - 1)) * 2 * W;
+    const T* b = table + ((int64_t{2} * W) << low) + 2 * (row >> low);
+    const V ar = Load(a), ai = Load(a + W);
+    *re = ar * b[0] - ai * b[1];
+    *im = ar * b[1] + ai * b[0];
   }
 }
 
@@ -57,7 +64,7 @@ static void ForwardDiagPermute(Tile<T>& tile, const Op& op, const Op* lane_layer
     V re = Load(p), im = Load(p + W);
     if (table != nullptr) {
       V dr, di;
-      LoadDiagonal(table, source, kScalar, &dr, &di);
+      LoadDiagonal(table, source, kScalar, op.diagonal_low, &dr, &di);
       const V r = re;
       re = dr * r - di * im;
       im = dr * im + di * r;
@@ -156,7 +163,7 @@ static void BackwardDiagPermute(Tile<T>& tile, const Op& op) {
     if (table != nullptr) {
       if (derive) Store(tile.work + source * W, lr * pi - li * pr);
       V dr, di;
-      LoadDiagonal(table, source, kScalar, &dr, &di);
+      LoadDiagonal(table, source, kScalar, op.diagonal_low, &dr, &di);
       V r = pr;
       pr = dr * r + di * pi;
       pi = dr * pi - di * r;
@@ -206,7 +213,7 @@ static void BackwardSavedDiagPermute(Tile<T>& tile, const Op& op, const Op* lane
     }
     if (table != nullptr) {
       V dr, di;
-      LoadDiagonal(table, source, kScalar, &dr, &di);
+      LoadDiagonal(table, source, kScalar, op.diagonal_low, &dr, &di);
       const V r = lr;
       lr = dr * r + di * li;
       li = dr * li - di * r;

@@ -16,8 +16,8 @@
 namespace qstore {
 namespace fast {
 
-// States beyond this are computed again: reading them from memory costs as much.
-constexpr uint64_t kMostKeptBytes = uint64_t{24} << 20;
+// States beyond this are computed again. It is two samples of 22 qubits in single precision.
+constexpr uint64_t kMostKeptBytes = uint64_t{64} << 20;
 
 // What all simulators together keep. Who comes when this is full computes again.
 constexpr uint64_t kMostKeptInAll = uint64_t{192} << 20;

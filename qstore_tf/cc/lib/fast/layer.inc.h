@@ -79,68 +79,105 @@ QSTORE_INLINE void Mix(const Mixer<T>& mixer, typename Simd<T>::V& ar, typename 
   }
 }
 
-// Row numbers of a group of 2^G rows: bit j of the position selects bits[j].
-template <int G>
-QSTORE_INLINE void GroupRows(uint32_t group, const int* sorted, const OneQubit* items,
-                             uint32_t* rows) {
-  uint32_t base = group;
-  for (int j = 0; j < G; ++j) base = InsertZero(base, sorted[j]);
-#pragma GCC unroll 8
-  for (int k = 0; k < (1 << G); ++k) {
-    uint32_t row = base;
-    for (int j = 0; j < G; ++j) row |= ((k >> j) & 1u) << items[j].bit;
-    rows[k] = row;
-  }
-}
+// The rows of a tile in groups of 2^G, which differ in the bits of G gates: bit j of the place in
+// the group is the bit of gate j.
+template <class T, int G>
+struct Groups {
+  int sorted[G];
+  int64_t at[1 << G];  // where each row of a group is, from the first, in reals
 
-template <int G>
-QSTORE_INLINE void SortBits(const OneQubit* items, int* sorted) {
-  for (int j = 0; j < G; ++j) sorted[j] = items[j].bit;
-  for (int i = 0; i < G; ++i) {
-    for (int j = i + 1; j < G; ++j) {
-      if (sorted[j] < sorted[i]) {
-        const int t = sorted[i];
-        sorted[i] = sorted[j];
-        sorted[j] = t;
+  explicit Groups(const OneQubit* items) {
+    for (int j = 0; j < G; ++j) {
+      int k = j;
+      for (; k > 0 && sorted[k - 1] > items[j].bit; --k) sorted[k] = sorted[k - 1];
+      sorted[k] = items[j].bit;
+    }
+    for (int k = 0; k < 1 << G; ++k) {
+      at[k] = 0;
+      for (int j = 0; j < G; ++j) {
+        at[k] += static_cast<int64_t>((k >> j) & 1) * 2 * Simd<T>::kWidth << items[j].bit;
       }
+    }
+  }
+
+  int64_t First(uint32_t group) const {
+    for (int j = 0; j < G; ++j) group = InsertZero(group, sorted[j]);
+    return static_cast<int64_t>(group) * 2 * Simd<T>::kWidth;
+  }
+};
+
+// Mixes pairs among N real or N imaginary parts, for a gate that AllUnitReal accepts. The mode is
+// asked for once, not by every pair.
+template <class T, int N, bool kAdjoint>
+QSTORE_INLINE void MixReal(const Mixer<T>& mixer, int j, typename Simd<T>::V* x) {
+  typedef typename Simd<T>::V V;
+  if (mixer.mode == kUnitCosine) {
+#pragma GCC unroll 16
+    for (int k = 0; k < N; ++k) {
+      if ((k >> j) & 1) continue;
+      const V a = x[k], b = x[k | (1 << j)];
+      x[k] = a + mixer.s * b;
+      x[k | (1 << j)] = b - mixer.s * a;
+    }
+  } else {
+#pragma GCC unroll 16
+    for (int k = 0; k < N; ++k) {
+      if ((k >> j) & 1) continue;
+      const V a = x[k], b = x[k | (1 << j)];
+      x[k] = kAdjoint ? mixer.c * a - b : mixer.c * a + b;
+      x[k | (1 << j)] = kAdjoint ? mixer.c * b + a : mixer.c * b - a;
     }
   }
 }
 
-template <class T, int G, bool kAdjoint>
-static void MixRows(const Tile<T>& tile, T* state, const OneQubit* items) {
+// Applies G gates to the rows of a group. Gates that are all kReal leave real and imaginary parts
+// apart, so that half of the registers do.
+template <class T, int G, bool kAdjoint, bool kAllReal>
+QSTORE_INLINE void MixGroup(const Mixer<T>* mixers, T* rows, const int64_t* at) {
   typedef typename Simd<T>::V V;
   constexpr int W = Simd<T>::kWidth, N = 1 << G;
-  int sorted[G];
-  SortBits<G>(items, sorted);
+  if (kAllReal) {
+#pragma GCC unroll 2
+    for (int part = 0; part < 2; ++part) {
+      V x[N];
+#pragma GCC unroll 16
+      for (int k = 0; k < N; ++k) x[k] = Load(rows + at[k] + part * W);
+#pragma GCC unroll 4
+      for (int j = 0; j < G; ++j) MixReal<T, N, kAdjoint>(mixers[j], j, x);
+#pragma GCC unroll 16
+      for (int k = 0; k < N; ++k) Store(rows + at[k] + part * W, x[k]);
+    }
+    return;
+  }
+  V re[N], im[N];
+#pragma GCC unroll 8
+  for (int k = 0; k < N; ++k) {
+    re[k] = Load(rows + at[k]);
+    im[k] = Load(rows + at[k] + W);
+  }
+#pragma GCC unroll 3
+  for (int j = 0; j < G; ++j) {
+#pragma GCC unroll 8
+    for (int k = 0; k < N; ++k) {
+      if ((k >> j) & 1) continue;
+      const int q = k | (1 << j);
+      Mix<T, kAdjoint>(mixers[j], re[k], im[k], re[q], im[q]);
+    }
+  }
+#pragma GCC unroll 8
+  for (int k = 0; k < N; ++k) {
+    Store(rows + at[k], re[k]);
+    Store(rows + at[k] + W, im[k]);
+  }
+}
+
+template <class T, int G, bool kAdjoint, bool kAllReal>
+static void MixRows(const Tile<T>& tile, T* state, const OneQubit* items) {
+  const Groups<T, G> groups(items);
   Mixer<T> mixers[G];
   for (int j = 0; j < G; ++j) mixers[j] = MakeMixer(tile, items[j], kAdjoint);
-  const uint32_t groups = (1u << tile.m) >> G;
-  for (uint32_t g = 0; g < groups; ++g) {
-    uint32_t rows[N];
-    GroupRows<G>(g, sorted, items, rows);
-    V re[N], im[N];
-#pragma GCC unroll 8
-    for (int k = 0; k < N; ++k) {
-      const T* p = state + static_cast<int64_t>(rows[k]) * 2 * W;
-      re[k] = Load(p);
-      im[k] = Load(p + W);
-    }
-#pragma GCC unroll 3
-    for (int j = 0; j < G; ++j) {
-#pragma GCC unroll 8
-      for (int k = 0; k < N; ++k) {
-        if ((k >> j) & 1) continue;
-        const int q = k | (1 << j);
-        Mix<T, kAdjoint>(mixers[j], re[k], im[k], re[q], im[q]);
-      }
-    }
-#pragma GCC unroll 8
-    for (int k = 0; k < N; ++k) {
-      T* p = state + static_cast<int64_t>(rows[k]) * 2 * W;
-      Store(p, re[k]);
-      Store(p + W, im[k]);
-    }
+  for (uint32_t g = 0; g < 1u << tile.m >> G; ++g) {
+    MixGroup<T, G, kAdjoint, kAllReal>(mixers, state + groups.First(g), groups.at);
   }
 }
 
@@ -148,8 +185,7 @@ template <class T, int G>
 static void LayerBackward(const Tile<T>& tile, const OneQubit* items) {
   typedef typename Simd<T>::V V;
   constexpr int W = Simd<T>::kWidth, N = 1 << G;
-  int sorted[G];
-  SortBits<G>(items, sorted);
+  const Groups<T, G> rows(items);
   Mixer<T> mixers[G];
   V sum_re[G], sum_im[G];
   for (int j = 0; j < G; ++j) {
@@ -158,13 +194,13 @@ static void LayerBackward(const Tile<T>& tile, const OneQubit* items) {
   }
   const uint32_t groups = (1u << tile.m) >> G;
   for (uint32_t g = 0; g < groups; ++g) {
-    uint32_t rows[N];
-    GroupRows<G>(g, sorted, items, rows);
+    T* psi = tile.psi + rows.First(g);
+    T* lambda = tile.lambda + rows.First(g);
     V pr[N], pi[N], lr[N], li[N];
 #pragma GCC unroll 4
     for (int k = 0; k < N; ++k) {
-      const T* p = tile.psi + static_cast<int64_t>(rows[k]) * 2 * W;
-      const T* l = tile.lambda + static_cast<int64_t>(rows[k]) * 2 * W;
+      const T* p = psi + rows.at[k];
+      const T* l = lambda + rows.at[k];
       pr[k] = Load(p);
       pi[k] = Load(p + W);
       lr[k] = Load(l);
@@ -193,8 +229,8 @@ static void LayerBackward(const Tile<T>& tile, const OneQubit* items) {
     }
 #pragma GCC unroll 4
     for (int k = 0; k < N; ++k) {
-      T* p = tile.psi + static_cast<int64_t>(rows[k]) * 2 * W;
-      T* l = tile.lambda + static_cast<int64_t>(rows[k]) * 2 * W;
+      T* p = psi + rows.at[k];
+      T* l = lambda + rows.at[k];
       Store(p, pr[k]);
       Store(p + W, pi[k]);
       Store(l, lr[k]);
@@ -208,16 +244,45 @@ static void LayerBackward(const Tile<T>& tile, const OneQubit* items) {
   }
 }
 
+// Gates whose rows 32 or 16 registers hold, and gates of whose rows they hold the real parts alone.
+constexpr int kMostInRegisters = QSTORE_VECTOR_BYTES == 64 ? 3 : 2;
+constexpr int kMostOfParts = kMostInRegisters + 1;
+
+// How many of n gates to do next, at most `most`, so that passes are few and about equal.
+QSTORE_INLINE int NextGates(int n, int most) {
+  const int passes = (n + most - 1) / most;
+  return (n + passes - 1) / passes;
+}
+
+// Whether all gates are kReal and leave a factor out.
+template <class T>
+static bool AllUnitReal(const Tile<T>& tile, const OneQubit* items, int n) {
+  for (int j = 0; j < n; ++j) {
+    if (items[j].form != kReal || items[j].coef < 0) return false;
+    if (tile.modes[items[j].coef] == kGeneral) return false;
+  }
+  return true;
+}
+
 // Applies gates on rows to a state, or their inverse.
 template <class T, bool kAdjoint>
 static void MixItems(const Tile<T>& tile, T* state, const OneQubit* items, int n) {
-  constexpr int kMost = QSTORE_VECTOR_BYTES == 64 ? 3 : 2;  // 32 or 16 registers
-  int j = 0;
-  for (; kMost == 3 && j + 3 <= n && n - j != 4; j += 3) {
-    MixRows<T, 3, kAdjoint>(tile, state, items + j);
+  while (n > 0) {
+    int next = NextGates(n, kMostOfParts);
+    if (AllUnitReal(tile, items, next)) {
+      if (next == 1) MixRows<T, 1, kAdjoint, true>(tile, state, items);
+      if (next == 2) MixRows<T, 2, kAdjoint, true>(tile, state, items);
+      if (next == 3) MixRows<T, 3, kAdjoint, true>(tile, state, items);
+      if (next == 4) MixRows<T, kMostOfParts, kAdjoint, true>(tile, state, items);
+    } else {
+      next = NextGates(n, kMostInRegisters);
+      if (next == 1) MixRows<T, 1, kAdjoint, false>(tile, state, items);
+      if (next == 2) MixRows<T, 2, kAdjoint, false>(tile, state, items);
+      if (next == 3) MixRows<T, kMostInRegisters, kAdjoint, false>(tile, state, items);
+    }
+    items += next;
+    n -= next;
   }
-  for (; j + 2 <= n; j += 2) MixRows<T, 2, kAdjoint>(tile, state, items + j);
-  for (; j < n; ++j) MixRows<T, 1, kAdjoint>(tile, state, items + j);
 }
 
 // The derivatives of G gates of one form with psi and lambda as they are, which is all the same
@@ -226,23 +291,20 @@ template <class T, int G, bool kImaginary>
 static void LayerSums(const Tile<T>& tile, const OneQubit* items) {
   typedef typename Simd<T>::V V;
   constexpr int W = Simd<T>::kWidth, N = 1 << G;
-  int sorted[G];
-  SortBits<G>(items, sorted);
+  const Groups<T, G> groups(items);
   V plus[G], minus[G];
   for (int j = 0; j < G; ++j) plus[j] = minus[j] = V{};
-  const uint32_t groups = (1u << tile.m) >> G;
-  for (uint32_t g = 0; g < groups; ++g) {
-    uint32_t rows[N];
-    GroupRows<G>(g, sorted, items, rows);
+  for (uint32_t g = 0; g < 1u << tile.m >> G; ++g) {
+    const int64_t first = groups.First(g);
 #pragma GCC unroll 2
     for (int part = 0; part < 2; ++part) {
       V p[N], l[N];
-      const T* psi = tile.psi + (kImaginary ? 1 - part : part) * W;
-      const T* lambda = tile.lambda + part * W;
+      const T* psi = tile.psi + first + (kImaginary ? 1 - part : part) * W;
+      const T* lambda = tile.lambda + first + part * W;
 #pragma GCC unroll 8
       for (int k = 0; k < N; ++k) {
-        p[k] = Load(psi + static_cast<int64_t>(rows[k]) * 2 * W);
-        l[k] = Load(lambda + static_cast<int64_t>(rows[k]) * 2 * W);
+        p[k] = Load(psi + groups.at[k]);
+        l[k] = Load(lambda + groups.at[k]);
       }
 #pragma GCC unroll 3
       for (int j = 0; j < G; ++j) {
@@ -273,7 +335,7 @@ static void LayerSums(const Tile<T>& tile, const OneQubit* items) {
 
 template <class T, bool kImaginary>
 static void FormSums(const Tile<T>& tile, const OneQubit* items, int n) {
-  constexpr int kMost = QSTORE_VECTOR_BYTES == 64 ? 3 : 2;
+  constexpr int kMost = kMostInRegisters;
   OneQubit group[kMost];
   int size = 0;
   for (int j = 0; j < n; ++j) {
@@ -293,11 +355,72 @@ static void ItemSums(const Tile<T>& tile, const OneQubit* items, int n) {
   FormSums<T, true>(tile, items, n);
 }
 
+// Undoes G gates that AllUnitReal accepts on psi and lambda, real and imaginary parts apart.
+template <class T, int G>
+static void RealBackward(const Tile<T>& tile, const OneQubit* items) {
+  typedef typename Simd<T>::V V;
+  constexpr int W = Simd<T>::kWidth, N = 1 << G;
+  const Groups<T, G> groups(items);
+  Mixer<T> mixers[G];
+  V plus[G], minus[G];
+  for (int j = 0; j < G; ++j) {
+    mixers[j] = MakeMixer(tile, items[j], true);
+    plus[j] = minus[j] = V{};
+  }
+  for (uint32_t g = 0; g < 1u << tile.m >> G; ++g) {
+    const int64_t first = groups.First(g);
+#pragma GCC unroll 2
+    for (int part = 0; part < 2 * W; part += W) {
+      T* psi = tile.psi + first + part;
+      T* lambda = tile.lambda + first + part;
+      V p[N], l[N];
+#pragma GCC unroll 8
+      for (int k = 0; k < N; ++k) {
+        p[k] = Load(psi + groups.at[k]);
+        l[k] = Load(lambda + groups.at[k]);
+      }
+#pragma GCC unroll 3
+      for (int j = 0; j < G; ++j) {
+#pragma GCC unroll 8
+        for (int k = 0; k < N; ++k) {
+          if ((k >> j) & 1) continue;
+          plus[j] += l[k] * p[k | (1 << j)];
+          minus[j] += l[k | (1 << j)] * p[k];
+        }
+        MixReal<T, N, true>(mixers[j], j, p);
+        MixReal<T, N, true>(mixers[j], j, l);
+      }
+#pragma GCC unroll 8
+      for (int k = 0; k < N; ++k) {
+        Store(psi + groups.at[k], p[k]);
+        Store(lambda + groups.at[k], l[k]);
+      }
+    }
+  }
+  for (int j = 0; j < G; ++j) {
+    if (items[j].acc < 0) continue;
+    T* acc = tile.acc + static_cast<int64_t>(items[j].acc) * W;
+    Store(acc, Load(acc) + (plus[j] - minus[j]));
+  }
+}
+
 template <class T>
 static void BackwardLayer(const Tile<T>& tile, const Op& op) {
-  int j = 0;
-  for (; j + 2 <= op.n_items; j += 2) LayerBackward<T, 2>(tile, op.items + j);
-  for (; j < op.n_items; ++j) LayerBackward<T, 1>(tile, op.items + j);
+  const OneQubit* items = op.items;
+  for (int n = op.n_items; n > 0;) {
+    int next = NextGates(n, kMostInRegisters);
+    if (AllUnitReal(tile, items, next)) {
+      if (next == 1) RealBackward<T, 1>(tile, items);
+      if (next == 2) RealBackward<T, 2>(tile, items);
+      if (next == 3) RealBackward<T, kMostInRegisters>(tile, items);
+    } else {
+      next = n == 1 ? 1 : 2;
+      if (next == 1) LayerBackward<T, 1>(tile, items);
+      if (next == 2) LayerBackward<T, 2>(tile, items);
+    }
+    items += next;
+    n -= next;
+  }
 }
 
 template <class T>

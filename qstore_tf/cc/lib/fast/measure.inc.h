@@ -1,20 +1,10 @@
 // Diagonal observables through one Walsh-Hadamard transform, and vectorized sines and cosines.
 
+// Of the rows' bits from b on, two at a time, below m; m - b is even.
 template <class T>
-static void WalshHadamard(T* work, int m) {
+QSTORE_INLINE void WalshHadamardPairs(T* work, int b, int m, uint32_t rows) {
   typedef typename Simd<T>::V V;
   constexpr int W = Simd<T>::kWidth;
-  const uint32_t rows = 1u << m;
-  int b = 0;
-  if (m & 1) {
-    for (uint32_t v = 0; v < rows; v += 2) {
-      T* p = work + static_cast<int64_t>(v) * W;
-      const V x = Load(p), y = Load(p + W);
-      Store(p, x + y);
-      Store(p + W, x - y);
-    }
-    b = 1;
-  }
   for (; b < m; b += 2) {
     const int64_t step = (int64_t{1} << b) * W;
     for (uint32_t g = 0; g < rows / 4; ++g) {
@@ -27,6 +17,29 @@ static void WalshHadamard(T* work, int m) {
       Store(p + 3 * step, s1 - s3);
     }
   }
+}
+
+// Low bits first, one block of rows after the other in the first-level cache.
+template <class T>
+static void WalshHadamard(T* work, int m) {
+  typedef typename Simd<T>::V V;
+  constexpr int W = Simd<T>::kWidth, kLow = 7;
+  const uint32_t rows = 1u << m;
+  int b = 0;
+  if (m & 1) {
+    for (uint32_t v = 0; v < rows; v += 2) {
+      T* p = work + static_cast<int64_t>(v) * W;
+      const V x = Load(p), y = Load(p + W);
+      Store(p, x + y);
+      Store(p + W, x - y);
+    }
+    b = 1;
+  }
+  const int low = m < kLow + b ? m : kLow - 1 + b;
+  for (uint32_t v = 0; v < rows; v += 1u << low) {
+    WalshHadamardPairs(work + static_cast<int64_t>(v) * W, b, low, 1u << low);
+  }
+  WalshHadamardPairs(work, low, m, rows);
 }
 
 template <class T>

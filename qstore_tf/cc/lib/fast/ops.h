@@ -70,6 +70,9 @@ struct Op {
   int32_t n_items;
   // kDiagPermute: new row v = lanes permuted of (diagonal * old)[source_row[v]].
   int64_t diagonal;  // offset into the diagonal tables, -1: none
+  // Where not 0, the table has two factors: rows by the lowest row bits, so many, then one complex
+  // number by the others.
+  int32_t diagonal_low;
   const DiagonalTerm* terms;
   int32_t n_terms;
   const uint32_t* source_row;    // null: no relabelling

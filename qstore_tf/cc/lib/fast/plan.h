@@ -59,6 +59,7 @@ struct DiagonalMember {
 struct DiagonalTable {
   int64_t offset = 0;  // in reals
   int bits = 0;        // 2^bits entries
+  int low = 0;         // as Op::diagonal_low
   std::vector<DiagonalMember> members;
 };
 

@@ -79,19 +79,18 @@ static void ChainBackward(const ChainGate* gates, int n, const T* shared, const 
   }
 }
 
+// Doubles a product state over row bits first to last: the rows given are those without these bits.
 template <class T>
-static void Product(T* psi, const T* start, const T* u, int m) {
+QSTORE_INLINE void ExtendProduct(T* psi, const T* u, int first, int last, int64_t rows) {
   typedef typename Simd<T>::V V;
   constexpr int W = Simd<T>::kWidth;
-  Store(psi, Load(start));
-  Store(psi + W, Load(start + W));
-  for (int b = 0; b < m; ++b) {
+  const int64_t step = (int64_t{1} << first) * 2 * W;
+  for (int b = first; b < last; ++b, rows *= 2) {
     const T* w = u + static_cast<int64_t>(b) * 4 * W;
     const V r0 = Load(w), i0 = Load(w + W), r1 = Load(w + 2 * W), i1 = Load(w + 3 * W);
-    const int64_t half = int64_t{1} << b;
-    for (int64_t v = 0; v < half; ++v) {
-      T* low = psi + v * 2 * W;
-      T* high = psi + (v + half) * 2 * W;
+    for (int64_t v = 0; v < rows; ++v) {
+      T* low = psi + v * step;
+      T* high = low + rows * step;
       const V re = Load(low), im = Load(low + W);
       Store(high, re * r1 - im * i1);
       Store(high + W, re * i1 + im * r1);
@@ -101,13 +100,40 @@ static void Product(T* psi, const T* start, const T* u, int m) {
   }
 }
 
+// High bits first, of one row in 2^kLow, then the rows between: so each goes to memory once.
+template <class T>
+static void Product(T* psi, const T* start, const T* u, int m) {
+  constexpr int W = Simd<T>::kWidth, kLow = 6;
+  const int low = m < kLow ? m : kLow;
+  Store(psi, Load(start));
+  Store(psi + W, Load(start + W));
+  ExtendProduct(psi, u, low, m, 1);
+  for (int64_t block = 0; block < int64_t{1} << (m - low); ++block) {
+    ExtendProduct(psi + (block << low) * 2 * W, u, 0, low, 1);
+  }
+}
+
 template <class T>
 static void ProductBackward(T* lambda, const T* start, const T* u, int m, T* prefix, T* r) {
   typedef typename Simd<T>::V V;
   constexpr int W = Simd<T>::kWidth;
   // prefix[2^b ...) holds the product over the bits below b.
-  for (int b = 0; b < m; ++b) {
-    Product(prefix + (int64_t{1} << b) * 2 * W, start, u, b);
+  Store(prefix + 2 * W, Load(start));
+  Store(prefix + 3 * W, Load(start + W));
+  for (int b = 0; b + 1 < m; ++b) {
+    const T* w = u + static_cast<int64_t>(b) * 4 * W;
+    const V r0 = Load(w), i0 = Load(w + W), r1 = Load(w + 2 * W), i1 = Load(w + 3 * W);
+    const int64_t half = int64_t{1} << b;
+    for (int64_t v = 0; v < half; ++v) {
+      const T* from = prefix + (half + v) * 2 * W;
+      T* low = prefix + (2 * half + v) * 2 * W;
+      T* high = low + half * 2 * W;
+      const V re = Load(from), im = Load(from + W);
+      Store(low, re * r0 - im * i0);
+      Store(low + W, re * i0 + im * r0);
+      Store(high, re * r1 - im * i1);
+      Store(high + W, re * i1 + im * r1);
+    }
   }
   for (int b = m - 1; b >= 0; --b) {
     const T* w = u + static_cast<int64_t>(b) * 4 * W;

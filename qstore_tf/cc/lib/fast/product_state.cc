@@ -50,6 +50,16 @@ std::complex<double> Runner<T>::HighProduct(int64_t chunk) const {
   return product;
 }
 
+// The product over the row bits that a tile of the stage does not span.
+template <class T>
+std::complex<double> Runner<T>::OtherProduct(const Stage& stage, int64_t tile) const {
+  std::complex<double> product = 1;
+  for (size_t j = 0; j < stage.other_bits.size(); ++j) {
+    product *= Factor(plan_.lane_bits + stage.other_bits[j], (tile >> j) & 1);
+  }
+  return product;
+}
+
 // The product over the qubits in the lanes.
 template <class T>
 void Runner<T>::FillStartRow() {
@@ -82,6 +92,17 @@ void Runner<T>::ProductState() {
     FillStartRow();
     kernels_.product(psi_, start_.data(), qubits_.data() + plan_.lane_bits * 4 * Lanes(),
                      plan_.row_bits);
+    return;
+  }
+  if (!plan_.stages.empty()) {  // the first makes its tiles as it goes, from this one
+    const std::vector<int>& bits = plan_.stages[0].tile_bits;
+    const int64_t factors = 4 * Lanes();
+    T* u = ends_.data();
+    for (size_t j = 0; j < bits.size(); ++j) {
+      std::copy_n(qubits_.data() + (plan_.lane_bits + bits[j]) * factors, factors,
+                  u + static_cast<int64_t>(j) * factors);
+    }
+    kernels_.product(first_tile_.data(), start_.data(), u, static_cast<int>(bits.size()));
     return;
   }
   Split(Chunks(), [&](int64_t begin, int64_t end, Worker&) {
@@ -180,6 +201,8 @@ void Runner<T>::ProductEnd() {
 
 template void Runner<float>::ProductFactors();
 template void Runner<double>::ProductFactors();
+template std::complex<double> Runner<float>::OtherProduct(const Stage&, int64_t) const;
+template std::complex<double> Runner<double>::OtherProduct(const Stage&, int64_t) const;
 template void Runner<float>::ProductState();
 template void Runner<double>::ProductState();
 template void Runner<float>::ProductEnd();

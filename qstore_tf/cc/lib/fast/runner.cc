@@ -63,7 +63,10 @@ Runner<T>::Runner(const Call<T>& call, int threads, bool backward, T* kept)
   take(&start_, 2 * width);
   take(&qubits_, 4 * width * plan_.n_qubits);
   take(&ends_, 4 * width * (plan_.n_qubits + 1));
-  if (!Whole() && plan_.product_start) take(&low_, tile);
+  if (!Whole() && plan_.product_start) {
+    take(&low_, tile);
+    take(&first_tile_, tile);
+  }
   workers_.resize(threads);
   for (Worker& worker : workers_) {
     if (!Whole()) {
@@ -95,7 +98,7 @@ uint64_t Runner<T>::Bytes(const Plan& plan, int threads, bool backward) {
   const uint64_t tiles = (row << plan.tile_bits) * (whole ? 1 : 1 + 2 * states);
   const uint64_t rows = plan.n_sample_rows + 8 * plan.n_qubits + 8 + plan.sample_rows.size() * 3 +
                         plan.derivatives.size() * threads;
-  return state + tiles * (threads + 1) + rows * row;
+  return state + tiles * (threads + 2) + rows * row;
 }
 
 template <class T>
@@ -226,6 +229,7 @@ void Runner<T>::Run(const Stage& stage, bool backward) {
   }
   const int64_t rows = int64_t{1} << tile.m;
   const int64_t* offsets = stage.offsets.data();
+  const bool first = &stage == plan_.stages.data();
   Split(Chunks(), [&](int64_t begin, int64_t end, Worker& worker) {
     for (int64_t k = begin; k < end; ++k) {
       int64_t base = 0;
@@ -242,10 +246,17 @@ void Runner<T>::Run(const Stage& stage, bool backward) {
       own.acc = worker.acc.data();
       T* psi = psi_ + base * row;
       T* lambda = backward ? lambda_ + base * row : nullptr;
-      kernels_.gather(psi, offsets, rows, own.psi);
+      if (first && !backward && plan_.product_start) {
+        const std::complex<double> h = OtherProduct(stage, k);
+        kernels_.scale(first_tile_.data(), own.psi, rows, static_cast<T>(h.real()),
+                       static_cast<T>(h.imag()));
+      } else {
+        kernels_.gather(psi, offsets, rows, own.psi);
+      }
       if (backward) kernels_.gather(lambda, offsets, rows, own.lambda);
       run(&own);
-      kernels_.scatter(own.psi, offsets, rows, psi);
+      // Back at the start nothing asks for psi any more.
+      if (!first || !backward) kernels_.scatter(own.psi, offsets, rows, psi);
       if (backward) kernels_.scatter(own.lambda, offsets, rows, lambda);
     }
   });

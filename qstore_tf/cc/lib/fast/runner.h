@@ -82,6 +82,7 @@ class Runner {
   void ProductEnd();
   void QubitEnd(int index_bit, const std::complex<double>* r, int count);
   std::complex<double> HighProduct(int64_t chunk) const;
+  std::complex<double> OtherProduct(const Stage& stage, int64_t tile) const;
   std::complex<double> Factor(int index_bit, int value) const;
   void Load(const std::complex<T>* in, double factor, T* state);
   void Store(const T* state, double factor, std::complex<T>* out) const;
@@ -96,7 +97,7 @@ class Runner {
   int64_t first_ = 0;
   Buffer<T> psi_memory_, psi_spare_memory_, lambda_memory_, lambda_spare_memory_;
   T *psi_ = nullptr, *psi_spare_ = nullptr, *lambda_ = nullptr, *lambda_spare_ = nullptr;
-  Buffer<T> sample_rows_, scratch_, start_, qubits_, ends_, low_;
+  Buffer<T> sample_rows_, scratch_, start_, qubits_, ends_, low_, first_tile_;
   std::vector<Worker> workers_;
   std::vector<double> d_theta_;
 };

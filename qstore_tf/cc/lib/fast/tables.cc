@@ -70,7 +70,19 @@ void FillDiagonal(const Plan& plan, const Kernels<T>& kernels, const DiagonalTab
         put(u + 2 * k * lanes, l, factors[2 * plan.lane_bits + k]);
       }
     }
-    kernels.product(out, rows.data(), u, row_bits);
+    kernels.product(out, rows.data(), u, table.low == 0 ? row_bits : table.low);
+    if (table.low > 0) {
+      const int first = plan.lane_bits + table.low;
+      T* high = out + (int64_t{2} << first);
+      for (uint32_t k = 0; k < 1u << (table.bits - first); ++k) {
+        std::complex<double> product = 1;
+        for (int b = 0; first + b < table.bits; ++b) {
+          product *= factors[2 * (first + b) + ((k >> b) & 1)];
+        }
+        high[2 * k] = static_cast<T>(product.real());
+        high[2 * k + 1] = static_cast<T>(product.imag());
+      }
+    }
   } else {
     put(out, 0, constant);
     for (int b = 0; b < table.bits; ++b) {

@@ -96,8 +96,8 @@ QSTORE_INLINE V Permute(V v, I index) {
 
 #endif
 
-// Lane l of the result is lane l ^ flip of v. Where lanes are samples flip is always 0, and permuting
-// costs: without AVX2 it goes through memory.
+// Lane l of the result is lane l ^ flip of v. Where lanes are samples, flip is always 0, and to
+// permute costs: without AVX2 it goes through memory.
 template <class T>
 QSTORE_INLINE typename Simd<T>::V FlipLanes(typename Simd<T>::V v, uint32_t flip) {
   if (flip == 0) return v;

@@ -162,7 +162,7 @@ std::string LayeredProgram(int n, int depth, bool ring) {
 
 TEST(layered_circuits_agree_with_the_reference) {
   testing::Rng rng(13);
-  for (int n : {2, 5, 7, 9, 11}) {
+  for (int n : {2, 5, 7, 9, 11, 13}) {
     std::string observables;
     for (int q = 0; q < n; ++q) observables += (q > 0 ? ";1.0:Z" : "1.0:Z") + std::to_string(q);
     const Work<float> work =
