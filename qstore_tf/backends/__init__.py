@@ -1,4 +1,4 @@
-"""Where programs run: one interface, one file per backend, names resolved in the registry.
+"""Where programs run: one interface, backends, and the registry that turns names into them.
 
 What computes outside TensorFlow is in `arrays` and imports no framework; `lifted` turns it into
 backends with tensors in and out. So this package can be imported without TensorFlow: names that

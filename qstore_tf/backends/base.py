@@ -70,7 +70,7 @@ class Named:
     def check(self, program: Program) -> None:
         """Raises ConfigurationError where this backend cannot run a gate of the program.
 
-        The message names the gate and a backend that can. Called once, before anything runs.
+        The message names the gate and a backend that can. Called before each program runs.
         """
 
     def check_dtype(self, dtype: Any) -> None:

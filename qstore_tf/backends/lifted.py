@@ -99,6 +99,7 @@ class Lifted(BatchBackend):
             lambda given, upstream: self.arrays.pull_expectation(given, sums, upstream),
             lambda *tensors: plain.expectation(batch.program, sums, *tensors),
             (batch.inputs.dtype, len(sums)),
+            "pull_expectation",
             None if self.capabilities.exact or seed is None else check_seed(seed),
         )
 
@@ -111,6 +112,7 @@ class Lifted(BatchBackend):
             self.arrays.pull_state,
             lambda *tensors: plain.state_vector(batch.program, *tensors),
             (complex_dtype(batch.inputs.dtype), 2**batch.program.n_qubits),
+            "pull_state",
         )
 
     @tf.autograph.experimental.do_not_convert
@@ -150,14 +152,16 @@ class Lifted(BatchBackend):
         backward: Callable[[Batch, Array], Gradients],
         reference: Callable[..., tf.Tensor],
         result: tuple[tf.DType, int],
+        pull_method: str,
         seed: Any = None,
     ) -> tf.Tensor:
-        """Returns what `forward` returns, with a gradient by `backward`, if there is one.
+        """Returns what `forward` returns, with a gradient by `backward`.
 
-        Gradients of that gradient are those of `reference`, which takes tensors.
+        Without a gradient where the backend does not implement `pull_method`. Gradients of the
+        gradient are those of `reference`, which takes tensors.
         """
         program = batch.program
-        if type(self.arrays).pull_state is ArrayBackend.pull_state:
+        if getattr(type(self.arrays), pull_method) is getattr(ArrayBackend, pull_method):
             return run(batch, forward, result, seed)
 
         @own_gradient

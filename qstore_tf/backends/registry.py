@@ -9,7 +9,7 @@ from importlib import import_module
 from typing import Any
 
 from qstore_tf.backends.arrays.base import ArrayBackend
-from qstore_tf.backends.arrays.names import CLASSES
+from qstore_tf.backends.arrays.names import BACKENDS
 from qstore_tf.backends.base import Backend
 from qstore_tf.backends.extras import install, missing
 from qstore_tf.errors import ConfigurationError, LibraryError, describe, did_you_mean
@@ -19,14 +19,14 @@ _factories: dict[str, Callable[..., Backend | ArrayBackend]] = {}
 # Backends of extras, and the module that the extra installs.
 EXTRAS = {
     "tfq": "tensorflow_quantum",
-    **{name: row.needs for name, row in CLASSES.items() if row.needs is not None},
+    **{name: entry.needs for name, entry in BACKENDS.items() if entry.needs is not None},
 }
 # What computes in TensorFlow is imported when it is asked for: module and name in it.
 _IN_TENSORFLOW = {
     "native": ("native", "Native"),
     "tensorflow": ("tensorflow", "TensorFlow"),
     "tfq": ("tfq", "Tfq"),
-    **{name: ("simulators", row.name) for name, row in CLASSES.items()},
+    **{name: ("simulators", entry.class_name) for name, entry in BACKENDS.items()},
 }
 _said: set[str] = set()
 

@@ -22,7 +22,7 @@ from qstore_tf.layers.inspection import (
     Measurement,
     Run,
     Values,
-    record_measurements,
+    recording_measurements,
     state_vectors,
 )
 
@@ -82,7 +82,7 @@ class Probe:
         with self._local.copied([layer.theta for layer in self.layers]) as (model, thetas):
             with tf.GradientTape(persistent=True, watch_accessed_variables=False) as tape:
                 tape.watch(thetas)
-                with record_measurements() as measured:
+                with recording_measurements() as measured:
                     predicted = _call(model, x)
                 loss = None
                 if y is not None and model.loss is not None:

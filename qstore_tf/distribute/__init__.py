@@ -1,5 +1,6 @@
 """Training on several workers: strategy, fault tolerance, launcher.
 
+    session         the state of this process in such a training
     launch/         starts the workers of one machine and restarts them; exit codes
     group/          the workers find each other, exchange messages, stop and exit together
     keras/          fixes of Keras under a multi-worker strategy; access to a running `fit`

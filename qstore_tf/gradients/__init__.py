@@ -11,7 +11,7 @@ from qstore_tf.gradients.registry import METHODS as METHODS
 from qstore_tf.gradients.registry import get as get
 from qstore_tf.gradients.shift import ParameterShift as ParameterShift
 from qstore_tf.gradients.spsa import SPSA as SPSA
-from qstore_tf.gradients.unrolled import Unrolled as Unrolled
-from qstore_tf.gradients.unrolled import promote as promote
-from qstore_tf.gradients.unrolled import unroll as unroll
+from qstore_tf.shifts import Unrolled as Unrolled
+from qstore_tf.shifts import promote as promote
 from qstore_tf.shifts import shift_rule as shift_rule
+from qstore_tf.shifts import unroll as unroll

@@ -13,9 +13,10 @@ from qstore_tf.circuits.observables import PauliSum
 from qstore_tf.circuits.program import Program
 from qstore_tf.errors import ConfigurationError, describe
 from qstore_tf.gradients.base import Function, GradientMethod, Pullback, fold, read_seed
-from qstore_tf.gradients.unrolled import Unrolled
+from qstore_tf.gradients.unrolled import columns_of
 from qstore_tf.ops.inputs import prepare
 from qstore_tf.ops.own_gradient import own_gradient
+from qstore_tf.shifts import Unrolled
 
 # Purposes of the seeds that follow from the one of a call.
 BACKWARD = 1
@@ -153,7 +154,7 @@ def by_columns(
     ) -> tuple[tf.Tensor, tf.Tensor]:
         with tf.GradientTape() as tape:
             tape.watch([inputs, theta])
-            columns = unrolled.columns(inputs, theta)
+            columns = columns_of(unrolled, inputs, theta)
         moved = estimate(expect, columns, initial, upstream, fold(seed, BACKWARD))
         by_inputs, by_theta = tape.gradient(
             columns, [inputs, theta], moved, unconnected_gradients="zero"

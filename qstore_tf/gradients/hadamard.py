@@ -14,8 +14,7 @@ from qstore_tf.circuits.program import Program
 from qstore_tf.errors import ConfigurationError, describe
 from qstore_tf.gradients.base import Pullback
 from qstore_tf.gradients.from_values import FromValues, by_columns, join, repeated
-from qstore_tf.gradients.unrolled import unroll
-from qstore_tf.shifts import hadamard_tests, with_extra_qubit
+from qstore_tf.shifts import hadamard_tests, unroll, with_extra_qubit
 
 
 class HadamardTest(FromValues):
@@ -49,11 +48,11 @@ class HadamardTest(FromValues):
         unrolled = unroll(program)
         wanted = tuple(
             column
-            for column in range(len(unrolled.rows))
+            for column in range(len(unrolled.columns))
             if self.inputs or unrolled.reads_theta(column)
         )
         tests = hadamard_tests(unrolled, wanted)
-        n_tests, n_angles = len(tests.columns), len(unrolled.rows)
+        n_tests, n_angles = len(tests.columns), len(unrolled.columns)
         if n_tests:
             _check(backend, tests.program)
         measured = tuple(with_extra_qubit(o, program.n_qubits) for o in observables)

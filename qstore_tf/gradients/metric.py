@@ -12,10 +12,10 @@ from qstore_tf.backends import Backend, Chunked, Native
 from qstore_tf.circuits.program import Program
 from qstore_tf.errors import ConfigurationError, describe
 from qstore_tf.gradients.overlaps import overlaps, read_shots
-from qstore_tf.gradients.unrolled import unroll
+from qstore_tf.gradients.unrolled import columns_of
 from qstore_tf.ops import metric as native_op
 from qstore_tf.ops.inputs import complex_dtype, prepare
-from qstore_tf.shifts import check_approximation, kept_elements, overlap_plan, state_table
+from qstore_tf.shifts import check_approximation, kept_elements, overlap_plan, state_table, unroll
 
 
 @tf.autograph.experimental.do_not_convert
@@ -102,7 +102,7 @@ def _from_states(
     if not len(shifts):
         return tf.zeros([program.n_theta, program.n_theta], inputs.dtype)
     rows = len(shifts) + 1  # the first is the state itself
-    moved = _moved(unrolled.columns(inputs, theta), np.vstack([shifts[:1] * 0, shifts]))
+    moved = _moved(columns_of(unrolled, inputs, theta), np.vstack([shifts[:1] * 0, shifts]))
     again = None if initial is None else tf.tile(initial, [rows, 1])
     states = backend.state_vector(unrolled.program, moved, tf.zeros([0], inputs.dtype), again)
     size = 2**program.n_qubits
@@ -143,7 +143,7 @@ def _from_overlaps(
     if not len(plan.index):
         return tf.zeros([program.n_theta, program.n_theta], inputs.dtype)
     unrolled = unroll(program)
-    angles = unrolled.columns(inputs, theta)
+    angles = columns_of(unrolled, inputs, theta)
     moved = _moved(angles, plan.shifts)
     still = _moved(angles, plan.shifts * 0)
     again = None if initial is None else tf.tile(initial, [len(plan.shifts), 1])

@@ -14,8 +14,7 @@ from qstore_tf.circuits.primitives import CompiledPrimitive
 from qstore_tf.circuits.program import Program
 from qstore_tf.gradients.base import Pullback
 from qstore_tf.gradients.from_values import FromValues, by_columns, repeated
-from qstore_tf.gradients.unrolled import unroll
-from qstore_tf.shifts import Rule, shift_rule, shift_table
+from qstore_tf.shifts import Rule, shift_rule, shift_table, unroll
 
 
 class Shifted(FromValues):
@@ -31,7 +30,7 @@ class Shifted(FromValues):
         """Returns the backward pass: one call with all shifted circuits of the batch."""
         observables = tuple(observables)
         unrolled = unroll(program)
-        columns = range(len(unrolled.rows))
+        columns = range(len(unrolled.columns))
         wanted = [k for k in columns if self.inputs or unrolled.reads_theta(k)]
         shifts, weights = shift_table(unrolled, wanted, self.rule)
 
@@ -42,7 +41,7 @@ class Shifted(FromValues):
             if not runs:
                 return tf.zeros_like(angles)
             moved = angles[None] + tf.constant(shifts[:, None, :], angles.dtype)
-            moved = tf.reshape(moved, [-1, len(unrolled.rows)])
+            moved = tf.reshape(moved, [-1, len(unrolled.columns)])
             values = expect(moved, repeated(initial, runs), seed)
             values = tf.reshape(values, [runs, -1, len(observables)])
             weighted = tf.reduce_sum(values * upstream[None], axis=2)

@@ -14,7 +14,8 @@ from qstore_tf.circuits.program import Program
 from qstore_tf.gradients.base import Pullback, fold
 from qstore_tf.gradients.from_values import BACKWARD, DIRECTIONS, FromValues, join, repeated
 from qstore_tf.gradients.options import at_least_zero, count, positive
-from qstore_tf.gradients.unrolled import promote
+from qstore_tf.gradients.unrolled import columns_of
+from qstore_tf.shifts import promote
 
 
 class SPSA(FromValues):
@@ -92,7 +93,7 @@ class SPSA(FromValues):
             by_sample, shared = self._directions(program, batch, seed, theta.dtype)
             wide = tf.tile(shared, [1, batch, 1])
             move = step * tf.concat([by_sample, wide], axis=2)
-            columns = promoted.columns(inputs, theta)[None]
+            columns = columns_of(promoted, inputs, theta)[None]
             moved = tf.concat([columns + move, columns - move], axis=0)
             moved = tf.reshape(moved, [-1, program.n_inputs + program.n_theta])
             values = expect(moved, repeated(initial, runs), fold(seed, BACKWARD))

@@ -8,7 +8,7 @@ gradient method and shots), `circuit_options` (encoding, ansatz and circuit) and
 |---|---|
 | `holds_angles(weight)` | telling the angles of circuits from other weights |
 | `Run`, `Values`, `Measurement` | what was run and measured, and on which numbers |
-| `record_runs`, `record_measurements` | recording a forward pass |
+| `recording_runs`, `recording_measurements` | recording a forward pass |
 | `request_notes`, `pop_noted_runs` | the runs that a gradient was taken through |
 | `is_out_of_reach(run)` | runs in loops inside the step, whose tensors cannot be read |
 | `backend_arguments(run)` | a run as its backend takes it |
@@ -27,8 +27,8 @@ from qstore_tf.layers.recording import Measurement as Measurement
 from qstore_tf.layers.recording import holds_angles as holds_angles
 from qstore_tf.layers.recording import is_out_of_reach as is_out_of_reach
 from qstore_tf.layers.recording import pop_noted_runs as pop_noted_runs
-from qstore_tf.layers.recording import record_measurements as record_measurements
-from qstore_tf.layers.recording import record_runs as record_runs
+from qstore_tf.layers.recording import recording_measurements as recording_measurements
+from qstore_tf.layers.recording import recording_runs as recording_runs
 from qstore_tf.layers.recording import request_notes as request_notes
 from qstore_tf.layers.run import Run as Run
 from qstore_tf.layers.run_options import RunOptions as RunOptions

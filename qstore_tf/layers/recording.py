@@ -6,8 +6,8 @@ taken, in the same step and the same graph. The optimizer takes these notes and 
 metric from the very tensors of the step. Nothing is noted unless an optimizer has called
 `request_notes`, for its weights, and still exists.
 
-Gradient-free optimizers call `record_runs`, which records the runs of a forward pass. What
-monitors a training calls `record_measurements`, which records what is measured in one.
+Gradient-free optimizers call `recording_runs`, which records the runs of a forward pass. What
+monitors a training calls `recording_measurements`, which records what is measured in one.
 """
 
 from __future__ import annotations
@@ -107,7 +107,7 @@ def holds_angles(weight: Any) -> bool:
     return bool(getattr(weight, _ANGLES, False))
 
 
-def record_run(run: Run) -> Values:
+def note_run(run: Run) -> Values:
     """Records a run that is about to be executed, and returns the values to execute it with.
 
     Through these values it is noted when theta gets its gradient.
@@ -126,7 +126,7 @@ def record_run(run: Run) -> Values:
     return values
 
 
-def record_measurement(
+def note_measurement(
     run: Run, observables: tuple[PauliSum, ...], expectations: tf.Tensor
 ) -> None:
     """Records the expectation values of a trained circuit, where someone asked for them."""
@@ -163,7 +163,7 @@ def pop_noted_runs(weights: list[Any]) -> list[Run]:
                 "Gradients of more circuits than are kept have been taken since the last step of "
                 "the optimizer, so that the metric would miss some",
                 expected=f"at most {_MOST_NOTES} calls of quantum layers for each step",
-                hint="Call the layer once on many rows in place of many calls",
+                hint="Call the layer once on many rows instead of many calls",
             )
         )
     return _without_parts(found)
@@ -179,7 +179,7 @@ def is_out_of_reach(run: Run) -> bool:
 
 
 @contextmanager
-def record_runs() -> Iterator[list[Run]]:
+def recording_runs() -> Iterator[list[Run]]:
     """Records the runs of what is called inside; they are in the list when it is left."""
     found: list[Run] = []
     depth = len(_records.runs)
@@ -192,7 +192,7 @@ def record_runs() -> Iterator[list[Run]]:
 
 
 @contextmanager
-def record_measurements() -> Iterator[list[Measurement]]:
+def recording_measurements() -> Iterator[list[Measurement]]:
     """Records what is measured inside, of circuits that are trained; the list fills at once."""
     found: list[Measurement] = []
     depth = len(_records.measurements)

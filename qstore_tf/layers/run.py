@@ -44,7 +44,7 @@ class Run:
         """Returns this run followed by `program`, which reads theta but no inputs."""
         return Run(
             _appended(self.program, program),
-            self.values.with_theta_of(values),
+            self.values.followed_by(values),
             options.with_shots_of(self.options),
         )
 

@@ -36,7 +36,7 @@ def expectation(run: Run, observables: tuple[PauliSum, ...]) -> tf.Tensor:
     """
     program, options = run.program, run.options
     seed = None if run.values.seeds is None else run.values.seeds.next()
-    values = recording.record_run(run)
+    values = recording.note_run(run)
     inputs, theta, initial = values.inputs, values.theta, values.initial
     if initial is None:
         found = _expectation(program, observables, options)(inputs, theta, None, seed)
@@ -50,7 +50,7 @@ def expectation(run: Run, observables: tuple[PauliSum, ...]) -> tf.Tensor:
         found = _expectation(program, observables, options)(prepared.inputs, theta, None, seed)
         found *= plain.squared_length(initial)
     found.set_shape([inputs.shape[0], len(observables)])
-    recording.record_measurement(run, observables, found)
+    recording.note_measurement(run, observables, found)
     return found
 
 
@@ -111,7 +111,7 @@ def state_vectors(run: Run) -> tf.Tensor:
         shape = [tf.shape(inputs)[0], 2**program.n_qubits]
         nothing = tf.fill(shape, tf.constant(math.nan, inputs.dtype))
         return tf.complex(nothing, nothing)
-    values = recording.record_run(run)
+    values = recording.note_run(run)
     inputs, theta, initial = values.inputs, values.theta, values.initial
     if initial is not None:
         initial = amplitudes.as_complex(initial)
@@ -165,8 +165,8 @@ def unitary_matrices(run: Run) -> tf.Tensor:
     if not program.n_inputs:
         inputs = inputs[:1] if static else tf.zeros([1, 0], inputs.dtype)
     columns = [-1, size, size]
-    # A row for each basis state: what it becomes, which is a column of the matrix. Nothing
-    # is kept by a name, so that only two arrays of the size of the result are there at once.
+    # A row for each basis state: what it becomes, which is a column of the matrix. No intermediate
+    # is kept in a variable, so that only two arrays of the size of the result are there at once.
     matrices = tf.transpose(tf.reshape(_of_basis_states(run, inputs), columns), [0, 2, 1])
     if not program.n_inputs:
         matrices = tf.broadcast_to(matrices, [batch, size, size])

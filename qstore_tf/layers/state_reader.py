@@ -1,4 +1,4 @@
-"""What the layers share that read something from a quantum state."""
+"""What layers share that read something from a quantum state."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from qstore_tf.layers.values import Values
 class StateReader(QuantumBase):
     """Base of the layers that take states: after quantum layers they run the whole circuit.
 
-    A backend that was given is used; `None` is that of the preceding layers.
+    An explicit backend is used; `None` means that of the preceding layers.
     """
 
     def __init__(
@@ -34,19 +34,19 @@ class StateReader(QuantumBase):
     ) -> None:
         """Checks the options; see the layers."""
         backend_or_auto = "auto" if backend is None else backend
-        options = read_run_options(backend_or_auto, gradient or "auto", shots)
+        options = read_run_options(backend_or_auto, "auto" if gradient is None else gradient, shots)
         super().__init__(run_options=options, seed=seed, **kwargs)
-        self._own_backend = backend is not None
-        self._own_gradient = gradient is not None
+        self._backend_given = backend is not None
+        self._gradient_given = gradient is not None
 
     def _options_after(self, preceding: RunOptions) -> RunOptions:
         """What this layer was given, and for the rest what the preceding layers have."""
         own = self._run_options
-        if not (self._own_backend or self._own_gradient) and own.shots is None:
+        if not (self._backend_given or self._gradient_given) and own.shots is None:
             return preceding
         return RunOptions(
-            own.backend if self._own_backend else preceding.backend,
-            own.gradient if self._own_gradient else preceding.gradient,
+            own.backend if self._backend_given else preceding.backend,
+            own.gradient if self._gradient_given else preceding.gradient,
             preceding.shots if own.shots is None else own.shots,
         )
 
@@ -128,8 +128,8 @@ class StateReader(QuantumBase):
     def _own_config(self) -> dict[str, Any]:
         """What was given; None for what is taken from the preceding layers."""
         return {
-            "backend": plain(self._run_options.backend) if self._own_backend else None,
-            "gradient": plain(self._run_options.gradient) if self._own_gradient else None,
+            "backend": plain(self._run_options.backend) if self._backend_given else None,
+            "gradient": plain(self._run_options.gradient) if self._gradient_given else None,
             "shots": self._run_options.shots,
             "seed": self.seed,
         }

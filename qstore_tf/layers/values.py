@@ -16,14 +16,14 @@ class Values:
 
     The layers make them in their own precision, which is checked against the backend when a
     layer is made, and when a layer that reads states takes the backend of the preceding ones.
-    Nothing checks them again on the way to the backend.
+    Layers do not check them again on the way to the backend.
 
     Attributes:
         inputs: numbers per sample, [batch, n_inputs].
         theta: trained numbers, [n_theta].
         initial: the amplitudes to start from, [batch, 2^n], real or complex. `None` starts from
             |0...0>.
-        seeds: the seeds of what is drawn, where anything is.
+        seeds: seeds for random draws, or None.
         weights: the weights that `theta` is made of, in order.
         weight_values: their values, one tensor for each call of a layer.
     """
@@ -54,8 +54,11 @@ class Values:
         """Returns values of which nothing is trained."""
         return cls(inputs, tf.zeros([0], inputs.dtype), initial, seeds)
 
-    def with_theta_of(self, following: Values) -> Values:
-        """Returns these, with the trained numbers and the seeds of a following layer added."""
+    def followed_by(self, following: Values) -> Values:
+        """Returns these with the trained numbers of a following layer after their own.
+
+        The seeds of the following layer, if it has any, replace these.
+        """
         theta, seeds = following.theta, following.seeds or self.seeds
         weights, weight_values = following.weights, following.weight_values
         if self.theta.shape[0]:

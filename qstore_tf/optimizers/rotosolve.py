@@ -10,7 +10,7 @@ import tensorflow as tf
 from tensorflow import keras
 
 from qstore_tf.errors import ConfigurationError, describe
-from qstore_tf.layers.inspection import Run, record_runs
+from qstore_tf.layers.inspection import Run, recording_runs
 from qstore_tf.optimizers.base import weight_name
 from qstore_tf.optimizers.gradient_free import Evaluate, GradientFree, averaged
 from qstore_tf.optimizers.step_metric import check_reach
@@ -56,7 +56,7 @@ class Rotosolve(GradientFree):
 
     def move(self, evaluate: Evaluate, weights: list[Any]) -> tuple[tf.Tensor, Any]:
         """Sweeps over all angles once; see `GradientFree.step`."""
-        with record_runs() as seen:
+        with recording_runs() as seen:
             first = evaluate()
         check_reach(seen, self)  # a run in a loop may be many
         loss = first[0]

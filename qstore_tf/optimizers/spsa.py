@@ -10,7 +10,7 @@ from tensorflow import keras
 
 from qstore_tf import limits
 from qstore_tf.gradients.options import at_least_zero, count, positive
-from qstore_tf.layers.inspection import Run, record_runs
+from qstore_tf.layers.inspection import Run, recording_runs
 from qstore_tf.optimizers.gradient_free import Evaluate, GradientFree, assign_all, averaged
 
 
@@ -68,7 +68,7 @@ class Perturbing(GradientFree):
             return number + 1, tf.nest.map_structure(tf.add, total, along(number))
 
         # The first outside of the loop, where what it ran can be read.
-        with record_runs() as seen:
+        with recording_runs() as seen:
             total = along(tf.constant(0))
         if self.directions > 1:
             _, total = tf.while_loop(

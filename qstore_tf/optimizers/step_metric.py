@@ -11,9 +11,10 @@ import tensorflow as tf
 from qstore_tf.errors import ConfigurationError, describe
 from qstore_tf.gradients.metric import fubini_study
 from qstore_tf.gradients.overlaps import overlaps, read_shots
-from qstore_tf.gradients.unrolled import unroll
+from qstore_tf.gradients.unrolled import columns_of
 from qstore_tf.layers.inspection import Run, backend_arguments, is_out_of_reach
 from qstore_tf.optimizers.base import weight_name
+from qstore_tf.shifts import unroll
 
 
 def check_reach(found: Sequence[Run], optimizer: Any) -> None:
@@ -84,8 +85,8 @@ def step_overlaps(run: Run, here: tf.Tensor, shifted: tf.Tensor, seed: tf.Tensor
     unrolled = unroll(program)
     count = shifted.shape[0]
     backend = run.options.resolved
-    second = tf.concat([unrolled.columns(inputs, shifted[k]) for k in range(count)], axis=0)
-    first = tf.tile(unrolled.columns(inputs, here), [count, 1])
+    second = tf.concat([columns_of(unrolled, inputs, shifted[k]) for k in range(count)], axis=0)
+    first = tf.tile(columns_of(unrolled, inputs, here), [count, 1])
     again = None if initial is None else tf.tile(initial, [count, 1])
     values = overlaps(
         backend,

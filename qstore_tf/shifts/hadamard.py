@@ -31,7 +31,7 @@ class HadamardTests:
 def hadamard_tests(unrolled: Unrolled, wanted: tuple[int, ...]) -> HadamardTests:
     """Returns the tests for the wanted columns of an unrolled program."""
     original = unrolled.program
-    extra, n_angles = original.n_qubits, len(unrolled.rows)
+    extra, n_angles = original.n_qubits, len(unrolled.columns)
     gates: list[CompiledPrimitive] = [Rot("Y", (extra,), Angle(math.pi / 2))]
     columns: list[int] = []
     weights: list[float] = []

@@ -69,7 +69,7 @@ def overlap_plan(program: Program, approximation: str) -> OverlapPlan:
     jacobian = unrolled.jacobian(program.n_theta)
     kept = np.abs(jacobian) @ kept_elements(program, approximation) @ np.abs(jacobian).T > 0
     rules = [shift_rule(gate.frequencies) for gate in unrolled.gates]
-    n_angles = len(unrolled.rows)
+    n_angles = len(unrolled.columns)
     rows: dict[tuple[tuple[int, float], ...], int] = {}
     terms: list[list[tuple[int, float]]] = []
     pair = np.full((n_angles, n_angles), -1)

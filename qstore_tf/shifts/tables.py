@@ -18,7 +18,7 @@ def shift_table(
 ) -> tuple[np.ndarray, np.ndarray]:
     """Returns shifts [S, G] and the weights [S, G] with which the runs add up to d/d angle.
 
-    Terms of all rules that do not shift are one run, the first.
+    All terms without a shift share one run, which comes first.
 
     Args:
         unrolled: A program of G angles.
@@ -33,7 +33,7 @@ def shift_table(
         array([[ 1.571],
                [-1.571]])
     """
-    size = len(unrolled.rows)
+    size = len(unrolled.columns)
     unmoved = np.zeros(size)
     shifts: list[np.ndarray] = []
     weights: list[np.ndarray] = []
@@ -42,12 +42,12 @@ def shift_table(
             if shift == 0:
                 unmoved[column] += weight
                 continue
-            shifts.append(_one(size, column, shift))
-            weights.append(_one(size, column, weight))
+            shifts.append(_one_hot(size, column, shift))
+            weights.append(_one_hot(size, column, weight))
     if unmoved.any():
         shifts.insert(0, np.zeros(size))
         weights.insert(0, unmoved)
-    return np.array(shifts), np.array(weights)
+    return np.reshape(shifts, (-1, size)), np.reshape(weights, (-1, size))
 
 
 @remember(of_arrays)
@@ -61,12 +61,13 @@ def state_table(program: Program) -> tuple[np.ndarray, np.ndarray]:
         if not np.any(jacobian[column]):
             continue
         for shift, weight in state_rule(gate):
-            shifts.append(_one(len(unrolled.rows), column, shift))
+            shifts.append(_one_hot(len(unrolled.columns), column, shift))
             weights.append(weight * jacobian[column])
-    return np.array(shifts), np.array(weights)
+    size = len(unrolled.columns)
+    return np.reshape(shifts, (-1, size)), np.reshape(weights, (-1, program.n_theta))
 
 
-def _one(size: int, column: int, value: float) -> np.ndarray:
+def _one_hot(size: int, column: int, value: float) -> np.ndarray:
     line = np.zeros(size)
     line[column] = value
     return line

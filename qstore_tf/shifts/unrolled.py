@@ -12,7 +12,7 @@ from qstore_tf.circuits.program import Program
 
 
 @dataclass(frozen=True)
-class Row:
+class Column:
     """One column of an unrolled program: an angle in terms of the original's slots."""
 
     angle: Angle
@@ -25,49 +25,49 @@ class Unrolled:
 
     Attributes:
         program: The program, with G inputs.
-        rows: For each of its inputs, what it is in terms of the original's slots.
+        columns: For each of its inputs, what it is in terms of the original's slots.
         gates: For each of its inputs, the one gate that reads it; empty for `promote`.
     """
 
     program: Program
-    rows: tuple[Row, ...]
+    columns: tuple[Column, ...]
     gates: tuple[CompiledPrimitive, ...] = ()
 
     def reads_theta(self, column: int) -> bool:
         """Whether a column depends on theta, and not on inputs alone."""
-        return any(kind == "t" for kind, _, _ in self.rows[column].angle.terms)
+        return any(kind == "t" for kind, _, _ in self.columns[column].angle.terms)
 
     def jacobian(self, n_theta: int) -> np.ndarray:
         """Returns d column / d theta, [G, P]."""
-        table = np.zeros((len(self.rows), n_theta))
-        for column, row in enumerate(self.rows):
-            for kind, slot, coefficient in row.angle.terms:
+        table = np.zeros((len(self.columns), n_theta))
+        for number, column in enumerate(self.columns):
+            for kind, slot, coefficient in column.angle.terms:
                 if kind == "t":
-                    table[column, slot] += coefficient
+                    table[number, slot] += coefficient
         return table
 
 
 @remember(of_programs)
 def unroll(program: Program) -> Unrolled:
     """Makes every gate angle that depends on a slot an input of its own, in time order."""
-    rows: list[Row] = []
+    columns: list[Column] = []
     moving: list[CompiledPrimitive] = []
     gates: list[CompiledPrimitive] = []
     for gate in program.gates:
         if gate.angle is None or not gate.terms:
             gates.append(gate)
             continue
-        column = Angle(0.0, (("i", len(rows), 1.0),))
+        own = Angle(0.0, (("i", len(columns), 1.0),))
         moving.append(gate)
-        rows.append(Row(gate.angle))
-        gates.append(gate.with_angle(lambda _, column=column: column))  # type: ignore[misc]
-    unrolled = Program(program.n_qubits, len(rows), 0, program.has_initial, tuple(gates))
-    return Unrolled(unrolled, tuple(rows), tuple(moving))
+        columns.append(Column(gate.angle))
+        gates.append(gate.with_angle(lambda _, own=own: own))  # type: ignore[misc]
+    unrolled = Program(program.n_qubits, len(columns), 0, program.has_initial, tuple(gates))
+    return Unrolled(unrolled, tuple(columns), tuple(moving))
 
 
 @remember(of_programs)
 def promote(program: Program) -> Unrolled:
-    """Makes the entries of theta inputs, behind the program's own, so that rows may differ."""
+    """Makes the entries of theta inputs, after the program's own, so that rows may differ in them."""
     n_inputs, n_theta = program.n_inputs, program.n_theta
 
     def promoted(angle: Angle) -> Angle:
@@ -76,9 +76,9 @@ def promote(program: Program) -> Unrolled:
 
     gates = tuple(gate.with_angle(promoted) for gate in program.gates)
     slots = [("i", k) for k in range(n_inputs)] + [("t", k) for k in range(n_theta)]
-    rows = tuple(Row(Angle(0.0, ((kind, slot, 1.0),))) for kind, slot in slots)
+    columns = tuple(Column(Angle(0.0, ((kind, slot, 1.0),))) for kind, slot in slots)
     return Unrolled(
-        Program(program.n_qubits, n_inputs + n_theta, 0, program.has_initial, gates), rows
+        Program(program.n_qubits, n_inputs + n_theta, 0, program.has_initial, gates), columns
     )
 
 

@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 
 from qstore_tf.callbacks.timing import Budget, StepClock, quantum_seconds
 from qstore_tf.layers import QuantumLayer
-from qstore_tf.layers.inspection import record_measurements
+from qstore_tf.layers.inspection import recording_measurements
 
 
 def test_time_between_epochs_and_in_the_callback_is_not_training() -> None:
@@ -53,7 +53,7 @@ def test_a_budget_holds_its_share_whatever_the_looks_cost(costs: list[float], sh
 @pytest.mark.parametrize("options", [{}, {"encoding": "amplitude"}, {"shots": 10, "seed": 1}])
 def test_circuits_are_timed_on_a_batch_of_the_given_size(options: dict) -> None:
     layer = QuantumLayer(2, depth=1, **options)
-    with record_measurements() as measured:
+    with recording_measurements() as measured:
         layer(np.zeros((3, 2), "float32"))
     assert len(measured) == 1
     assert 0 < quantum_seconds(measured[0], batch_size=7) < 10

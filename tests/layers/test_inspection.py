@@ -169,7 +169,7 @@ class NoStates(backends.get("tensorflow").__class__):  # type: ignore[misc]
 
 
 def measured(layer: QuantumLayer, x: np.ndarray) -> inspection.Measurement:
-    with inspection.record_measurements() as found:
+    with inspection.recording_measurements() as found:
         layer(x)
     return found[0]
 

@@ -17,7 +17,7 @@ X = np.ones((4, 2), "float32")
 
 def test_forward_passes_are_recorded_only_inside_record_runs():
     layer = QuantumLayer(2)
-    with recording.record_runs() as seen:
+    with recording.recording_runs() as seen:
         layer(X)
     layer(X)
     (run,) = seen
@@ -56,10 +56,10 @@ def test_fused_layers_give_one_run_of_all_their_weights(noting):
 def test_states_between_layers_are_no_runs_of_their_own():
     state = tf.complex([[1.0, 0, 0, 0]], 0.0)
     layer, measure = QuantumLayer(2), ExpectationValue("Z")
-    with recording.record_runs() as seen:
+    with recording.recording_runs() as seen:
         measure(layer(state))
     assert len(seen) == 1
-    with recording.record_runs() as seen:  # what stands in between breaks the circuit in two
+    with recording.recording_runs() as seen:  # what stands in between breaks the circuit in two
         measure(layer(layer(state) * 1.0))
     assert [run.program.n_theta for run in seen] == [4, 4]
 

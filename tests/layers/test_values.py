@@ -16,7 +16,7 @@ def weight(*numbers: float) -> tf.Variable:
 
 def test_theta_of_several_layers_knows_its_weights_in_order() -> None:
     first, second = weight(1.0, 2.0), weight(3.0)
-    joined = Values.of_weight(first, INPUTS).with_theta_of(Values.of_weight(second, INPUTS))
+    joined = Values.of_weight(first, INPUTS).followed_by(Values.of_weight(second, INPUTS))
     assert joined.theta.numpy().tolist() == [1.0, 2.0, 3.0]
     assert joined.weights[0] is first and joined.weights[1] is second
     np.testing.assert_array_equal(tf.concat(joined.weight_values, 0), joined.theta)
@@ -24,7 +24,7 @@ def test_theta_of_several_layers_knows_its_weights_in_order() -> None:
 
 def test_nothing_is_joined_where_nothing_was_trained_before() -> None:
     own = Values.of_weight(weight(3.0), INPUTS)
-    joined = Values.without_theta(INPUTS, initial=tf.zeros([3, 4])).with_theta_of(own)
+    joined = Values.without_theta(INPUTS, initial=tf.zeros([3, 4])).followed_by(own)
     assert joined.theta is own.theta and joined.weights is own.weights
     assert joined.initial is not None and joined.inputs is INPUTS
 
@@ -38,9 +38,9 @@ def test_the_seeds_are_those_of_the_latest_layer_that_draws() -> None:
     drawn = [Seeds(tf.constant([k, 0], tf.int64)) for k in range(2)]
     first, second = (Values.without_theta(INPUTS, seeds=seeds) for seeds in drawn)
     none = Values.without_theta(INPUTS)
-    assert first.with_theta_of(second).seeds is drawn[1]
-    assert first.with_theta_of(none).seeds is drawn[0]
-    assert none.with_theta_of(none).seeds is None
+    assert first.followed_by(second).seeds is drawn[1]
+    assert first.followed_by(none).seeds is drawn[0]
+    assert none.followed_by(none).seeds is None
 
 
 def test_options_take_shots_only_where_they_set_none() -> None:

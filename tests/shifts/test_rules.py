@@ -59,7 +59,7 @@ def test_the_rules_of_its_primitives_differentiate_every_gate(name):
     program = compile_circuit(circuit.add_unitary(after, list(range(n_qubits))))
     unrolled = unroll(program)
     theta = rng.uniform(-2, 2, row.n_params)
-    angles = np.array([line.angle.evaluate([], theta) for line in unrolled.rows])
+    angles = np.array([line.angle.evaluate([], theta) for line in unrolled.columns])
 
     def value(column, shift):
         moved = angles + shift * np.eye(len(angles))[column]
@@ -68,7 +68,7 @@ def test_the_rules_of_its_primitives_differentiate_every_gate(name):
     got = np.zeros(row.n_params)
     for column, gate in enumerate(unrolled.gates):
         slope = sum(weight * value(column, shift) for shift, weight in shift_rule(gate.frequencies))
-        for _, slot, coefficient in unrolled.rows[column].angle.terms:
+        for _, slot, coefficient in unrolled.columns[column].angle.terms:
             got[slot] += coefficient * slope
     for k, step in enumerate(1e-3 * np.eye(row.n_params)):
         ends = [

@@ -9,7 +9,7 @@ from qstore_tf.testing.random_circuits import random_observables, random_program
 
 
 def columns_of(unrolled: shifts.Unrolled, inputs: np.ndarray, theta: np.ndarray) -> np.ndarray:
-    return np.array([[row.angle.evaluate(x, theta) for row in unrolled.rows] for x in inputs])
+    return np.array([[row.angle.evaluate(x, theta) for row in unrolled.columns] for x in inputs])
 
 
 def by_difference(function, theta: np.ndarray, step: float = 1e-5) -> np.ndarray:
@@ -28,9 +28,9 @@ def test_shifted_runs_add_up_to_the_gradient(seed):
     program, inputs, theta = case(seed)
     sums = random_observables(seed, 3, 2)
     unrolled = shifts.unroll(program)
-    assert unrolled.program.n_theta == 0 and len(unrolled.gates) == len(unrolled.rows)
+    assert unrolled.program.n_theta == 0 and len(unrolled.gates) == len(unrolled.columns)
     moves, weights = shifts.shift_table(
-        unrolled, range(len(unrolled.rows)), lambda gate: shifts.shift_rule(gate.frequencies)
+        unrolled, range(len(unrolled.columns)), lambda gate: shifts.shift_rule(gate.frequencies)
     )
     angles = columns_of(unrolled, inputs, theta)
     found = np.zeros((program.n_theta, len(sums)))
@@ -59,11 +59,11 @@ def test_shifted_states_add_up_to_the_derivative_of_the_state(seed):
 def test_terms_that_do_not_shift_are_one_run():
     program, _, _ = case(0)
     unrolled = shifts.unroll(program)
-    columns = range(len(unrolled.rows))
+    columns = range(len(unrolled.columns))
     moves, weights = shifts.shift_table(
         unrolled, columns, lambda gate: shifts.difference_rule(0.1, "forward")
     )
-    assert len(moves) == len(unrolled.rows) + 1
+    assert len(moves) == len(unrolled.columns) + 1
     np.testing.assert_array_equal(moves[0], 0)
     np.testing.assert_allclose(weights[0], -10)
 
@@ -89,8 +89,8 @@ def test_hadamard_tests_add_up_to_the_gradient(seed):
     program, inputs, theta = case(seed)
     sums = random_observables(seed, 3, 2)
     unrolled = shifts.unroll(program)
-    tests = shifts.hadamard_tests(unrolled, tuple(range(len(unrolled.rows))))
-    by_angle = np.zeros((len(unrolled.rows), len(sums)))
+    tests = shifts.hadamard_tests(unrolled, tuple(range(len(unrolled.columns))))
+    by_angle = np.zeros((len(unrolled.columns), len(sums)))
     if tests.columns:
         switches = np.eye(len(tests.columns))
         angles = np.repeat(columns_of(unrolled, inputs, theta), len(switches), axis=0)

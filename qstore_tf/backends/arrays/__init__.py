@@ -16,5 +16,5 @@ from qstore_tf.backends.arrays.base import ArrayBackend as ArrayBackend
 from qstore_tf.backends.arrays.base import Gradients as Gradients
 from qstore_tf.backends.arrays.base import as_batch as as_batch
 from qstore_tf.backends.arrays.base import check_batch as check_batch
-from qstore_tf.backends.arrays.names import CLASSES as CLASSES
+from qstore_tf.backends.arrays.names import BACKENDS as BACKENDS
 from qstore_tf.backends.arrays.names import get as get

@@ -25,9 +25,9 @@ _COMPLEX: dict[str, np.dtype[Any]] = {
 
 @dataclass(frozen=True, eq=False)
 class Gradients:
-    """The gradients of a real loss by what went into a batch.
+    """The gradients of a real loss with respect to what went into a batch.
 
-    By a complex number z it is dL/dRe(z) + i dL/dIm(z), as in TensorFlow.
+    With respect to a complex number z it is dL/dRe(z) + i dL/dIm(z), as in TensorFlow.
 
     Attributes:
         inputs: [B, F].
@@ -73,6 +73,8 @@ class ArrayBackend(Named, ABC):
 
     def probabilities(self, batch: Batch) -> Array:
         """Returns the probabilities [B, 2^n] of the basis states."""
+        if not self.capabilities.state_vector:
+            raise self._lacks("exact probabilities")
         states = self.state_vector(batch)
         found: Array = states.real**2 + states.imag**2
         return found
@@ -84,11 +86,11 @@ class ArrayBackend(Named, ABC):
     def pull_expectation(
         self, batch: Batch, observables: Sequence[PauliSum], upstream: Array
     ) -> Gradients:
-        """Returns the gradients, given those by the expectations, `upstream` [B, K]."""
+        """Returns the gradients, given `upstream` [B, K], those with respect to the results."""
         raise self._no_gradient()
 
     def pull_state(self, batch: Batch, upstream: Array) -> Gradients:
-        """Returns the gradients, given those by the states, `upstream` [B, 2^n]."""
+        """Returns the gradients, given `upstream` [B, 2^n], those with respect to the states."""
         raise self._no_gradient()
 
     def _no_gradient(self) -> ConfigurationError:

@@ -15,16 +15,16 @@ class Entry:
     """Where a backend is found.
 
     Attributes:
-        name: Its class in the module `qstore_tf.backends.arrays.<name of the backend>`.
+        class_name: Its class in the module `qstore_tf.backends.arrays.<name of the backend>`.
         needs: The package that an extra of the same name as the backend installs; None where
             the base installation has it.
     """
 
-    name: str
+    class_name: str
     needs: str | None = None
 
 
-CLASSES = {
+BACKENDS = {
     "qsim": Entry("Qsim"),
     "lightning": Entry("Lightning", "pennylane_lightning"),
     "qulacs": Entry("Qulacs", "qulacs"),
@@ -46,13 +46,13 @@ def get(name: str, **options: Any) -> ArrayBackend:
         >>> get("qsim", num_threads=1)
         Qsim(num_threads=1, max_fused_gate_size=2, qsim_options={})
     """
-    if name not in CLASSES:
+    if name not in BACKENDS:
         raise ConfigurationError(
             describe(
                 f"There is no backend {name!r} that takes arrays",
-                hint=did_you_mean(str(name), CLASSES),
+                hint=did_you_mean(str(name), BACKENDS),
             )
         )
     module = import_module(f"qstore_tf.backends.arrays.{name}")
-    made: ArrayBackend = getattr(module, CLASSES[name].name)(**options)
+    made: ArrayBackend = getattr(module, BACKENDS[name].class_name)(**options)
     return made

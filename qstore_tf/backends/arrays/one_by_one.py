@@ -134,7 +134,7 @@ class OneByOne(ArrayBackend):
 
     def _run(self, batch: Batch, job: RowJob, dtype: np.dtype[Any], width: int) -> Array:
         """Returns [B, width], what `job` returns for each row."""
-        runners, initial = self._runners(batch), batch.initial
+        runners, initial = self._pool(batch), batch.initial
         out = np.empty((len(batch.inputs), width), dtype)
         angles = runners.table.values(batch.inputs, batch.theta)
 
@@ -149,7 +149,7 @@ class OneByOne(ArrayBackend):
     def _pull(self, batch: Batch, job: RowJob, upstream: Array) -> Gradients:
         """Returns the gradients; `job` returns those by angles, global phase and initial state."""
         check_rows(len(batch.inputs), upstream)
-        runners, initial = self._runners(batch), batch.initial
+        runners, initial = self._pool(batch), batch.initial
         angles = runners.table.values(batch.inputs, batch.theta)
         by_angles = np.zeros_like(angles)
         by_initial = None if initial is None else np.full_like(initial, np.nan)
@@ -176,11 +176,11 @@ class OneByOne(ArrayBackend):
         rows, threads = len(batch.inputs), self._threads(batch.program, sweeps)
         for_each(finite_only(row, out, batch), rows, threads, f"{self.name} circuit")
 
-    def _runners(self, batch: Batch) -> _Runners:
-        return _runners(self, batch.program, batch.inputs.dtype == np.float64)
+    def _pool(self, batch: Batch) -> _RunnerPool:
+        return _pool_of(self, batch.program, batch.inputs.dtype == np.float64)
 
 
-class _Runners:
+class _RunnerPool:
     """Runners of one program, as many as threads used it at once."""
 
     def __init__(self, make: Callable[[], Runner]) -> None:
@@ -209,15 +209,15 @@ def _bytes(program: Program, double: bool) -> int:
     return 3 * (16 if double else 8) * 2 ** min(program.n_qubits, 2000)
 
 
-def _weight(made: _Runners, backend: OneByOne, program: Program, double: bool) -> int:
+def _weight(made: _RunnerPool, backend: OneByOne, program: Program, double: bool) -> int:
     return of_programs(made, program) + _bytes(program, double)
 
 
 @remember(_weight, most=64, heaviest=_MOST_KEPT)
-def _runners(backend: OneByOne, program: Program, double: bool) -> _Runners:
+def _pool_of(backend: OneByOne, program: Program, double: bool) -> _RunnerPool:
     def make() -> Runner:
         what = f"A gradient of {program.n_qubits} qubits on {backend.name}"
         memory.check(_bytes(program, double), what)
         return backend._make(program, double)
 
-    return _Runners(make)
+    return _RunnerPool(make)

@@ -118,7 +118,7 @@ def _named(error: Exception, number: int, count: int, what: str) -> Exception:
     return BackendError(message)
 
 
-_pools = threading.Lock()
+_pools_lock = threading.Lock()
 
 
 @lru_cache(maxsize=8)
@@ -128,5 +128,5 @@ def _make_pool(threads: int, process: int) -> ThreadPoolExecutor:
 
 def _pool(threads: int, process: int) -> ThreadPoolExecutor:
     # By process, because threads do not live on in a child that was forked.
-    with _pools:
+    with _pools_lock:
         return _make_pool(threads, process)

@@ -26,7 +26,7 @@ class CirqPower:
         kind: The class in `cirq`, such as "XPowGate".
         exponent: The exponent; for a gate with a parameter, what the parameter is multiplied by.
         global_shift: As in Cirq.
-        name: What `cirq` has the gate by, if it has: same, or a function of its parameter.
+        name: What `cirq` calls the gate itself, or a function of its parameter.
     """
 
     kind: str
@@ -52,7 +52,7 @@ class Gate:
         aliases: Other names; lookup ignores case.
         controlled: The gate that this one applies where its first qubits are 1, and their number.
         symmetric: Whether exchanging its two qubits changes nothing.
-        additive: The parameters that add up when the gate follows same on the same qubits,
+        additive: The parameters that add up when the gate follows itself on the same qubits,
             all other parameters being equal.
         native: Whether it is a gate of IonQ's hardware, which is merged with its own kind alone.
         is_unitary: False for the measurement marker.

@@ -1,7 +1,7 @@
 """The gate table: one row per gate, by families, and everything else reads it.
 
 A row says the same thing several ways (matrix, primitives, decomposition, inverse, names in other
-libraries), so that the tests, which loop over the table, check each row against same. Parameters
+libraries), so that the tests, which loop over the table, check each row against itself. Parameters
 are radians except for the IonQ gates GPi, GPi2, MS and ZZ, which take turns as IonQ defines them.
 
 Sources: OpenQASM 2 (arXiv:1707.03429) for U3, Cirq for the powers and FSim, IonQ's documentation
