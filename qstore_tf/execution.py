@@ -144,7 +144,7 @@ def build_state(
     if isinstance(chosen, Sampled):
         shots = chosen.shots
     if shots is not None:
-        raise exact_only("State vectors", shots)
+        raise exact_only_error("State vectors", shots)
     method = gradients.get(gradient, chosen)
     if not chosen.capabilities.state_vector:
         raise ConfigurationError(
@@ -158,7 +158,7 @@ def build_state(
     return method.state(chosen, program)
 
 
-def exact_only(what: str, shots: Any) -> ConfigurationError:
+def exact_only_error(what: str, shots: Any) -> ConfigurationError:
     """The error for what cannot be computed from shots."""
     return ConfigurationError(
         describe(

@@ -53,9 +53,8 @@ def get(backend: str | Backend | ArrayBackend = "auto", **options: Any) -> Backe
 
     Args:
         backend: A name, or a backend, which is returned as it is; one in NumPy is lifted into
-            TensorFlow. "auto" is "native" where the
-            op library loads and no GPU is visible, else "tensorflow", which it logs once;
-            `explain` says which it is here and why.
+            TensorFlow. "auto" is "native" where the op library loads and no GPU is visible, else
+            "tensorflow", which it logs once; `explain` says which it is here and why.
         **options: Keyword arguments of the backend, such as `num_threads=2`. Every backend takes
             `memory_limit` in bytes and `max_rows`, which run large batches in pieces; see
             `Chunked`.

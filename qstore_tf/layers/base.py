@@ -55,7 +55,7 @@ class QuantumBase(keras.layers.Layer):  # type: ignore[misc]
 
     @property
     def run_options(self) -> RunOptions:
-        """Backend, gradient method and shots of the layer, as they were given."""
+        """Backend, gradient method and shots of the layer, as read from its arguments."""
         return self._run_options
 
     @property

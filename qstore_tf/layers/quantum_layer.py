@@ -219,7 +219,7 @@ class QuantumLayer(QuantumBase):
 
     @property
     def circuit_options(self) -> CircuitOptions:
-        """Encoding, ansatz, circuit and observables, as they were given."""
+        """Encoding, ansatz, circuit and observables, as read from the arguments."""
         return self._circuit_options
 
     def circuit_with_encoding(self) -> UnifiedCircuit:

@@ -206,7 +206,7 @@ def recording_measurements() -> Iterator[list[Measurement]]:
 def _without_parts(found: list[Run]) -> list[Run]:
     """Leaves out what ran as a part of something longer, or once more.
 
-    Between the layers of a chain there are state vectors, which nothing may have used.
+    A chain also computes the states between its layers, which nothing may have used.
     """
     parts = [{id(value) for value in run.values.weight_values} for run in found]
     return [

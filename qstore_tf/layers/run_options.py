@@ -18,7 +18,7 @@ from qstore_tf.gradients import GradientMethod
 
 @dataclass(frozen=True)
 class RunOptions:
-    """A backend, a gradient method and a number of shots, as the user gave them.
+    """A backend, a gradient method and a number of shots, as read from arguments.
 
     The names are kept for configurations: "auto" is resolved again where a model is loaded.
     """

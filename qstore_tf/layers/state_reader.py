@@ -145,7 +145,7 @@ class ExactReader(StateReader):
         """Checks the options; see the layers."""
         shots = kwargs.pop("shots", None)
         if shots is not None:
-            raise execution.exact_only(self._quantity, shots)
+            raise execution.exact_only_error(self._quantity, shots)
         reason = "States are exact, and differentiated by the backend itself"
         self._refuse_options(kwargs, ("gradient", "seed"), reason)
         super().__init__(backend=backend, **kwargs)
@@ -161,7 +161,7 @@ class ExactReader(StateReader):
     def _check_exact(self, options: RunOptions) -> None:
         """Raises ConfigurationError where there are shots, or the backend has no states."""
         if options.shots is not None:
-            raise execution.exact_only(self._quantity, options.shots)
+            raise execution.exact_only_error(self._quantity, options.shots)
         if not options.has_states:
             raise ConfigurationError(
                 describe(

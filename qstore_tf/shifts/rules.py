@@ -35,7 +35,7 @@ def shift_rule(frequencies: tuple[float, ...]) -> Rule:
 
     Raises:
         ConfigurationError: A frequency is not positive or appears twice, or there are more
-            than `limits.FREQUENCIES`, with each of which the circuits of a step grow by two.
+            than `limits.FREQUENCIES`; each adds two circuits to a step.
 
     Example:
         >>> [(round(shift, 4), round(weight, 4)) for shift, weight in shift_rule((1.0,))]

@@ -67,7 +67,7 @@ def unroll(program: Program) -> Unrolled:
 
 @remember(of_programs)
 def promote(program: Program) -> Unrolled:
-    """Makes the entries of theta inputs, after the program's own, so that rows may differ in them."""
+    """Makes the entries of theta inputs, after the program's own, so that rows may differ."""
     n_inputs, n_theta = program.n_inputs, program.n_theta
 
     def promoted(angle: Angle) -> Angle:
