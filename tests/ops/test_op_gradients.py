@@ -7,6 +7,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from qstore_tf.circuits import compile_circuit, parse_observables, reference
+from qstore_tf.circuits.ansatz import hardware_efficient
 from qstore_tf.circuits.unified import UnifiedCircuit
 from qstore_tf.ops import native, plain
 from qstore_tf.testing import random_circuits as rc
@@ -221,3 +222,27 @@ def test_shared_and_repeated_symbols_add_up(ops):
     got = gradients(lambda *v: tf.reduce_sum(ops.expectation(program, observables, *v)), values)
     for which in range(2):
         np.testing.assert_allclose(got[which], finite_differences(total, values, which), atol=1e-7)
+
+
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+@pytest.mark.parametrize("n_qubits", range(1, 7))
+def test_gradients_where_a_state_is_less_than_a_vector_one_vector_or_a_few(n_qubits, dtype):
+    encoding = UnifiedCircuit(n_qubits)
+    for qubit in range(n_qubits):
+        encoding.add_gate("RX", qubit, f"x{qubit}")
+    circuit = encoding.compose(hardware_efficient(n_qubits, depth=2))
+    program = compile_circuit(circuit, inputs=[f"x{qubit}" for qubit in range(n_qubits)])
+    observables = parse_observables("Z", n_qubits)
+    rng = np.random.default_rng(n_qubits)
+    for batch in (1, 2, 3):
+        inputs = tf.constant(rng.normal(size=(batch, n_qubits)), dtype)
+        theta = tf.constant(rng.normal(size=program.n_theta), dtype)
+        weights = tf.constant(rng.normal(size=(batch, n_qubits)), dtype)
+        found = []
+        for run in (native.expectation, plain.expectation):
+            with tf.GradientTape() as tape:
+                tape.watch([inputs, theta])
+                loss = tf.reduce_sum(run(program, observables, inputs, theta) * weights)
+            found.append(tape.gradient(loss, [inputs, theta]))
+        for ours, expected in zip(*found, strict=True):
+            np.testing.assert_allclose(ours, expected, atol=1e-4 if dtype == "float32" else 1e-11)

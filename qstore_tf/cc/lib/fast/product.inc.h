@@ -118,8 +118,10 @@ static void ProductBackward(T* lambda, const T* start, const T* u, int m, T* pre
   typedef typename Simd<T>::V V;
   constexpr int W = Simd<T>::kWidth;
   // prefix[2^b ...) holds the product over the bits below b.
-  Store(prefix + 2 * W, Load(start));
-  Store(prefix + 3 * W, Load(start + W));
+  if (m > 0) {  // a state of one row has no room for more, and needs none
+    Store(prefix + 2 * W, Load(start));
+    Store(prefix + 3 * W, Load(start + W));
+  }
   for (int b = 0; b + 1 < m; ++b) {
     const T* w = u + static_cast<int64_t>(b) * 4 * W;
     const V r0 = Load(w), i0 = Load(w + W), r1 = Load(w + 2 * W), i1 = Load(w + 3 * W);

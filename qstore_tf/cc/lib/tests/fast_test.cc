@@ -160,19 +160,33 @@ std::string LayeredProgram(int n, int depth, bool ring) {
   return text;
 }
 
-TEST(layered_circuits_agree_with_the_reference) {
-  testing::Rng rng(13);
-  for (int n : {2, 5, 7, 9, 11, 13}) {
-    std::string observables;
-    for (int q = 0; q < n; ++q) observables += (q > 0 ? ";1.0:Z" : "1.0:Z") + std::to_string(q);
-    const Work<float> work =
-        MakeWork<float>(rng, LayeredProgram(n, 3, n % 2 == 1), observables, n < 9 ? 33 : 2);
-    for (Simd level : Levels()) {
-      for (const fast::Options& options : Layouts()) {
-        CheckAgainstReference(work, options, level, 2, 3e-5);
-      }
+template <class T>
+void CheckLayeredProgram(testing::Rng& rng, int n, int64_t size, double tolerance) {
+  std::string observables;
+  for (int q = 0; q < n; ++q) observables += (q > 0 ? ";1.0:Z" : "1.0:Z") + std::to_string(q);
+  const Work<T> work = MakeWork<T>(rng, LayeredProgram(n, 3, n % 2 == 1), observables, size);
+  for (Simd level : Levels()) {
+    for (const fast::Options& options : Layouts()) {
+      CheckAgainstReference(work, options, level, 2, tolerance);
     }
   }
+}
+
+// Where lanes hold amplitudes, these are from less than one vector to some rows of them.
+TEST(layered_circuits_of_every_small_size_agree_with_the_reference) {
+  testing::Rng rng(14);
+  for (int n = 2; n <= 7; ++n) {
+    for (int64_t size : {1, 3, 17}) {
+      CheckLayeredProgram<float>(rng, n, size, 3e-5);
+      CheckLayeredProgram<double>(rng, n, size, 1e-11);
+    }
+  }
+}
+
+TEST(layered_circuits_agree_with_the_reference) {
+  testing::Rng rng(13);
+  for (int n : {9, 11, 13}) CheckLayeredProgram<float>(rng, n, 2, 3e-5);
+  CheckLayeredProgram<float>(rng, 5, 33, 3e-5);
 }
 
 // Gradients of a simulator that ran nothing before.
