@@ -47,7 +47,7 @@ def shift_table(
     if unmoved.any():
         shifts.insert(0, np.zeros(size))
         weights.insert(0, unmoved)
-    return np.reshape(shifts, (-1, size)), np.reshape(weights, (-1, size))
+    return np.reshape(shifts, (len(shifts), size)), np.reshape(weights, (len(shifts), size))
 
 
 @remember(of_arrays)
@@ -64,7 +64,9 @@ def state_table(program: Program) -> tuple[np.ndarray, np.ndarray]:
             shifts.append(_one_hot(len(unrolled.columns), column, shift))
             weights.append(weight * jacobian[column])
     size = len(unrolled.columns)
-    return np.reshape(shifts, (-1, size)), np.reshape(weights, (-1, program.n_theta))
+    return np.reshape(shifts, (len(shifts), size)), np.reshape(
+        weights, (len(shifts), program.n_theta)
+    )
 
 
 def _one_hot(size: int, column: int, value: float) -> np.ndarray:
