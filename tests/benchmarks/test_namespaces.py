@@ -1,6 +1,7 @@
 """Namespaces with a delay: held back as told, gone afterwards, also after a failure."""
 
 import os
+import statistics
 import subprocess
 import sys
 
@@ -44,7 +45,7 @@ def test_an_echo_takes_two_delays() -> None:
                     hosts.delay(delay)
                     ask = [*hosts.prefixes[0], sys.executable, "-c", ASK]
                     answer = subprocess.run(ask, capture_output=True, text=True, check=True)
-                    seconds = min(map(float, answer.stdout.split()))
+                    seconds = statistics.median(map(float, answer.stdout.split()))
                     assert 2 * delay <= seconds < 2 * delay + 0.02
             finally:
                 echo.kill()

@@ -46,7 +46,7 @@ def test_every_number_is_taken_or_refused_at_once(kind):
                 assert name in str(error)
             taken = tracemalloc.get_traced_memory()[1]
             tracemalloc.stop()
-            assert time.process_time() - begin < 6 and taken < 2e8, (name, size)
+            assert time.process_time() - begin < 2 and taken < 2e8, (name, size)
 
 
 def test_what_is_above_a_limit_says_how_to_raise_it(monkeypatch):

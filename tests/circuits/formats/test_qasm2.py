@@ -362,7 +362,7 @@ def measured(text, most):
 def test_a_text_of_any_kind_is_answered_soon():
     text = multiplying(random.Random(daily_seed()), TEXT_OPERATIONS.most)
     seconds, error = measured(text, None)
-    assert seconds < 12, text[:300]  # a second on a quiet machine
+    assert seconds < 4, text[:300]  # a second on a quiet machine
     if "too many" in error and "qubits" not in error and "bits" not in error:
         assert "or pass max_operations=" in error and TEXT_OPERATIONS.variable in error
 
@@ -376,7 +376,7 @@ def test_a_text_of_any_kind_is_answered_in_little_time_and_memory(seed):
     seconds, error = measured(text, most)
     _, peak = tracemalloc.get_traced_memory()
     tracemalloc.stop()
-    assert seconds < 12 and peak < 20e6, text[:300]
+    assert seconds < 4 and peak < 20e6, text[:300]
     assert "environment variable" not in error or "bits" in error
 
 
@@ -391,7 +391,7 @@ def test_too_many_operations_are_refused_at_once_and_can_be_allowed():
         from_qasm(HEAD + "qreg q[1];" + "rx(pi/4) q[0];\n" * 250_000)
     with pytest.raises(ConversionError, match=r"many characters.*at most 5000000\..*max_oper"):
         from_qasm(HEAD + " " * 6_000_000)
-    assert time.process_time() - start < 3
+    assert time.process_time() - start < 0.5
     small = HEAD + "qreg q[4]; " + "h q;" * 5
     with pytest.raises(ConversionError, match=r"at most 19\..*pass a larger max_operations="):
         from_qasm(small, max_operations=19)

@@ -269,7 +269,7 @@ def test_a_well_signed_bomb_is_refused_before_it_is_read(tmp_path, caplog):
     (path / "manifest.json").write_bytes(data)
     started = time.perf_counter()
     assert store.newest() is None
-    assert time.perf_counter() - started < 10
+    assert time.perf_counter() - started < 2.0
     assert "more than the limit" in skipped(caplog)[0]
 
 
