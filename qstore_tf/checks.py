@@ -60,9 +60,7 @@ def check_shots(
 ) -> int:
     """Returns `shots` as an int; raises `error` unless it is an integer >= 1, within the limit."""
     if isinstance(shots, bool) or not isinstance(shots, int | np.integer) or shots < 1:
-        raise error(
-            describe("`shots` must be an integer >= 1", expected=expected, received=shots)
-        )
+        raise error(describe("`shots` must be an integer >= 1", expected=expected, received=shots))
     limits.SHOTS.check(int(shots), "`shots`", error)
     return int(shots)
 

@@ -60,6 +60,7 @@ def step_of(program: Program, backend: str) -> Callable[[], object]:
     return step
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("backend", BACKENDS)
 def test_a_search_over_circuits_stays_within_bounds(backend: str) -> None:
     """Each program that was run eagerly left 80 KB; now only our caches fill, up to a limit."""
@@ -71,6 +72,7 @@ def test_a_search_over_circuits_stays_within_bounds(backend: str) -> None:
     assert growth(run, warm=30, times=90) < 20_000
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("op", ["state_vector", "sample", "probabilities"])
 def test_states_and_samples_of_many_circuits_too(op: str) -> None:
     rng = np.random.default_rng(daily_seed())
@@ -84,6 +86,7 @@ def test_states_and_samples_of_many_circuits_too(op: str) -> None:
     assert growth(run, warm=30, times=120) < 20_000
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("backend", "steps"), [("native", 10_000), ("tensorflow", 500)])
 def test_training_steps_leave_memory_as_it_is(backend: str, steps: int) -> None:
     rng = np.random.default_rng(daily_seed())
@@ -91,6 +94,7 @@ def test_training_steps_leave_memory_as_it_is(backend: str, steps: int) -> None:
     assert growth(tf.function(step), warm=300, times=steps) * steps < 500_000
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("backend", BACKENDS)
 def test_eager_training_steps_leave_memory_as_it_is(backend: str) -> None:
     rng = np.random.default_rng(daily_seed())

@@ -119,9 +119,7 @@ class Tfq(BatchBackend):
         """Returns the bytes of a row's states where samples are drawn from them."""
         return 6 * 2 * dtype.size * 2**program.n_qubits if samples else 0
 
-    def _feed(
-        self, given: Batch, phases: bool = False
-    ) -> tuple[tf.Tensor, tf.Tensor, tf.Tensor]:
+    def _feed(self, given: Batch, phases: bool = False) -> tuple[tf.Tensor, tf.Tensor, tf.Tensor]:
         """Returns what TFQ's ops take: circuits [B], symbols [G] and their values [B, G]."""
         program = given.program
         inputs, theta, _ = prepare(program, *given.values)

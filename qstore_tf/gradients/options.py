@@ -13,18 +13,14 @@ from qstore_tf.limits import Limit
 def positive(name: str, value: Any) -> float:
     """Returns a positive number; raises ConfigurationError for anything else."""
     if not (_is_number(value) and value > 0):
-        raise ConfigurationError(
-            describe(f"`{name}` must be a positive number", received=value)
-        )
+        raise ConfigurationError(describe(f"`{name}` must be a positive number", received=value))
     return float(value)
 
 
 def at_least_zero(name: str, value: Any) -> float:
     """Returns a number >= 0; raises ConfigurationError for anything else."""
     if not (_is_number(value) and value >= 0):
-        raise ConfigurationError(
-            describe(f"`{name}` must be a number >= 0", received=value)
-        )
+        raise ConfigurationError(describe(f"`{name}` must be a number >= 0", received=value))
     return float(value)
 
 

@@ -126,9 +126,7 @@ def note_run(run: Run) -> Values:
     return values
 
 
-def note_measurement(
-    run: Run, observables: tuple[PauliSum, ...], expectations: tf.Tensor
-) -> None:
+def note_measurement(run: Run, observables: tuple[PauliSum, ...], expectations: tf.Tensor) -> None:
     """Records the expectation values of a trained circuit, where someone asked for them."""
     if _records.measurements and run.values.weights:
         for record in _records.measurements:

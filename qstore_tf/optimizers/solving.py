@@ -68,7 +68,5 @@ def _by_eigenvalues(
     least = tf.maximum(least, unsure * tf.maximum(tf.reduce_max(tf.abs(values)), 1.0))
     kept = values > least
     inverse = tf.where(kept, 1.0 / tf.where(kept, values, tf.ones_like(values)), 0.0)
-    solution = tf.matmul(
-        vectors, inverse[:, None] * tf.matmul(vectors, right, transpose_a=True)
-    )
+    solution = tf.matmul(vectors, inverse[:, None] * tf.matmul(vectors, right, transpose_a=True))
     return solution, tf.logical_not(tf.reduce_all(kept))

@@ -45,6 +45,7 @@ def test_every_backend_there_is_has_a_row_in_this_matrix():
     assert set(backends.available()) - {"local_cpu"} <= set(NAMES)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kind", KINDS)
 def test_every_gate_agrees_with_cirq(backend, kind):
     dtypes = backend.capabilities.dtypes if kind in ("state", "expectation") else ("float32",)
@@ -114,6 +115,7 @@ def test_more_than_ten_qubits_and_symbols_stay_in_order(backend):
     np.testing.assert_allclose(found, expected, atol=2e-5)
 
 
+@pytest.mark.slow
 def test_batches_of_unknown_size_run_in_graphs_also_empty_ones(backend):
     program = wide_circuit(3)
     observables = parse_observables("Z", 3)

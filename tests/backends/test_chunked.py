@@ -65,6 +65,7 @@ def test_expectations_do_not_depend_on_the_pieces(name, has_initial, rows):
     np.testing.assert_allclose(pieces, whole, atol=1e-6)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("how", ["eager", "traced", "unknown batch"])
 @pytest.mark.parametrize("has_initial", [False, True])
 @pytest.mark.parametrize("name", ["native", "tensorflow"])

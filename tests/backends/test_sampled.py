@@ -317,6 +317,7 @@ def test_the_check_of_the_backend_is_asked() -> None:
         Sampled(Wet(), 10).check(PROGRAM)
 
 
+@pytest.mark.slow
 @BOTH
 def test_large_batches_are_drawn_in_pieces(name: str) -> None:
     shots, rows, batch = 400, 8, 45

@@ -38,6 +38,7 @@ def shows(driver: Any, *wanted: str) -> None:
         pytest.fail(f"not on the page: {missing()}; there is: {browser.texts(driver)}")
 
 
+@pytest.mark.slow
 def test_the_custom_scalars_page_has_the_layout_with_lines_drawn(board: tuple[Any, str]) -> None:
     driver, url = board
     browser.open_page(driver, url, "custom_scalars")

@@ -119,6 +119,7 @@ def test_hyperparameters_are_those_of_layer_optimizer_and_user(run: Path) -> Non
     assert values["metrics"] == {("train", "epoch_loss"), ("validation", "epoch_loss")}
 
 
+@pytest.mark.slow
 def test_training_ends_at_the_same_weights_with_and_without(tmp_path: Path) -> None:
     def trained(*callbacks: Any) -> list[np.ndarray]:
         keras.utils.set_random_seed(5)
@@ -193,6 +194,7 @@ def test_a_look_that_fails_is_said_once_and_the_training_goes_on(
     assert len(found["epoch_loss"]) == 2
 
 
+@pytest.mark.slow
 def test_a_sample_takes_the_place_of_training_rows(tmp_path: Path) -> None:
     model = small_model()
     found = read(train(model, tmp_path, sample=np.zeros((5, 4), "float32"), rows=3) / "train")
@@ -201,6 +203,7 @@ def test_a_sample_takes_the_place_of_training_rows(tmp_path: Path) -> None:
     assert {"circuit/observable_gradient_variance", "circuit/entanglement"} <= set(found)
 
 
+@pytest.mark.slow
 def test_a_step_of_xla_needs_a_sample_and_says_so(tmp_path: Path) -> None:
     def model() -> keras.Model:
         made = small_model(backend="tensorflow")
@@ -222,12 +225,14 @@ class Reporting(type(qs.backends.get("tensorflow"))):
         return {"cache_hits": 17, "cost_usd": 0.5, "unknown": float("nan")}
 
 
+@pytest.mark.slow
 def test_what_a_backend_reports_is_charted_and_nothing_else(tmp_path: Path) -> None:
     found = read(train(small_model(backend=Reporting()), tmp_path) / "train")
     reported = {tag: float(v[-1][1]) for tag, v in found.items() if tag.startswith("backend_")}
     assert reported == {"backend_tensorflow/cache_hits": 17, "backend_tensorflow/cost_usd": 0.5}
 
 
+@pytest.mark.slow
 def test_one_step_an_epoch_and_several_steps_an_execution_are_timed(tmp_path: Path) -> None:
     for name, settings in (("one", {"batch_size": 64}), ("many", {"batch_size": 4})):
         model = small_model()

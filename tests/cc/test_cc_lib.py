@@ -20,12 +20,14 @@ def run(*command: object) -> str:
     return output
 
 
+@pytest.mark.slow
 def test_the_unit_tests_of_the_library_pass_under_sanitizers() -> None:
     output = run(build_program("unit_tests", "lib/tests"))
     assert output.count("ok ") >= 25
     assert "FAILED" not in output
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("seed", [1, 2])
 def test_damaged_programs_end_in_a_clear_error_or_a_right_answer(seed: int) -> None:
     output = run(build_program("fuzz", "lib/fuzz"), seed, 20000, 600)

@@ -38,6 +38,7 @@ def runs(directory: Path) -> list[Path]:
     return found
 
 
+@pytest.mark.slow
 def test_weights_and_logs_are_those_of_a_single_process(results: Path) -> None:
     with np.load(results / "plain-0.npz") as plain:
         expected = dict(plain)

@@ -126,6 +126,7 @@ def test_it_ends_as_it_would_have(kind: str, steps: int, every: int | None, tmp_
         same(again, expected)
 
 
+@pytest.mark.slow
 def test_shots_are_drawn_on(tmp_path: Path) -> None:
     expected = train(tmp_path / "whole", quantum=True, tolerant=False)
     with pytest.raises(KeyboardInterrupt):
@@ -156,6 +157,7 @@ def test_callbacks_go_on_too(breaks: int, tmp_path: Path) -> None:
         same(again, expected, logs_rtol=1e-5)
 
 
+@pytest.mark.slow
 def test_more_epochs_go_on_from_the_end(tmp_path: Path) -> None:
     expected = train(tmp_path / "whole", epochs=5, tolerant=False)
     train(tmp_path / "parts", epochs=3)
@@ -192,6 +194,7 @@ def test_the_checkpoint_of_another_model_is_refused(tmp_path: Path) -> None:
         train(tmp_path, quantum=True, epochs=2)
 
 
+@pytest.mark.slow
 def test_a_different_seed_causes_a_warning(
     tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
@@ -246,6 +249,7 @@ def test_a_schedule_of_the_learning_rate_acts_once(every: int | None, tmp_path: 
     same(train(tmp_path / "broken", callbacks=schedule(), every=every), expected)
 
 
+@pytest.mark.slow
 def test_a_crash_in_a_validation_loses_no_step(tmp_path: Path) -> None:
     class Breaks(keras.callbacks.Callback):
         def on_test_batch_end(self, batch: int, logs: Any = None) -> None:
@@ -260,6 +264,7 @@ def test_a_crash_in_a_validation_loses_no_step(tmp_path: Path) -> None:
     same((again[0], expected[1]), expected)
 
 
+@pytest.mark.slow
 def test_a_shuffle_goes_on_from_a_later_first_epoch(tmp_path: Path) -> None:
     options: Any = {"kind": "dataset", "initial": 2, "epochs": 6}
     expected = train(tmp_path / "whole", tolerant=False, **options)

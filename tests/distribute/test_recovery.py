@@ -43,6 +43,7 @@ def goes_on(script: Path, expected: list[np.ndarray]) -> None:
             np.testing.assert_array_equal(one, other)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("killed", "step"), [(0, 8), (1, 9)], ids=["chief", "worker"])
 def test_after_kill_9_training_ends_with_the_same_bits(
     killed: int, step: int, script: Path, expected: list[np.ndarray]
@@ -59,6 +60,7 @@ def test_after_kill_9_training_ends_with_the_same_bits(
     goes_on(script, expected)
 
 
+@pytest.mark.slow
 def test_sigterm_to_one_worker_stops_all_after_the_same_step(
     script: Path, expected: list[np.ndarray]
 ) -> None:
@@ -69,6 +71,7 @@ def test_sigterm_to_one_worker_stops_all_after_the_same_step(
     goes_on(script, expected)
 
 
+@pytest.mark.slow
 def test_workers_killed_all_at_once_while_they_start_or_train(
     script: Path, expected: list[np.ndarray]
 ) -> None:
@@ -115,6 +118,7 @@ def test_what_only_the_chief_does_is_an_error_and_no_hang(script: Path) -> None:
         ends_alike(started, 78, "the call differs")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("legacy", ["0", "1"], ids=["keras", "tf_keras"])
 def test_the_model_is_kept_and_the_chief_alone_may_use_it(legacy: str, script: Path) -> None:
     env = {"ONLY_CHIEF": "predict", "TF_USE_LEGACY_KERAS": legacy}
@@ -123,6 +127,7 @@ def test_the_model_is_kept_and_the_chief_alone_may_use_it(legacy: str, script: P
         assert "predicted (70, 1)" in started[0].text()
 
 
+@pytest.mark.slow
 def test_a_finished_worker_restarts_with_a_chief_that_dies_after_it(
     script: Path, expected: list[np.ndarray]
 ) -> None:

@@ -177,6 +177,7 @@ def test_second_derivatives_come_from_the_same_method(method):
         np.testing.assert_allclose(hessian(method), hessian(gradients.Adjoint()), atol=1e-10)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", gradients.METHODS)
 def test_methods_work_in_traced_functions_of_unknown_batch_size(name):
     program = rc.random_program(9, 3, 12, 2, 3, has_initial=True)

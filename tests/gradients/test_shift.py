@@ -26,6 +26,7 @@ def slopes(function, *values):
     return [g.numpy() for g in tape.gradient(total, values, unconnected_gradients="zero")]
 
 
+@pytest.mark.slow
 @settings(max_examples=15, deadline=None)
 @given(seed=st.integers(0, 10**6), has_initial=st.booleans(), batch=st.integers(0, 3))
 def test_parameter_shift_equals_the_adjoint_method(seed, has_initial, batch):

@@ -78,6 +78,7 @@ def expectation(program, observables, name, method, shots=None):
     return lambda *tensors: found(*tensors, seed=SEED)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("method", METHODS)
 def test_every_method_takes_sparse_gradients_on_every_backend(name, method):
     if method == "adjoint" and not backends.get(name).capabilities.adjoint:

@@ -22,6 +22,7 @@ def test_the_manifests_break_no_rule(rendered: Render, overlay: str) -> None:
     assert rules.problems(rendered(overlay)) == []
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("overlay", render.OVERLAYS)
 def test_every_kubernetes_release_accepts_the_manifests(rendered: Render, overlay: str) -> None:
     objects = rendered(overlay)

@@ -103,6 +103,7 @@ def test_exact_expectations_and_gradients_are_the_same_everywhere(
         np.testing.assert_allclose(found, want, atol=2e-3 if name == "qsim" else 1e-4)
 
 
+@pytest.mark.slow
 @EACH
 def test_estimates_from_shots_and_their_gradients_have_the_same_mean(
     name: str, rows: np.ndarray

@@ -5,6 +5,8 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pytest
+
 CODE = """
 import copy, sys, pathlib, numpy as np, cirq
 import qstore_tf as qs
@@ -176,6 +178,7 @@ print("tf_keras works")
 """
 
 
+@pytest.mark.slow
 def test_the_layers_work_under_tf_keras(tmp_path: Path) -> None:
     run = subprocess.run(
         [sys.executable, "-c", CODE, str(tmp_path)],

@@ -117,6 +117,7 @@ def test_a_layer_is_made_again_as_it_was(
         check_equal(layer, made, data, weights_kept=built and way in KEEP_WEIGHTS)
 
 
+@pytest.mark.slow
 @EACH
 def test_a_sequential_model_is_made_again_before_it_knows_its_input(
     name: str, options: dict[str, Any], data: Any
@@ -132,6 +133,7 @@ def test_a_sequential_model_is_made_again_before_it_knows_its_input(
             check_equal(model, again(model), data, weights_kept=built and way in KEEP_WEIGHTS)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("wrap", ["TimeDistributed", "RNN", "Bidirectional"])
 def test_wrappers_make_their_layer_again(wrap: str) -> None:
     series = random_input((2, 3, 2), "float32", daily_seed())

@@ -38,6 +38,7 @@ def weights_that_draw(layer: keras.layers.Layer) -> list[Any]:
     return [w for w in layer.non_trainable_weights if "seed_and_calls" in w.name]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("options", "width", "outputs"),
     [
@@ -164,6 +165,7 @@ def test_the_state_that_leaves_a_layer_with_shots_is_exact() -> None:
     np.testing.assert_allclose(state, exact(AngleEncoding(2)(x)), atol=1e-6)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("encoding", ["angle", "amplitude"])
 @pytest.mark.parametrize("gradient", ["parameter_shift", "spsa"])
 def test_gradients_by_angles_and_features_are_unbiased(encoding: str, gradient: str) -> None:

@@ -37,6 +37,7 @@ def _kron(paulis: dict[int, str]) -> np.ndarray:
     return np.kron(single[paulis.get(0, "I")], single[paulis.get(1, "I")])
 
 
+@pytest.mark.slow
 def test_fit_finds_the_ground_state_and_the_model_comes_back(tmp_path: Path) -> None:
     keras.utils.set_random_seed(0)
     model = keras.Sequential([keras.Input((0,)), layer()])

@@ -69,6 +69,7 @@ def test_states_equal_those_of_cirq(ops, seed):
     np.testing.assert_allclose(got[0], want, atol=1e-6)
 
 
+@pytest.mark.slow
 @MODULES
 @pytest.mark.parametrize("batch", [0, 1, 3, 17, 33])
 @pytest.mark.parametrize("has_initial", [False, True])

@@ -102,6 +102,7 @@ def test_gradients_equal_finite_differences_of_the_reference(ops, seed, has_init
         np.testing.assert_allclose(gradient, want, atol=1e-5 * (1 + np.abs(want).max()))
 
 
+@pytest.mark.slow
 @MODULES
 @pytest.mark.parametrize("has_initial", [False, True])
 def test_second_derivatives_equal_finite_differences_of_first_ones(ops, has_initial):
@@ -151,6 +152,7 @@ def test_second_derivatives_of_states_agree(has_initial):
         np.testing.assert_allclose(a, b, atol=1e-8 * (1 + np.abs(b).max()))
 
 
+@pytest.mark.slow
 @MODULES
 @pytest.mark.parametrize("experimental_use_pfor", [True, False])
 def test_the_jacobian_equals_rows_of_gradients(ops, experimental_use_pfor):
@@ -172,6 +174,7 @@ def test_the_jacobian_equals_rows_of_gradients(ops, experimental_use_pfor):
         np.testing.assert_allclose(got[b, k], row, atol=1e-10)
 
 
+@pytest.mark.slow
 @MODULES
 def test_a_persistent_tape_in_a_traced_function_gives_hessians(ops):
     program, observables, values, weights = draw(8, False, 2, 12, 3)

@@ -13,6 +13,7 @@ from qstore_tf.testing import random_circuits as rc
 MODULES = pytest.mark.parametrize("ops", [plain, native], ids=["plain", "native"])
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("seed", [0, 1])
 def test_plain_ops_compile_with_xla(seed):
     program = rc.random_program(seed, 4, 25, 3, 4, has_initial=seed == 1)

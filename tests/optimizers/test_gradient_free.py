@@ -181,6 +181,7 @@ def test_rotosolve_refuses_angles_that_are_no_sinusoid():
             model.fit(start, np.zeros((1, 1)), verbose=0)
 
 
+@pytest.mark.slow
 def test_shots_work_without_gradients():
     model = make(shots=200, seed=1)
     for optimizer in (SPSA(0.1), QNSPSA(0.1, regularization=0.5)):

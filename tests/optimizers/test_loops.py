@@ -83,6 +83,7 @@ def trained(layers, optimizer, **options):
     return model
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("loop", LOOPS)
 def test_a_circuit_in_a_loop_is_refused_with_what_to_do(loop):
     for optimizer in (QuantumNaturalGradient(), QNSPSA(), Rotosolve()):
@@ -158,8 +159,7 @@ def test_steps_that_are_unknown_are_refused_or_right():
 
 def test_spsa_needs_no_metric_and_trains_in_loops():
     weights = [
-        trained([layer], SPSA(0.1, seed=2)).get_weights()[0]
-        for layer in (LOOPS["rnn"], unrolled())
+        trained([layer], SPSA(0.1, seed=2)).get_weights()[0] for layer in (LOOPS["rnn"], unrolled())
     ]
     np.testing.assert_allclose(*weights, atol=1e-4)
 

@@ -53,6 +53,7 @@ def fit_once(model, optimizer, x=X, y=Y, **options):
     model.fit(x, y, batch_size=len(x), epochs=1, verbose=0)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("approximation", ["full", "block_diagonal", "diagonal"])
 @pytest.mark.parametrize("eager", [False, True])
 def test_a_step_of_fit_is_the_formula_for_angles_and_adam_for_the_rest(eager, approximation):
@@ -148,6 +149,7 @@ def test_reusing_a_metric_for_one_step_is_computing_it():
     np.testing.assert_allclose(*thetas, atol=1e-6)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "options", [{"backend": "tensorflow"}, {"gradient": "parameter_shift"}, {"encoding": "basis"}]
 )
@@ -160,6 +162,7 @@ def test_other_backends_gradients_and_encodings_take_the_same_step(options):
     np.testing.assert_allclose(*thetas, atol=1e-4)
 
 
+@pytest.mark.slow
 def test_it_compiles_with_xla():
     thetas = []
     for backend, jit in (("tensorflow", True), ("native", False)):
@@ -169,6 +172,7 @@ def test_it_compiles_with_xla():
     np.testing.assert_allclose(*thetas, atol=1e-4)
 
 
+@pytest.mark.slow
 def test_layers_with_shots_get_a_metric_from_counted_overlaps():
     thetas = []
     for options in ({"shots": 1000, "seed": 3}, {}):

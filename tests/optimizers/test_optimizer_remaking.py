@@ -31,6 +31,7 @@ WAYS: dict[str, Callable[[Any], Any]] = {
 }
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("optimizer_class", CLASSES, ids=lambda made: made.__name__)
 def test_an_optimizer_is_made_again_and_trains(optimizer_class: Any) -> None:
     for way in WAYS.values():

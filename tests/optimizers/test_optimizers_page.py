@@ -3,12 +3,15 @@
 import doctest
 from pathlib import Path
 
+import pytest
+
 from qstore_tf import optimizers
 from qstore_tf.optimizers.base import QuantumOptimizer
 
 PAGE = Path(__file__).resolve().parents[2] / "docs" / "optimizers.md"
 
 
+@pytest.mark.slow
 def test_the_examples_of_the_page_run():
     results = doctest.testfile(str(PAGE), module_relative=False)
     assert results.attempted > 0

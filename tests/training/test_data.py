@@ -236,6 +236,7 @@ def test_files_placed_where_the_error_says_are_used(tmp_path: Path) -> None:
     assert f"FIRST 0 {(12 * 784 - 1) % 251} 255.0" in said
 
 
+@pytest.mark.slow
 def test_a_damaged_fashion_mnist_file_is_named(tmp_path: Path) -> None:
     folder = tmp_path / "datasets" / "fashion-mnist"
     place_fashion_mnist(folder, n_train=12, n_test=3)

@@ -50,6 +50,7 @@ def write_npz(path: Path) -> Path:
     return path
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("backend", ["auto", "tensorflow"])
 def test_a_table_is_learned_and_the_saved_model_takes_raw_rows(
     tmp_path: Path, backend: str
@@ -72,6 +73,7 @@ def test_a_table_is_learned_and_the_saved_model_takes_raw_rows(
     )
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("encoding", ["amplitude", "basis"])
 def test_images_with_more_pixels_than_the_circuit_takes_go_through_pca(
     tmp_path: Path, encoding: str
@@ -84,6 +86,7 @@ def test_images_with_more_pixels_than_the_circuit_takes_go_through_pca(
     assert {w.path.split("/")[-2] for w in model.trainable_weights} == {"quantum", "classes"}
 
 
+@pytest.mark.slow
 def test_the_seed_decides_everything(tmp_path: Path) -> None:
     path = write_npz(tmp_path / "d.npz")
     losses = []

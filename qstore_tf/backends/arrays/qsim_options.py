@@ -62,8 +62,6 @@ def read_options(given: Any) -> dict[str, Any]:
             check_fusion(value)
         elif not isinstance(value, (bool, int)) or value < least:
             raise ConfigurationError(
-                describe(
-                    f"qsim's option {name!r} must be an integer >= {least}", received=value
-                )
+                describe(f"qsim's option {name!r} must be an integer >= {least}", received=value)
             )
     return found

@@ -16,9 +16,7 @@ from qstore_tf.backends.base import Batch
 from qstore_tf.errors import BackendError, InputError, MemoryLimitError, QstoreError, describe
 
 
-def finite_only(
-    function: Callable[[int], None], out: Array, batch: Batch
-) -> Callable[[int], None]:
+def finite_only(function: Callable[[int], None], out: Array, batch: Batch) -> Callable[[int], None]:
     """Returns `function` without the rows of the batch whose numbers are NaN or infinite.
 
     Those become NaN in `out`, or where it holds integers an InputError.

@@ -214,7 +214,19 @@ class CheckpointStore:
         return self._again_after_lost_races(look)
 
     def _found(self) -> dict[int, Path]:
-        """The directory of each step, complete or not."""
+        """The directory of each step, complete or not; raises _LostRace if they change meanwhile.
+
+        A listing is no snapshot: while it is read, a checkpoint may appear among the names that
+        were passed, and its predecessor vanish from those to come. The directory's time of change
+        tells so, but ticks every few milliseconds on some systems, so the names must agree too.
+        """
+        before = _identity(self.directory)
+        found = self._listed()
+        if self._listed() != found or _identity(self.directory) != before:
+            raise _LostRace
+        return found
+
+    def _listed(self) -> dict[int, Path]:
         try:
             names = os.listdir(self.directory)
         except FileNotFoundError:
@@ -312,7 +324,7 @@ class CheckpointStore:
                     os.rename(path, original)
 
     def _prune(self, saved: int) -> None:
-        found = self._found()
+        found = self._listed()
         complete = [step for step in sorted(found) if self._is_complete(step, found[step])]
         later = [step for step in complete if step > saved]
         if later:

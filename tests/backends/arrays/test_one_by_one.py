@@ -92,6 +92,7 @@ PRIMITIVES = [
 ]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("controls", [(), (4,), (4, 2), (3, 2, 4)])
 @pytest.mark.parametrize("make", PRIMITIVES)
 def test_every_primitive_under_controls_equals_cirq_with_gradients(backend, make, controls):
@@ -122,6 +123,7 @@ def test_random_gates_of_the_table_equal_cirq(backend, seed):
     assert np.array_equal(found.shape, [2, 2**n])
 
 
+@pytest.mark.slow
 @settings(max_examples=25, deadline=None)
 @given(seed=st.integers(0, 2**32 - 1), has_initial=st.booleans())
 @pytest.mark.parametrize("name", MODULES)
@@ -375,6 +377,7 @@ def test_layers_train_as_on_the_native_backend(backend, encoding):
         np.testing.assert_allclose(mine, other, atol=2e-5)
 
 
+@pytest.mark.slow
 def test_jacobians_are_those_of_the_plain_backend(backend):
     program, sums, tensors = case(4)
 

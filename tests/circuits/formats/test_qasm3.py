@@ -267,6 +267,7 @@ GREEDY = {
 }
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("text", GREEDY.values(), ids=GREEDY)
 def test_greedy_programs_are_refused_in_good_time(text):
     start = time.process_time()

@@ -134,6 +134,7 @@ GREEDY = {
 }  # fmt: skip
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", todays(GREEDY))
 def test_limits_are_named_with_how_to_raise_them(name):
     found = re.search(

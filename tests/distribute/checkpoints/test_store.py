@@ -489,6 +489,37 @@ def test_a_writer_killed_at_any_moment_leaves_a_whole_newest_one(fast_path, capl
     assert store.steps() == [found.step + 1]
 
 
+@pytest.mark.parametrize("again", [False, True], ids=["a later step", "the same step again"])
+def test_a_listing_that_a_save_overtakes_is_taken_again(again, tmp_path, monkeypatch):
+    writer, reader = (CheckpointStore(tmp_path, keep=1) for _ in range(2))
+    writer.save(1, {}, {})
+    whole, overtakes = os.listdir, random.Random(1)
+    overtaken = 0
+
+    def torn(directory: Path) -> list[str]:
+        """What was there before a save and still is: the system promises no more."""
+        nonlocal overtaken
+        names = whole(directory)
+        if overtakes.random() < 0.5:
+            overtaken += 1
+            with monkeypatch.context() as within:
+                within.setattr(os, "listdir", whole)
+                inodes = {name: os.lstat(directory / name).st_ino for name in names}
+                writer.save(writer.steps()[-1] + (not again), {}, {})
+                left = whole(directory)
+                names = [n for n in left if inodes.get(n) == os.lstat(directory / n).st_ino]
+        return names
+
+    last = 1
+    with monkeypatch.context() as patched:
+        patched.setattr(os, "listdir", torn)
+        for _ in range(20):
+            last, previous = reader.newest().step, last
+            assert last >= previous
+            assert reader.load(last).step == last if again else reader.steps()
+    assert overtaken > 20
+
+
 def test_readers_lose_no_race_against_the_writer(fast_path, caplog):
     stop = threading.Event()
     problems: list[str] = []

@@ -176,6 +176,7 @@ def test_a_second_process_of_the_same_index_waits_and_gets_the_reason() -> None:
     assert "another process has the index of worker 1" in str(errors[0])
 
 
+@pytest.mark.slow
 def test_a_worker_that_breaks_off_at_once_may_come_again() -> None:
     chief, one = clusters(2)
 
