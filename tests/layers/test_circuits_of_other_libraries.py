@@ -21,6 +21,7 @@ def require(name):
 
 def test_a_qiskit_circuit_is_trained_by_fit_and_saved(tmp_path):
     qiskit = require("qiskit")
+    keras.utils.set_random_seed(0)
     x, w = (qiskit.circuit.ParameterVector(name, 2) for name in ("x", "w"))
     circuit = qiskit.QuantumCircuit(2)
     for qubit in range(2):
