@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from qstore_tf import circuits as circuits
     from qstore_tf import distribute as distribute
     from qstore_tf import gradients as gradients
+    from qstore_tf import ionq as ionq
     from qstore_tf import layers as layers
     from qstore_tf import optimizers as optimizers
     from qstore_tf.circuits import UnifiedCircuit as UnifiedCircuit
@@ -37,6 +38,7 @@ __all__ = [
     "circuits",
     "distribute",
     "gradients",
+    "ionq",
     "layers",
     "optimizers",
 ]
@@ -47,6 +49,7 @@ _MODULES = (
     "circuits",
     "distribute",
     "gradients",
+    "ionq",
     "layers",
     "optimizers",
 )

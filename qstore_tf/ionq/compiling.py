@@ -1,0 +1,352 @@
+"""`compile`: any circuit into IonQ's native gates, structure once and numbers for a whole batch.
+
+A circuit becomes Pauli rotations on one or two wires (`compiler.lowering`); passes make them fewer
+and smaller; then each target's emission turns what stands between its entanglers into pulses
+(`compiler.zz`, `compiler.ms`). Symbols stay symbols: what is compiled is a template, kept by the
+circuit's structure, and binding only computes phases and angles.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from qstore_tf.caching import remember
+from qstore_tf.circuits.circuit import Circuit
+from qstore_tf.circuits.operation import Operation
+from qstore_tf.errors import CircuitError, ConfigurationError, InputError, describe, did_you_mean
+from qstore_tf.ionq.compiler.blocks import decompose_blocks
+from qstore_tf.ionq.compiler.conjugating import conjugate
+from qstore_tf.ionq.compiler.lowering import VARIANTS, lower
+from qstore_tf.ionq.compiler.merging import merge
+from qstore_tf.ionq.compiler.ms import emit_ms
+from qstore_tf.ionq.compiler.narrowing import drop_small, limit_partial
+from qstore_tf.ionq.compiler.outcomes import OutcomeMap, drop_unmeasured, permutation
+from qstore_tf.ionq.compiler.rotations import Rotations
+from qstore_tf.ionq.compiler.scheduling import depth, schedule
+from qstore_tf.ionq.compiler.starting import from_zero
+from qstore_tf.ionq.compiler.template import Numbers, Template
+from qstore_tf.ionq.compiler.toffoli import relative_phase_pairs
+from qstore_tf.ionq.compiler.zz import emit_zz
+from qstore_tf.ionq.targets import Target, lookup
+
+MODES = ("unitary", "measured")
+_GATE_BYTES = 2000
+
+
+@dataclass(frozen=True)
+class Options:
+    """What `compile` was asked for; see there."""
+
+    target: Target
+    entangler: str
+    optimization_level: int
+    max_partial: float
+    mode: str
+    approximation: float
+
+
+@dataclass(frozen=True)
+class Compiled:
+    """A circuit in native gates, into which numbers are put.
+
+    Attributes:
+        circuit: What was compiled.
+        options: How.
+        template: The native gates, and what computes their numbers.
+        outcomes: How outcomes of wires become those of qubits.
+        depth_2q: Time steps of entangling gates.
+    """
+
+    circuit: Circuit
+    options: Options
+    template: Template = field(repr=False)
+    outcomes: OutcomeMap = field(repr=False)
+    depth_2q: int
+
+    @property
+    def symbols(self) -> tuple[str, ...]:
+        """The symbols in the order in which `bind` takes their values."""
+        return self.circuit.parameters
+
+    @property
+    def output_permutation(self) -> tuple[int, ...]:
+        """For each qubit the wire on which it ends.
+
+        Raises:
+            CircuitError: Outcomes have to be computed from several wires ("measured" mode).
+        """
+        if not self.outcomes.is_permutation:
+            raise CircuitError(
+                describe(
+                    "The outcomes of this circuit are sums of several wires' outcomes, or flipped",
+                    expected="a permutation of wires",
+                    hint="qstore_tf.ionq.outputs.output_map(compiled, values) says how they are "
+                    "computed; mode='unitary' keeps a permutation",
+                )
+            )
+        return tuple(int(wire) for wire in np.argmax(self.outcomes.matrix, axis=1))
+
+    @property
+    def gates_1q(self) -> int:
+        """The number of one-qubit pulses, GPi and GPi2."""
+        return sum(len(gate.wires) == 1 for gate in self.template.gates)
+
+    @property
+    def gates_2q(self) -> int:
+        """The number of entangling gates, MS or ZZ."""
+        return sum(len(gate.wires) == 2 for gate in self.template.gates)
+
+    def bind(self, values: ArrayLike | Mapping[str, float] | None = None) -> Numbers:
+        """Computes the numbers of all gates for a batch of values of the symbols.
+
+        Args:
+            values: Shape [B, symbols] in radians, or [symbols] for a batch of one, or a dict.
+
+        Raises:
+            InputError: A wrong shape, a missing symbol, or a value that is not finite.
+        """
+        numbers = self.template.bind(self._values(values))
+        if not np.isfinite(numbers.columns).all():
+            raise InputError(
+                describe(
+                    "An angle is not a finite number for these values",
+                    expected="values whose products with the coefficients are finite",
+                    received=values,
+                )
+            )
+        return numbers
+
+    def native(self, values: ArrayLike | Mapping[str, float] | None = None) -> Circuit:
+        """Returns the native gates as a circuit, for one set of values of the symbols."""
+        numbers = self.bind(values)
+        if len(numbers.columns) != 1:
+            raise InputError(
+                describe(
+                    "One circuit holds one set of values",
+                    expected=f"shape [{len(self.symbols)}]",
+                    received=f"a batch of {len(numbers.columns)}",
+                )
+            )
+        row = numbers.columns[0].tolist()
+        result = Circuit(self.circuit.n_qubits)
+        for gate in self.template.gates:
+            result.add_gate(gate.name, gate.wires, [row[column] for column in gate.columns])
+        return result
+
+    def _values(self, values: ArrayLike | Mapping[str, float] | None) -> NDArray[np.float64]:
+        symbols = self.symbols
+        if isinstance(values, Mapping):
+            for name in symbols:
+                if name not in values:
+                    raise InputError(
+                        describe(
+                            f"Symbol {name!r} has no value",
+                            expected=list(symbols),
+                            received=list(values),
+                            hint=did_you_mean(name, values),
+                        )
+                    )
+            values = [_number(name, values[name]) for name in symbols]
+        try:
+            array = np.asarray([] if values is None else values, dtype=np.float64)
+        except (TypeError, ValueError):
+            raise InputError(
+                describe(
+                    "Values of symbols are not numbers",
+                    expected=f"real numbers of shape [batch, {len(symbols)}]",
+                    received=values,
+                )
+            ) from None
+        if array.ndim == 1:
+            array = array[None]
+        if array.ndim != 2 or array.shape[1] != len(symbols):
+            raise InputError(
+                describe(
+                    "Values do not fit the symbols of the circuit",
+                    expected=f"shape [batch, {len(symbols)}] for {list(symbols)}",
+                    received=np.shape(values if values is not None else []),
+                )
+            )
+        finite = np.isfinite(array)
+        if not finite.all():
+            row, column = np.argwhere(~finite)[0]
+            raise InputError(
+                describe(
+                    f"The value of symbol {symbols[column]!r} is not a finite number",
+                    expected="finite numbers",
+                    received=float(array[row, column]),
+                )
+            )
+        return array
+
+
+def _number(name: str, value: object) -> float:
+    if getattr(value, "ndim", 0) == 0 and isinstance(value, (int, float, np.number, np.ndarray)):
+        return float(value)
+    raise InputError(
+        describe(
+            f"The value of symbol {name!r} is not a number",
+            expected="one real number for each name",
+            received=value,
+            hint="For a batch pass an array [batch, symbols], in the order of `symbols`",
+        )
+    )
+
+
+def compile(
+    circuit: Circuit,
+    target: str | Target = "forte-1",
+    *,
+    optimization_level: int = 3,
+    entangler: str | None = None,
+    max_partial: float = 0.25,
+    mode: str = "unitary",
+    approximation: float = 0.0,
+) -> Compiled:
+    """Compiles a circuit to the native gates of an IonQ machine.
+
+    Args:
+        circuit: The circuit; symbols stay. Measurement markers are dropped: all qubits are read.
+        target: A machine by name, such as "forte-1" or "aria-1", or a `Target`.
+        optimization_level: 0 translates gate by gate, 1 also merges rotations, 2 also decomposes
+            pairs of qubits anew and removes pairs of entanglers, 3 repeats that until it is quiet.
+        entangler: "ZZ" or "MS"; None: the target's own.
+        max_partial: The largest angle in turns of an entangler that is not a full one (0.25);
+            0 allows full ones only.
+        mode: "unitary" keeps the unitary, up to global phase, a permutation of the wires and
+            a turn about Z of each wire at the end. "measured" keeps the distribution of outcomes
+            when the circuit starts in |0...0> and all qubits are measured, which takes fewer
+            gates; `Compiled.outcomes` and the bound `flips` then say how to read them.
+        approximation: The infidelity that leaving out small entanglers may cost.
+
+    Raises:
+        CircuitError: A gate that cannot be compiled, or more qubits than the target has.
+        ConfigurationError: An option that makes no sense.
+
+    Example:
+        >>> circuit = Circuit(2).add_gate("H", 0).add_gate("CX", [0, 1]).add_gate("RZ", 1, "a")
+        >>> bell = compile(circuit, "forte-1")
+        >>> bell.gates_1q, bell.gates_2q
+        (3, 1)
+    """
+    if not isinstance(circuit, Circuit):
+        raise CircuitError(
+            describe(
+                "This is not a circuit of qstore_tf",
+                expected="a Circuit",
+                received=type(circuit).__name__,
+                hint="Read circuits of other libraries with UnifiedCircuit.from_cirq and the like",
+            )
+        )
+    machine = lookup(target) if isinstance(target, str) else target
+    _check(machine, optimization_level, entangler, max_partial, mode, approximation)
+    options = Options(
+        machine,
+        entangler or machine.entangler,
+        optimization_level,
+        float(max_partial),
+        mode,
+        float(approximation),
+    )
+    machine.check(circuit.n_qubits, [])
+    return _compiled(circuit.n_qubits, circuit.operations, options)
+
+
+@remember(lambda result, n_qubits, operations, options: _GATE_BYTES * (1 + len(operations)))
+def _compiled(n_qubits: int, operations: tuple[Operation, ...], options: Options) -> Compiled:
+    circuit = Circuit.from_operations(n_qubits, operations)
+    level = options.optimization_level
+    pairs = relative_phase_pairs(circuit) if level >= 2 else frozenset()
+    variants = VARIANTS if pairs and level >= 3 else VARIANTS[:1]
+    return min((_variant(circuit, pairs, variant, options) for variant in variants), key=_cost)
+
+
+def _cost(compiled: Compiled) -> tuple[int, int, int]:
+    return compiled.gates_2q, compiled.depth_2q, compiled.gates_1q
+
+
+def _variant(circuit: Circuit, pairs: frozenset[int], variant: int, options: Options) -> Compiled:
+    level, measured = options.optimization_level, options.mode == "measured"
+    rotations = lower(circuit, pairs, variant)
+    if level >= 1:
+        rotations = merge(rotations)
+    if level >= 2:
+        rotations = conjugate(rotations)
+    outcomes = permutation(rotations.wires)
+    if measured:
+        rotations = from_zero(rotations)
+        rotations, outcomes = drop_unmeasured(rotations)
+    if level >= 2:
+        rotations = _decomposed(rotations, measured, repeat=level >= 3)
+    if options.approximation:
+        rotations = drop_small(rotations, options.approximation)
+    if options.max_partial < 0.25:
+        rotations = limit_partial(rotations, options.max_partial)
+    if level >= 1:
+        rotations = schedule(rotations)
+    if options.entangler == "ZZ":
+        signed = options.target.signed_zz
+        template = emit_zz(rotations, circuit.parameters, measured, signed)
+    else:
+        template = emit_ms(rotations, circuit.parameters, measured)
+    return Compiled(circuit, options, template, outcomes, depth(rotations.rotations))
+
+
+def _decomposed(rotations: Rotations, measured: bool, repeat: bool) -> Rotations:
+    while True:
+        size = _size(rotations)
+        rotations = merge(decompose_blocks(rotations, from_zero=measured, measured=measured))
+        if not repeat or _size(rotations) >= size:
+            return rotations
+        rotations = conjugate(rotations)
+
+
+def _size(rotations: Rotations) -> tuple[int, int]:
+    entangling = sum(rotation.is_entangling for rotation in rotations.rotations)
+    return entangling, len(rotations.rotations)
+
+
+def _check(
+    machine: object,
+    optimization_level: object,
+    entangler: object,
+    max_partial: object,
+    mode: object,
+    approximation: object,
+) -> None:
+    if not isinstance(machine, Target):
+        raise ConfigurationError(
+            describe("Unknown target", expected="a name or a Target", received=machine)
+        )
+    levels = range(4)
+    if type(optimization_level) is not int or optimization_level not in levels:
+        raise ConfigurationError(
+            describe(
+                "Unknown optimization_level", expected="0, 1, 2 or 3", received=optimization_level
+            )
+        )
+    if entangler is not None and entangler not in machine.accepts:
+        raise ConfigurationError(
+            describe(
+                f"{machine.name} does not take this entangler",
+                expected=" or ".join(machine.accepts),
+                received=entangler,
+            )
+        )
+    if mode not in MODES:
+        raise ConfigurationError(
+            describe("Unknown mode", expected=" or ".join(map(repr, MODES)), received=mode)
+        )
+    for name, value, most in (
+        ("max_partial", max_partial, 0.25),
+        ("approximation", approximation, 1.0),
+    ):
+        number = isinstance(value, (int, float)) and not isinstance(value, bool)
+        if not number or not 0 <= value <= most:  # type: ignore[operator]
+            raise ConfigurationError(
+                describe(f"{name} is out of range", expected=f"0 to {most}", received=value)
+            )
