@@ -1,4 +1,4 @@
-"""The `qstore` command: train, dashboard, launch, draw, bench, info.
+"""The `qstore` command: train, dashboard, launch, draw, compile, bench, info.
 
 TensorFlow is imported only when a command needs it and after its options have been checked, so
 that help and mistakes answer at once. Exit codes: 0 done, 1 an unexpected failure, 2 a mistake
@@ -48,6 +48,19 @@ _BENCH_HELP = """\
 Without --auto: circuits with gradient per second of each backend.
 With --auto: a table of milliseconds for a batch, with and without gradient, exact and from
 shots; where the fastest backend changes; and whether backend="auto" would choose it.
+"""
+
+
+_COMPILE_HELP = """\
+examples:
+  qstore compile circuit.qasm --target forte-1 --json job.json
+  qstore compile ansatz.json --target aria-1 --values a=0.5 --values b=pi/4 --mode measured
+
+The file holds OpenQASM 2 or 3 (.qasm), or what to_json wrote (.json). --json writes "input", which
+is what IonQ's service takes, and beside it how to read the outcomes: output_permutation[k] is the
+wire on which qubit k ends; with --mode measured, output_map says how outcomes are computed.
+Prices are those published, with their dates, and the most that a circuit costs by them.
+docs/ionq.md explains the options.
 """
 
 
@@ -103,6 +116,31 @@ def build_parser() -> argparse.ArgumentParser:
     draw.add_argument("file", nargs="?", help="a circuit as .json or .qasm; else from the options")
     _add_circuit_options(draw)
     draw.add_argument("-o", "--output", metavar="FILE.png", help="write a picture")
+
+    compiler = _command(
+        commands,
+        "compile",
+        _compile,
+        "compile a circuit to the native gates of an IonQ machine",
+        epilog=_COMPILE_HELP,
+    )
+    compiler.add_argument("file", help="a circuit as .json or .qasm")
+    _add(compiler, "--target", str, "forte-1", "a machine, such as forte-1, aria-1 or simulator")
+    _add(compiler, "--optimization-level", int, 3, "0 (gate by gate) to 3 (all passes)")
+    _add(compiler, "--entangler", str, None, "ZZ or MS", "the machine's own")
+    _add(compiler, "--mode", str, "unitary", "unitary, or measured: from |0...0>, then read")
+    _add(compiler, "--max-partial", float, 0.25, "largest angle, in turns, of a partial entangler")
+    _add(compiler, "--approximation", float, 0.0, "infidelity that may be given up for fewer gates")
+    _add(compiler, "--shots", int, 1000, "the number of shots that prices are for")
+    compiler.add_argument(
+        "--values",
+        action="append",
+        default=[],
+        metavar="NAME=NUMBER",
+        help="the value of a symbol, may be repeated",
+    )
+    compiler.add_argument("--draw", action="store_true", help="draw the native circuit as text")
+    compiler.add_argument("--json", metavar="FILE", help="write job and report there")
 
     bench = _command(commands, "bench", _bench, "measure speed on this machine", epilog=_BENCH_HELP)
     _add(bench, "--seconds", float, None, "time to spend on each figure", "1, with --auto 0.05")
@@ -265,6 +303,12 @@ def _draw(arguments: argparse.Namespace) -> None:
     output.parent.mkdir(parents=True, exist_ok=True)
     draw_mpl(circuit).savefig(output, dpi=130, bbox_inches="tight")
     print(output)
+
+
+def _compile(arguments: argparse.Namespace) -> None:
+    from qstore_tf.ionq import command
+
+    command.run(arguments)
 
 
 def _layer_circuit(options: CircuitOptions) -> UnifiedCircuit:

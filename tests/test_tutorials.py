@@ -49,10 +49,21 @@ def test_a_tutorial_runs_from_top_to_bottom(path: Path, tmp_path: Path) -> None:
         assert "worker 1 failed: killed by SIGKILL." in text
         assert "goes on from step" in text
         assert "same bits: True" in text
+    if path.stem == "04_ionq":
+        text = text_of(notebook)
+        left = re.findall(r"^(lower|merge|conjugate|schedule) +(\d+) +(\d+) ", text, re.M)
+        counts = {name: (int(entanglers), int(depth)) for name, entanglers, depth in left}
+        assert counts["lower"][0] == 16 and counts["conjugate"][0] == 8
+        assert counts["schedule"] == (8, 4)
+        assert "azure, USD, 2025-09-17" in text
+        assert "same outcomes, read by it: True" in text
+        assert "same outcomes, read without it: False" in text
+        assert "same outcomes: True" in text
 
 
 def test_there_is_a_tutorial_and_each_is_stored_small() -> None:
-    assert [path.stem for path in TUTORIALS] == ["01_digits", "02_gradients", "03_workers"]
+    names = ["01_digits", "02_gradients", "03_workers", "04_ionq"]
+    assert [path.stem for path in TUTORIALS] == names
     for path in TUTORIALS:
         assert path.stat().st_size < 500_000
         assert "/home/" not in path.read_text() and "/tmp/" not in path.read_text()

@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from qstore_tf.circuits import reference
 from qstore_tf.circuits.circuit import Circuit
 from qstore_tf.circuits.drawing import draw_mpl, draw_text
-from qstore_tf.circuits.formats import json
+from qstore_tf.circuits.formats import json, registry
 from qstore_tf.circuits.formats.qasm2 import reading as qasm2
 from qstore_tf.circuits.formats.qasm3 import reading as qasm3
 from qstore_tf.circuits.optimizing import optimize
@@ -173,6 +173,49 @@ class UnifiedCircuit(Circuit):
     def from_qasm3(cls, text: str) -> Self:
         """Reads OpenQASM 3, symbols by `input`; needs the extra `qasm3`."""
         return cls.of(qasm3.from_qasm3(text))
+
+    def to_ionq_native(
+        self,
+        target: Any = "forte-1",
+        *,
+        optimization_level: int = 3,
+        entangler: str | None = None,
+        max_partial: float = 0.25,
+        approximation: float = 0.0,
+    ) -> Self:
+        """Returns the circuit in native gates of an IonQ machine: GPi, GPi2, and ZZ or MS.
+
+        Equal up to a global phase, turns about Z at the end, and a permutation of the wires, which
+        `qstore_tf.ionq.compile(circuit, target).output_permutation` tells: a SWAP is no gate but a
+        change of names.
+
+        Args:
+            target: A machine by name, such as "forte-1" or "aria-1", or a `qstore_tf.ionq.Target`.
+            optimization_level: 0, gate by gate, to 3.
+            entangler: "ZZ" or "MS"; None: the machine's own.
+            max_partial: The largest angle, in turns, of an entangler that is not a full one.
+            approximation: The infidelity that leaving out small entanglers may cost.
+
+        Raises:
+            CircuitError: There are symbols (bind them, or use `qstore_tf.ionq.compile`), a gate
+                that cannot be compiled, or more qubits than the machine has.
+            ConfigurationError: An option makes no sense.
+
+        Example:
+            >>> bell = UnifiedCircuit(2).add_gate("H", 0).add_gate("CX", [0, 1])
+            >>> bell.to_ionq_native("aria-1").count_gates()["MS"]
+            1
+        """
+        return type(self).of(
+            registry.writer("ionq_native")(
+                self,
+                target,
+                optimization_level=optimization_level,
+                entangler=entangler,
+                max_partial=max_partial,
+                approximation=approximation,
+            )
+        )
 
     def symbols_as_sympy(self) -> tuple[sympy.Symbol, ...]:
         """Returns the parameters as SymPy symbols, in order of first appearance."""

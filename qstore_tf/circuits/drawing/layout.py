@@ -58,7 +58,17 @@ def glyph(operation: Operation) -> Glyph:
     if sign in ("flip", "dot") and not controls:
         sign = "box"
     ordered = len(targets) > 1 and not row.symmetric
-    return Glyph(row.label or row.name, sign, row.colour, plain.params, targets, controls, ordered)
+    params = tuple(map(_rounded, plain.params)) if row.native else plain.params
+    return Glyph(row.label or row.name, sign, row.colour, params, targets, controls, ordered)
+
+
+def _rounded(turns: Affine) -> Affine:
+    """Computed turns without the remains of rounding, and never taken for a part of pi.
+
+    >>> _rounded(Affine(-1.4e-17)).constant == 0, _rounded(Affine(0.19634954)).constant
+    (True, 0.1963)
+    """
+    return Affine(round(turns.constant, 4), turns.terms)
 
 
 def columns(circuit: Circuit) -> tuple[list[list[Glyph]], Affine]:

@@ -157,3 +157,15 @@ def test_the_circuit_draws_itself():
     circuit = UnifiedCircuit(1).add_gate("X", 0)
     assert str(circuit) == circuit.draw() == draw_text(circuit)
     assert isinstance(circuit.draw("mpl"), Figure)
+
+
+def test_native_gates_show_turns_in_few_digits():
+    circuit = UnifiedCircuit(2).add_gate("MS", [0, 1], [1 / 3, -0.2123456, 0.25])
+    circuit.add_gate("GPi2", 0, 1.4e-17).add_gate("GPi", 1, -3e-18).add_gate(
+        "ZZ", [0, 1], np.pi / 16
+    )
+    text = circuit.draw()
+    assert "(0.333,-0.212,0.25)" in text
+    assert "GPi2(0)" in text and "GPi(0)" in text
+    assert "ZZ(0.196)" in text and "π" not in text
+    assert isinstance(circuit.draw("mpl"), Figure)
