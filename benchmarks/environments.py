@@ -28,6 +28,12 @@ REQUIREMENTS: dict[str, tuple[str, ...]] = {
     ),
     "lightning": ("pennylane==0.45.0", "pennylane-lightning==0.45.0"),
     "qulacs": ("qulacs==0.6.14",),
+    # Compilers for IonQ's native gates, measured by `ionq.py`.
+    "ionq_cirq": ("cirq-core==1.7.0", "cirq-ionq==1.7.0", "ply==3.11", "numpy<2.5"),
+    "ionq_qiskit": ("qiskit==2.6.2", "numpy<2.5"),
+    "ionq_qiskit_ionq": ("qiskit-ionq==1.1.1", "qiskit==2.6.2", "numpy<2.5"),
+    "ionq_pytket": ("pytket==2.18.5", "numpy<2.5"),
+    "ionq_bqskit": ("bqskit==1.2.1", "bqskitrs==0.4.1", "numpy<2.3"),
 }
 # The Python versions for which all of the pins above have wheels, best first.
 PYTHONS = ("3.11", "3.12", "3.10")

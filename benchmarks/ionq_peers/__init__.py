@@ -1,0 +1,1 @@
+"""One compiler each, run in its own pinned environment."""
