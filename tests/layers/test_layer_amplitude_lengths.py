@@ -31,6 +31,7 @@ ROWS = {"real": REAL.astype("float32"), "complex": (REAL * PHASES).astype("compl
 THETA = RNG.uniform(-3, 3, size=4).astype("float32")
 MEASURED = ["ZI", "X0 Y1 + 0.5"]
 SHOTS = 3000
+REPEATS = 16
 
 
 class Hardware(Backend):
@@ -110,16 +111,23 @@ def test_estimates_from_shots_and_their_gradients_have_the_same_mean(
 ) -> None:
     want, by_rows = exact(rows)
     rows = tf.constant(rows)
-    run = chain(on(name), ExpectationValue(MEASURED, shots=SHOTS, seed=daily_seed()))
-    with tf.GradientTape() as tape:
-        tape.watch(rows)
-        values = run(rows)
-        loss = tf.reduce_sum(values * [[0.7, -1.1]])
     squared = LENGTHS**2
-    # Six standard errors of a mean of signs; gradients sum a few of them.
-    assert np.all(abs(values.numpy() - want) <= 6 / np.sqrt(SHOTS) * squared + 1e-6)
-    error = abs(tape.gradient(loss, rows).numpy() - by_rows)
-    assert np.all(error <= 60 / np.sqrt(SHOTS) * LENGTHS + 1e-6)
+    gradients = []
+    for repeat in range(REPEATS):
+        seed = REPEATS * daily_seed() + repeat
+        run = chain(on(name), ExpectationValue(MEASURED, shots=SHOTS, seed=seed))
+        with tf.GradientTape() as tape:
+            tape.watch(rows)
+            values = run(rows)
+            loss = tf.reduce_sum(values * [[0.7, -1.1]])
+        # Eight standard errors of a mean of signs.
+        assert np.all(abs(values.numpy() - want) <= 8 / np.sqrt(SHOTS) * squared + 1e-6)
+        gradients.append(tape.gradient(loss, rows).numpy())
+    # Small amplitudes have large gradients, and estimates that scatter by as much.
+    error = abs(np.mean(gradients, axis=0) - by_rows)
+    scatter = np.std(gradients, axis=0, ddof=1) / np.sqrt(REPEATS)
+    assert np.all(error <= 8 * scatter + 1e-3 * LENGTHS)
+    assert np.all(scatter[:2] > 0)
 
 
 @EACH
