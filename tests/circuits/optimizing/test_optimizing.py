@@ -25,7 +25,7 @@ def unitary(circuit):
 
 
 def size(circuit):
-    return sum(op.gate != "GlobalPhase" for op in circuit.operations)
+    return sum(op.gate != "GlobalPhase" or bool(op.controls) for op in circuit.operations)
 
 
 @st.composite
