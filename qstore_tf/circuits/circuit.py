@@ -68,7 +68,7 @@ class Circuit:
         Raises:
             CircuitError: It is not a circuit of this package.
         """
-        _check_circuit(circuit)
+        check_circuit(circuit)
         return cls._with(circuit._n_qubits, circuit._operations)
 
     @classmethod
@@ -333,7 +333,7 @@ class Circuit:
         Raises:
             CircuitError: `other` does not fit, or acts on measured qubits.
         """
-        _check_circuit(other)
+        check_circuit(other)
         on = tuple(range(other._n_qubits)) if qubits is None else read_qubits(qubits)
         if len(on) != other._n_qubits or other._n_qubits > self._n_qubits:
             raise CircuitError(
@@ -409,7 +409,8 @@ class Circuit:
         return result
 
 
-def _check_circuit(circuit: object) -> None:
+def check_circuit(circuit: object) -> None:
+    """Raises `CircuitError` if something is not a circuit of this package."""
     if not isinstance(circuit, Circuit):
         raise CircuitError(
             describe(

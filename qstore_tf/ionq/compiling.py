@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from qstore_tf.caching import remember
-from qstore_tf.circuits.circuit import Circuit
+from qstore_tf.circuits.circuit import Circuit, check_circuit
 from qstore_tf.circuits.operation import Operation
 from qstore_tf.errors import CircuitError, ConfigurationError, InputError, describe, did_you_mean
 from qstore_tf.ionq.compiler.blocks import decompose_blocks
@@ -75,6 +75,8 @@ class Compiled:
     @property
     def output_permutation(self) -> tuple[int, ...]:
         """For each qubit the wire on which it ends.
+
+        In "measured" mode the `flips` of `bind` come on top.
 
         Raises:
             CircuitError: Outcomes have to be computed from several wires ("measured" mode).
@@ -233,15 +235,7 @@ def compile(
         >>> bell.gates_1q, bell.gates_2q
         (3, 1)
     """
-    if not isinstance(circuit, Circuit):
-        raise CircuitError(
-            describe(
-                "This is not a circuit of qstore_tf",
-                expected="a Circuit",
-                received=type(circuit).__name__,
-                hint="Read circuits of other libraries with UnifiedCircuit.from_cirq and the like",
-            )
-        )
+    check_circuit(circuit)
     machine = lookup(target) if isinstance(target, str) else target
     _check(machine, optimization_level, entangler, max_partial, mode, approximation)
     options = Options(

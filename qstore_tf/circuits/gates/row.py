@@ -66,8 +66,7 @@ class Gate:
         qasm2: The name in the `qelib1.inc` of arXiv:1707.03429, which is read and written.
         qasm2_read: Names that later versions of `qelib1.inc` or Cirq's writer have; read only.
         qasm3: Names in `stdgates.inc` of OpenQASM 3.
-        ionq: The name in IonQ's JSON: a gate of the set "native" if `native`, else of "qis". (Tests
-            compare it with Cirq's client; nothing writes it yet.)
+        ionq: The name in IonQ's JSON: a gate of the set "native" if `native`, else of "qis".
     """
 
     name: str

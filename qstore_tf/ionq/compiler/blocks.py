@@ -12,8 +12,9 @@ import math
 import numpy as np
 from numpy.typing import NDArray
 
+from qstore_tf.circuits.gates.matrices import PAULIS
 from qstore_tf.ionq.compiler import weyl
-from qstore_tf.ionq.compiler.cliffords import INVERSE, MATRICES, PAULIS, THEN
+from qstore_tf.ionq.compiler.cliffords import INVERSE, MATRICES, THEN
 from qstore_tf.ionq.compiler.lowering import add_weyl
 from qstore_tf.ionq.compiler.rotations import Rotation, Rotations, commute
 

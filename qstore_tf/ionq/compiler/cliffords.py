@@ -12,19 +12,14 @@ import math
 import numpy as np
 from numpy.typing import NDArray
 
+from qstore_tf.circuits.gates.matrices import PAULIS
+
 LETTERS = "XYZ"
 # The letter that a product of two different ones is, up to a phase.
 THIRD = {a + b: c for a in LETTERS for b in LETTERS for c in LETTERS if {a, b, c} == set(LETTERS)}
 
 # C^dagger P C for P = X, Y, Z, as sign and letter.
 _Images = tuple[tuple[int, str], tuple[int, str], tuple[int, str]]
-
-PAULIS: dict[str, NDArray[np.complex128]] = {
-    "I": np.eye(2, dtype=np.complex128),
-    "X": np.array([[0, 1], [1, 0]], np.complex128),
-    "Y": np.array([[0, -1j], [1j, 0]], np.complex128),
-    "Z": np.array([[1, 0], [0, -1]], np.complex128),
-}
 
 
 def product_sign(first: str, second: str) -> int:

@@ -41,7 +41,7 @@ _FAR = 1000.0
 # By how much, radians, an axis may miss the plane or the axis that it is planned to be in.
 _ACCURACY = 1e-8
 # How far values are moved where axes that differ for most values coincide, radians. Axes may then
-# miss by as much, and unitaries differ by the square of it.
+# miss by as much; the fidelity falls by the square of it.
 _NUDGES = (1e-6, 1e-5, 1e-4, 1e-3)
 
 

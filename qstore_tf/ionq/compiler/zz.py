@@ -16,9 +16,10 @@ from functools import lru_cache
 
 import numpy as np
 
+from qstore_tf.circuits.gates.matrices import PAULIS
 from qstore_tf.circuits.symbols import Affine
 from qstore_tf.ionq.compiler import formulas
-from qstore_tf.ionq.compiler.cliffords import COUNT, MATRICES, PAULIS
+from qstore_tf.ionq.compiler.cliffords import COUNT, MATRICES
 from qstore_tf.ionq.compiler.formulas import Evaluator, FloatArray
 from qstore_tf.ionq.compiler.rotations import TOLERANCE, Rotation, Rotations
 from qstore_tf.ionq.compiler.runs import ZERO, Run, Wire, wires_of
