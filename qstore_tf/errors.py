@@ -67,6 +67,18 @@ class MemoryLimitError(QstoreError, MemoryError):
     """A computation that needs more memory than there is, refused before it starts."""
 
 
+class BudgetExceededError(QstoreError, RuntimeError):
+    """Work that would cost more than a budget has left; nothing of it was sent."""
+
+
+class PriceError(QstoreError, ValueError):
+    """A price that is unknown, in credits or in another currency: never counted as nothing."""
+
+
+class LedgerError(QstoreError, RuntimeError):
+    """A file of budgets or costs that cannot be used, or is used against its own rules."""
+
+
 _NOTHING = object()
 _LONGEST_LIST = 1500  # characters; every table of ours has room
 

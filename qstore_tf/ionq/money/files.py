@@ -1,0 +1,149 @@
+"""A small SQLite file that threads and processes of one machine share, and that a crash leaves whole.
+
+Every use opens a connection of its own: nothing is shared between threads, and nothing is carried
+across a fork. What `writing` has left is on the disk (write-ahead log, synchronous=FULL); what it
+has not left never happened.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import shutil
+import sqlite3
+import tempfile
+import time
+import weakref
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+from qstore_tf.errors import LedgerError, describe
+
+PATIENCE_S = 60.0  # for others that write to the same file
+_VERSION = 1
+
+
+class SharedFile:
+    """A file of one kind, made where there is none.
+
+    Args:
+        path: The file; its folder is made too. None: a temporary one, for as long as this object
+            lives; processes forked meanwhile share it.
+        kind: What it holds, such as "a budget", for messages.
+        mark: A number that tells files of this kind from all other SQLite files.
+        schema: The statements that make its tables.
+
+    Raises:
+        LedgerError: There is another file at that place, or it cannot be opened.
+    """
+
+    def __init__(
+        self, path: str | os.PathLike[str] | None, kind: str, mark: int, schema: Sequence[str]
+    ) -> None:
+        self.kind, self._mark, self._schema = kind, mark, schema
+        self.is_temporary = path is None
+        if path is None:
+            folder = tempfile.mkdtemp(prefix="qstore-")
+            weakref.finalize(self, _remove, folder, os.getpid())
+            self.path = Path(folder, "file.sqlite")
+        else:
+            self.path = Path(os.path.abspath(os.path.expanduser(os.fspath(path))))
+            with self._errors():
+                self.path.parent.mkdir(parents=True, exist_ok=True)
+
+    def __copy__(self) -> SharedFile:
+        """The same file, which must not vanish with one of its users."""
+        return self
+
+    def __deepcopy__(self, memo: dict[int, Any]) -> SharedFile:
+        """The same file."""
+        return self
+
+    @contextlib.contextmanager
+    def reading(self) -> Iterator[sqlite3.Connection]:
+        """A connection that sees the file as it is at one moment."""
+        with self._transaction("BEGIN") as connection:
+            yield connection
+
+    @contextlib.contextmanager
+    def writing(self) -> Iterator[sqlite3.Connection]:
+        """A connection that is alone in writing; on an error, everything is as it was before."""
+        with self._transaction("BEGIN IMMEDIATE") as connection:
+            yield connection
+
+    @contextlib.contextmanager
+    def _transaction(self, begin: str) -> Iterator[sqlite3.Connection]:
+        with self._errors(), contextlib.closing(self._connect()) as connection:
+            connection.execute(begin)
+            try:
+                yield connection
+                connection.execute("COMMIT")
+            except BaseException:
+                # After a failed COMMIT there may be nothing left to undo.
+                if connection.in_transaction:
+                    connection.execute("ROLLBACK")
+                raise
+
+    def _connect(self) -> sqlite3.Connection:
+        connection = sqlite3.connect(self.path, timeout=PATIENCE_S, isolation_level=None)
+        try:
+            # A temporary file does not outlive a power cut, so that nothing need wait for the disk.
+            connection.execute(f"PRAGMA synchronous={'OFF' if self.is_temporary else 'FULL'}")
+            mark = connection.execute("PRAGMA application_id").fetchone()[0]
+            if mark == 0:
+                self._make(connection)
+                mark = connection.execute("PRAGMA application_id").fetchone()[0]
+            version = connection.execute("PRAGMA user_version").fetchone()[0]
+            if (mark, version) != (self._mark, _VERSION):
+                self._refuse(
+                    f"This file is not {self.kind} of this version of qstore_tf",
+                    "Name another file",
+                )
+        except BaseException:
+            connection.close()
+            raise
+        return connection
+
+    def _make(self, connection: sqlite3.Connection) -> None:
+        if connection.execute("SELECT count(*) FROM sqlite_master").fetchone()[0]:
+            # Perhaps another process has made our tables since; else the file is somebody else's.
+            return
+        end = time.monotonic() + PATIENCE_S
+        while True:
+            # Switching to a write-ahead log does not wait for others that do the same.
+            try:
+                connection.execute("PRAGMA journal_mode=WAL")
+                break
+            except sqlite3.OperationalError:
+                if time.monotonic() > end:
+                    raise
+                time.sleep(0.01)
+        connection.execute("BEGIN IMMEDIATE")
+        if connection.execute("PRAGMA application_id").fetchone()[0] == 0:
+            for statement in self._schema:
+                connection.execute(statement)
+            connection.execute(f"PRAGMA application_id={self._mark}")
+            connection.execute(f"PRAGMA user_version={_VERSION}")
+        connection.execute("COMMIT")
+
+    @contextlib.contextmanager
+    def _errors(self) -> Iterator[None]:
+        try:
+            yield
+        except (sqlite3.Error, OSError) as error:
+            raise LedgerError(
+                describe(
+                    f"The file of {self.kind} cannot be used: {error}",
+                    expected="an SQLite file on a disk of this machine that may be written",
+                    received=str(self.path),
+                )
+            ) from error
+
+    def _refuse(self, what: str, hint: str) -> None:
+        raise LedgerError(describe(what, received=str(self.path), hint=hint))
+
+
+def _remove(folder: str, owner: int) -> None:
+    if os.getpid() == owner:  # and not a process that was forked from it
+        shutil.rmtree(folder, ignore_errors=True)
