@@ -1,4 +1,4 @@
-"""One seed for a whole run, printed at its end; a third of the slow tests where time is short."""
+"""One seed for a whole run, printed at its end; a third of the tests where time is short."""
 
 import os
 import signal
@@ -6,7 +6,7 @@ import zlib
 
 from qstore_tf.testing.daily import VARIABLE, daily_seed
 
-SLOW = "QSTORE_TEST_SLOW"
+SAMPLE = "QSTORE_TEST_SAMPLE"
 PARTS = 3
 
 
@@ -20,21 +20,22 @@ def pytest_configure():
 
 
 def is_due(nodeid):
-    """Whether a slow test runs today: each one does every third day."""
+    """Whether a test that takes turns runs today: each one does every third day."""
     return (zlib.crc32(nodeid.encode()) + daily_seed()) % PARTS == 0
 
 
 def pytest_collection_modifyitems(config, items):
-    """With QSTORE_TEST_SLOW=daily, leaves out the slow tests that are not due."""
-    choice = os.environ.get(SLOW, "all")
-    if choice not in ("all", "daily"):
-        raise ValueError(f"{SLOW} must be 'all' or 'daily'. Received: {choice!r}")
-    if choice == "all":
-        return
+    """Leaves out the tests that are not due: with "slow" of the slow ones, with "all" of all."""
+    choice = os.environ.get(SAMPLE, "none")
+    if choice not in ("none", "slow", "all"):
+        raise ValueError(f"{SAMPLE} must be 'none', 'slow' or 'all'. Received: {choice!r}")
     left_out = [
-        item for item in items if item.get_closest_marker("slow") and not is_due(item.nodeid)
+        item
+        for item in items
+        if (choice == "all" or (choice == "slow" and item.get_closest_marker("slow")))
+        and not is_due(item.nodeid)
     ]
-    items[:] = [item for item in items if item not in left_out]
+    items[:] = [item for item in items if item not in set(left_out)]
     config.hook.pytest_deselected(items=left_out)
 
 

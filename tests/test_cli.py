@@ -224,6 +224,7 @@ def test_info_without_the_library_says_why_and_writes_no_noise() -> None:
     assert done.stderr == ""
 
 
+@pytest.mark.slow
 def test_bench_prints_a_row_per_size_and_a_figure_per_backend(
     capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -240,6 +241,7 @@ def test_bench_prints_a_row_per_size_and_a_figure_per_backend(
         assert float(rate.replace(",", "")) > 0
 
 
+@pytest.mark.slow
 def test_bench_auto_prints_a_table_and_what_follows_and_writes_the_figures(
     capsys: pytest.CaptureFixture[str], tmp_path: Path
 ) -> None:
@@ -283,6 +285,7 @@ def demo(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, str]:
     return run, done.stdout
 
 
+@pytest.mark.slow
 def test_training_with_defaults_learns_the_digits(demo: tuple[Path, str]) -> None:
     run, printed = demo
     metrics = json.loads((run / "metrics.json").read_text())
@@ -303,6 +306,7 @@ def test_training_says_where_everything_is_and_it_is_there(demo: tuple[Path, str
     assert imread(run / "confusion_matrix.png").std() > 0.05
 
 
+@pytest.mark.slow
 def test_the_saved_model_predicts_from_raw_images_in_a_fresh_process(
     demo: tuple[Path, str],
 ) -> None:

@@ -58,6 +58,7 @@ def test_the_custom_scalars_page_has_the_layout_with_lines_drawn(board: tuple[An
     browser.wait_for(drawn)
 
 
+@pytest.mark.slow
 def test_the_scalars_page_has_a_chart_for_every_tag(board: tuple[Any, str]) -> None:
     driver, url = board
     browser.open_page(driver, url, "scalars&tagFilter=circuit")

@@ -146,6 +146,7 @@ def test_nothing_is_written_by_who_is_not_the_chief(
     assert model.train_step == step
 
 
+@pytest.mark.slow
 def test_a_layer_with_shots_has_no_chart_of_entanglement(tmp_path: Path) -> None:
     model = small_model(shots=30, seed=1, depth=1, gradient="spsa")
     found = read(train(model, tmp_path, every=8) / "train")
@@ -243,6 +244,7 @@ def test_one_step_an_epoch_and_several_steps_an_execution_are_timed(tmp_path: Pa
         assert rates and all(0 < rate < 1e7 for rate in rates)
 
 
+@pytest.mark.slow
 def test_a_second_fit_goes_on_and_a_model_without_circuits_is_keras_own(tmp_path: Path) -> None:
     model = small_model()
     train(model, tmp_path / "quantum")

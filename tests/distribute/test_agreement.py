@@ -52,6 +52,7 @@ def test_weights_and_logs_are_those_of_a_single_process(results: Path) -> None:
                 )
 
 
+@pytest.mark.slow
 def test_all_workers_of_a_run_have_the_same_weights_bit_for_bit(results: Path) -> None:
     paths = runs(results)
     for count in {path.stem.split("-")[0] for path in paths}:

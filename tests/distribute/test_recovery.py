@@ -138,6 +138,7 @@ def test_a_finished_worker_restarts_with_a_chief_that_dies_after_it(
     goes_on(script, expected)
 
 
+@pytest.mark.slow
 def test_a_worker_alone_times_out_and_names_the_missing_ones(script: Path) -> None:
     timeout = {"START_TIMEOUT": "12"}
     with workers(3, script, str(script.parent), only=[0, 2], env=timeout) as started:

@@ -58,6 +58,7 @@ def functions(backend, program):
         yield "probabilities", lambda *given: backend.probabilities(program, *given)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", BACKENDS)
 def test_what_no_gate_reads_gets_zeros_from_every_method(name):
     for program in programs():

@@ -67,6 +67,7 @@ def in_fresh_process(code: str, *arguments: str) -> str:
     return run.stdout
 
 
+@pytest.mark.slow
 def test_every_format_reloads_in_a_fresh_process(tmp_path: Path) -> None:
     model = make_model()
     model.compile("adam", "mse")
@@ -105,6 +106,7 @@ print("reloaded", sorted(loaded))
     assert "reloaded" in in_fresh_process(code, str(tmp_path))
 
 
+@pytest.mark.slow
 def test_a_saved_model_serves_any_batch_size(tmp_path: Path) -> None:
     model = make_model()
     model.export(tmp_path / "served", verbose=False)

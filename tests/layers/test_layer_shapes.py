@@ -95,6 +95,7 @@ def test_the_cases_name_every_public_layer() -> None:
     assert {name for name, _ in CASES} == set(layers.__all__)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("name", "options"), CASES, ids=[f"{k}-{case[0]}" for k, case in enumerate(CASES)]
 )

@@ -101,6 +101,7 @@ def test_every_batch_size_works_known_or_not_while_tracing(ops, batch, has_initi
         assert not np.any(gradients[1])
 
 
+@pytest.mark.slow
 @SETTINGS
 @given(seed=st.integers(0, 10**6), has_initial=st.booleans())
 def test_tables_computed_in_the_graph_equal_constant_ones(seed, has_initial):

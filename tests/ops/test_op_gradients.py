@@ -57,6 +57,7 @@ def finite_differences(function, values, which, step=1e-6):
     return out
 
 
+@pytest.mark.slow
 @settings(max_examples=20, deadline=None)
 @given(seed=st.integers(0, 10**6), has_initial=st.booleans(), single=st.booleans())
 def test_the_adjoint_op_equals_autodiff(seed, has_initial, single):

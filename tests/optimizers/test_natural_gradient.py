@@ -182,6 +182,7 @@ def test_layers_with_shots_get_a_metric_from_counted_overlaps():
     np.testing.assert_allclose(*thetas, atol=0.05)
 
 
+@pytest.mark.slow
 def test_mixed_precision_with_loss_scaling_trains():
     model = make(dtype="mixed_float16")
     scaled = keras.optimizers.LossScaleOptimizer(QuantumNaturalGradient(RATE))
@@ -289,6 +290,7 @@ def test_training_loops_of_ones_own_work_traced_and_eager():
     np.testing.assert_allclose(*thetas, atol=1e-5)
 
 
+@pytest.mark.slow
 def test_under_tf_keras_it_says_that_it_needs_keras_3():
     code = (
         "import qstore_tf as qs\n"

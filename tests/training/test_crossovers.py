@@ -52,6 +52,7 @@ def test_nothing_is_begun_after_the_budget(timed):
     assert {r.missing["native"] for r in rows} == {"the budget was spent"}
 
 
+@pytest.mark.slow
 def test_a_backend_that_fails_leaves_the_others():
     rows = list(crossovers.measure(["tensorflow", "nowhere"], SMALL, seconds=1e-4))
     assert all(r.seconds["tensorflow"] > 0 for r in rows)

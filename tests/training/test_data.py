@@ -218,6 +218,7 @@ def place_fashion_mnist(folder: Path, n_train: int, n_test: int) -> None:
             file.write(struct.pack(">II", 2049, n) + (np.arange(n) % 10).astype(np.uint8).tobytes())
 
 
+@pytest.mark.slow
 def test_without_network_fashion_mnist_names_the_files_and_where_to_place_them(
     tmp_path: Path,
 ) -> None:
@@ -228,6 +229,7 @@ def test_without_network_fashion_mnist_names_the_files_and_where_to_place_them(
     assert "--data digits" in said
 
 
+@pytest.mark.slow
 def test_files_placed_where_the_error_says_are_used(tmp_path: Path) -> None:
     place_fashion_mnist(tmp_path / "datasets" / "fashion-mnist", n_train=12, n_test=3)
     said = load_fashion_mnist(tmp_path)

@@ -31,6 +31,7 @@ def apply(preprocessing: Preprocessing, x: np.ndarray) -> np.ndarray:
     return model.predict(x, verbose=0)
 
 
+@pytest.mark.slow
 @settings(max_examples=15, deadline=None)
 @given(
     shape=st.sampled_from([(3,), (9,), (4, 4), (3, 2, 2)]),

@@ -35,6 +35,7 @@ def test_lists_of_different_length_are_refused() -> None:
         confusion_matrix(np.zeros(3, int), np.zeros(2, int), 2)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("names", [("no", "yes"), tuple("0123456789"), ("a very long name",) * 45])
 def test_a_confusion_matrix_of_any_size_becomes_a_picture(
     tmp_path: Path, names: tuple[str, ...]

@@ -95,6 +95,7 @@ def test_angles_are_differentiable_and_finite_wherever_amplitudes_vanish(dtype):
     np.testing.assert_array_equal(state.numpy()[0], np.eye(8)[0])
 
 
+@pytest.mark.slow
 @settings(max_examples=15, deadline=None)
 @given(st.integers(0, 2**32 - 1), st.booleans())
 def test_the_gradient_through_the_circuit_is_that_of_normalization(seed, is_complex):
