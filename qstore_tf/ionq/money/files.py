@@ -1,4 +1,4 @@
-"""A small SQLite file that threads and processes of one machine share, and that a crash leaves whole.
+"""A small SQLite file that threads and processes of a machine share, and a crash leaves whole.
 
 Every use opens a connection of its own: nothing is shared between threads, and nothing is carried
 across a fork. What `writing` has left is on the disk (write-ahead log, synchronous=FULL); what it
