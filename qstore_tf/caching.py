@@ -10,6 +10,7 @@ import functools
 import threading
 from collections import OrderedDict
 from collections.abc import Callable
+from dataclasses import dataclass
 from typing import Any, ParamSpec, TypeVar
 
 P = ParamSpec("P")
@@ -21,6 +22,31 @@ MOST_BYTES = 64 << 20
 
 # A compiled gate, with its text and with what is made of it, about: 360 bytes of it are the gate.
 GATE_BYTES = 1000
+
+
+@dataclass
+class Counts:
+    """How often a result was there, and how often it had to be made."""
+
+    hits: int = 0
+    misses: int = 0
+
+
+def counts_of(remembered: Callable[..., object]) -> Counts:
+    """Returns the counts of a function that `remember` returned, since the process began.
+
+    Example:
+        >>> @remember(lambda result, number: 1)
+        ... def double(number):
+        ...     return 2 * number
+        >>> double(1), double(1), counts_of(double)
+        (2, 2, Counts(hits=1, misses=1))
+    """
+    counts: Counts = getattr(remembered, _COUNTS)
+    return counts
+
+
+_COUNTS = "_counts"
 
 
 def remember(
@@ -49,6 +75,7 @@ def remember(
         results: OrderedDict[Any, tuple[R, int]] = OrderedDict()
         lock = threading.Lock()
         weight = 0
+        counts = Counts()
 
         @functools.wraps(function)
         def remembered(*args: P.args, **kwargs: P.kwargs) -> R:
@@ -57,8 +84,10 @@ def remember(
             with lock:
                 found = results.get(key)
                 if found is not None:
+                    counts.hits += 1
                     results.move_to_end(key)
                     return found[0]
+                counts.misses += 1
             result = function(*args, **kwargs)
             size = weigh(result, *args, **kwargs)
             with lock:
@@ -70,6 +99,7 @@ def remember(
                     weight -= gone
             return result
 
+        setattr(remembered, _COUNTS, counts)
         return remembered
 
     return decorate
