@@ -79,6 +79,101 @@ class LedgerError(QstoreError, RuntimeError):
     """A file of budgets or costs that cannot be used, or is used against its own rules."""
 
 
+class ServiceError(QstoreError, RuntimeError):
+    """A remote service refused, answered nonsense, or could not be reached.
+
+    Attributes:
+        status: The HTTP status; None where there was no answer.
+        text: What the service itself said, cut to a readable length; "" where it said nothing.
+    """
+
+    status: int | None = None
+    text: str = ""
+
+
+class AuthenticationError(ServiceError):
+    """The service does not know the API key, or the key may not do this."""
+
+
+class RefusedError(ServiceError, ValueError):
+    """The service refused a request for good: it would refuse the same one again."""
+
+
+class UnreachableError(ServiceError):
+    """The service could not be reached for as long as the caller was ready to wait."""
+
+
+class ResultsError(ServiceError, ValueError):
+    """Results that do not fit the circuits that were sent: nothing of them is used."""
+
+
+class JobError(QstoreError, RuntimeError):
+    """Something happened to jobs on a remote service, which took circuits along.
+
+    Attributes:
+        job_ids: The service's names of the jobs that it happened to.
+        circuits: Positions of the circuits that are missing, counted over all that were given to
+            the run, in order.
+        completed: Number of circuits whose outcomes are there: running the same work again takes
+            them up without sending them again.
+        text: The service's own words; "" where there are none.
+        code: The service's code of the failure, such as "NotEnoughQubits"; "" where there is none.
+        spent: What the run has cost so far, in words, such as "2.5 USD and 1000 shots".
+    """
+
+    job_ids: tuple[str, ...] = ()
+    circuits: tuple[int, ...] = ()
+    completed: int = 0
+    text: str = ""
+    code: str = ""
+    spent: str = ""
+
+
+class JobFailedError(JobError):
+    """A job failed on the service."""
+
+
+class JobCanceledError(JobError):
+    """A job was canceled, by somebody else or because this run had to stop."""
+
+
+class JobStuckError(JobError, TimeoutError):
+    """A job that runs for longer than any job should; it was asked to stop."""
+
+
+class DeadlineError(JobError, TimeoutError):
+    """A run did not end in the time it was given; what still waited was canceled."""
+
+
+class SubmissionUncertainError(JobError):
+    """Whether a job was accepted cannot be told; it is not sent again.
+
+    Attributes:
+        token: What the job is called in the journal, in its name and in its metadata.
+    """
+
+    token: str = ""
+
+
+class DryRunError(JobError):
+    """A dry run has no outcomes; it carries what the service says that the work costs.
+
+    Attributes:
+        price: The sum in words; "" where the service told none.
+    """
+
+    price: str = ""
+
+
+class RunInterrupted(KeyboardInterrupt):
+    """Ctrl-C during a run: what still waited was canceled; attributes as those of `JobError`."""
+
+    job_ids: tuple[str, ...] = ()
+    circuits: tuple[int, ...] = ()
+    completed: int = 0
+    spent: str = ""
+
+
 _NOTHING = object()
 _LONGEST_LIST = 1500  # characters; every table of ours has room
 
