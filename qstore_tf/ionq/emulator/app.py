@@ -1,0 +1,62 @@
+"""The web application: all routes on top of one service."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+
+from fastapi import FastAPI, Request
+from fastapi.responses import JSONResponse
+from starlette.exceptions import HTTPException
+
+from qstore_tf.ionq.emulator import v04
+from qstore_tf.ionq.emulator.answers import Refusal
+from qstore_tf.ionq.emulator.interfering import Interfering
+from qstore_tf.ionq.emulator.service import Service
+from qstore_tf.ionq.emulator.settings import Settings
+from qstore_tf.ionq.emulator.store import Store
+
+
+def create_app(settings: Settings | None = None, store: Store | None = None) -> FastAPI:
+    """Makes the local IonQ, to be served by uvicorn or another ASGI server.
+
+    Args:
+        settings: How it behaves; None for the defaults.
+        store: Its state; None to open that of the settings.
+
+    Returns:
+        The application; `app.state.service` is what stands behind it.
+
+    Raises:
+        ConfigurationError: The file of the settings cannot be used.
+
+    Example:
+        >>> create_app(Settings(page=False)).title
+        'Local IonQ'
+    """
+    service = Service(settings or Settings(), store)
+
+    @asynccontextmanager
+    async def lifespan(app: FastAPI) -> AsyncIterator[None]:
+        yield
+        service.close()
+
+    app = FastAPI(
+        title="Local IonQ", docs_url=None, redoc_url=None, openapi_url=None, lifespan=lifespan
+    )
+    app.state.service = service
+    app.add_exception_handler(Refusal, _refused)
+    app.add_exception_handler(HTTPException, _without_route)
+    app.include_router(v04.router)
+    app.add_middleware(Interfering, service=service)
+    return app
+
+
+async def _refused(request: Request, error: Exception) -> JSONResponse:
+    assert isinstance(error, Refusal)
+    return JSONResponse(error.body(), error.status, headers=error.headers)
+
+
+async def _without_route(request: Request, error: Exception) -> JSONResponse:
+    assert isinstance(error, HTTPException)
+    return JSONResponse(Refusal(error.status_code, str(error.detail)).body(), error.status_code)

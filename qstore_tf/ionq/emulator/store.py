@@ -1,0 +1,389 @@
+"""All state of the local IonQ, in one SQLite file or in memory: jobs, their circuits, sessions.
+
+What is stored are facts (when a job came, when it starts by the plan of the queue, who canceled
+it); its status follows from them and the clock, see `states`. Each write is one transaction, so
+that a server which is killed finds everything that it has answered.
+"""
+
+from __future__ import annotations
+
+import json
+import sqlite3
+import threading
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, fields
+from pathlib import Path
+from typing import Any
+
+from qstore_tf.errors import ConfigurationError, describe
+
+_VERSION = 1
+_PAGE = 200
+
+
+@dataclass(frozen=True, kw_only=True)
+class Job:
+    """A job as it was accepted, and what is planned for it. Times are seconds since 1970.
+
+    Attributes:
+        id: Its id.
+        number: Counts all jobs, in the order of their acceptance; 0 until it is stored.
+        organization: Whose it is.
+        submitter: The key that sent it, by its id.
+        version: Of the API by which it came, "v0.3" or "v0.4".
+        backend: The machine, by its name in the API.
+        type: Such as "ionq.circuit.v1".
+        name: As it was sent.
+        metadata: JSON text, as it was sent; "null" if it was not.
+        shots: Number of shots.
+        dry_run: Whether nothing is to be run.
+        session: The id of its session.
+        settings: JSON text of an object.
+        noise: The noise model's name.
+        noise_seed: Its seed, if one was sent.
+        n_qubits: Of the largest circuit.
+        n_circuits: Number of circuits.
+        n_1q: Number of one-qubit gates, of all circuits.
+        n_2q: Number of two-qubit gates.
+        debiasing: Whether error mitigation is on.
+        submitted: When it came.
+        ready: When it is checked.
+        starts: When a machine takes it.
+        ends: When the machine is done.
+        computed: When the results were there; None until then.
+        canceled: When it was canceled; None if it was not.
+        failure: The code of its failure; None if there is none.
+        message: What the failure says.
+        failure_billed: Whether it costs something nevertheless.
+        stuck: The status that it does not get beyond; None if it does.
+        price: The estimated cost, as text; None where there is no price.
+        unit: Of the price.
+    """
+
+    id: str
+    number: int = 0
+    organization: str
+    submitter: str
+    version: str
+    backend: str
+    type: str
+    name: str | None
+    metadata: str
+    shots: int
+    dry_run: bool
+    session: str | None
+    settings: str
+    noise: str
+    noise_seed: int | None
+    n_qubits: int
+    n_circuits: int
+    n_1q: int
+    n_2q: int
+    debiasing: bool
+    submitted: float
+    ready: float
+    starts: float
+    ends: float
+    computed: float | None = None
+    canceled: float | None = None
+    failure: str | None = None
+    message: str | None = None
+    failure_billed: bool = False
+    stuck: str | None = None
+    price: str | None = None
+    unit: str | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class Part:
+    """One circuit of a job, which has an id of its own: the job's where it is the only one.
+
+    Attributes:
+        id: The id by which its results are fetched.
+        name: As it was sent.
+        n_qubits: Its number of qubits.
+        n_1q: Its number of one-qubit gates.
+        n_2q: Its number of two-qubit gates.
+        registers: JSON text of an object, register to qubits.
+        probabilities: JSON text of an object, state to probability; None until they are there.
+    """
+
+    id: str
+    name: str | None
+    n_qubits: int
+    n_1q: int
+    n_2q: int
+    registers: str = "{}"
+    probabilities: str | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class Session:
+    """A session and its limits. Times are seconds since 1970."""
+
+    id: str
+    organization: str
+    creator: str
+    backend: str
+    created: float
+    ended: float | None = None
+    ender: str | None = None
+    most_jobs: int | None = None
+    most_minutes: int | None = None
+    most_cost: str | None = None
+    unit: str | None = None
+
+
+@dataclass(frozen=True)
+class Filter:
+    """Which jobs a list holds; None: any."""
+
+    organization: str | None = None
+    ids: Sequence[str] | None = None
+    backends: Sequence[str] | None = None
+    session: str | None = None
+    submitter: str | None = None
+    before: int | None = None  # only jobs of a smaller number
+    until: float | None = None  # only jobs that had come by then
+
+
+_JOB = [field.name for field in fields(Job) if field.name != "number"]
+_PART = [field.name for field in fields(Part)]
+_SESSION = [field.name for field in fields(Session)]
+_BOOLEANS = ("dry_run", "debiasing", "failure_billed")
+_SCHEMA = f"""
+CREATE TABLE jobs (
+    number INTEGER PRIMARY KEY AUTOINCREMENT, {", ".join(_JOB)}, input TEXT, UNIQUE (id));
+CREATE INDEX jobs_of ON jobs (organization, number);
+CREATE TABLE parts (job TEXT, position INTEGER, {", ".join(_PART)}, PRIMARY KEY (job, position));
+CREATE UNIQUE INDEX part_ids ON parts (id);
+CREATE TABLE sessions (
+    number INTEGER PRIMARY KEY AUTOINCREMENT, {", ".join(_SESSION)}, UNIQUE (id));
+PRAGMA user_version = {_VERSION};
+"""
+
+
+class Store:
+    """The tables. Safe to use from many threads.
+
+    Args:
+        path: The file; None for memory.
+
+    Raises:
+        ConfigurationError: The file is none of ours.
+    """
+
+    def __init__(self, path: str | Path | None = None) -> None:
+        self._lock = threading.RLock()
+        where = ":memory:" if path is None else str(path)
+        try:
+            self._db = sqlite3.connect(where, check_same_thread=False, timeout=30)
+            self._db.execute("PRAGMA journal_mode = WAL")
+            version = self._db.execute("PRAGMA user_version").fetchone()[0]
+            empty = not self._db.execute("SELECT 1 FROM sqlite_master").fetchone()
+            if version == 0 and empty:
+                self._db.executescript(_SCHEMA)
+        except sqlite3.Error as error:
+            raise ConfigurationError(
+                describe(f"The file of the local IonQ cannot be used: {error}", received=where)
+            ) from None
+        if not (version == _VERSION or (version == 0 and empty)):
+            raise ConfigurationError(
+                describe(
+                    "This file is none of the local IonQ, or of another release",
+                    received=where,
+                    hint="Name a file that is not there yet",
+                )
+            )
+        self._db.row_factory = sqlite3.Row
+
+    def close(self) -> None:
+        """Closes the file."""
+        with self._lock:
+            self._db.close()
+
+    def add_job(self, job: Job, parts: Sequence[Part], text: str) -> Job:
+        """Stores a new job.
+
+        Args:
+            job: The job.
+            parts: Its circuits in order.
+            text: The `input` as JSON text, from which it can be run again.
+
+        Returns:
+            The job with its number.
+        """
+        values = [getattr(job, name) for name in _JOB]
+        rows = [
+            (job.id, position, *[getattr(part, name) for name in _PART])
+            for position, part in enumerate(parts)
+        ]
+        with self._lock, self._db:
+            number = self._db.execute(
+                f"INSERT INTO jobs ({', '.join(_JOB)}, input) VALUES ({_marks(len(_JOB) + 1)})",
+                [*values, text],
+            ).lastrowid
+            self._db.executemany(f"INSERT INTO parts VALUES ({_marks(len(_PART) + 2)})", rows)
+        return Job(**{**dict(zip(_JOB, values, strict=True)), "number": number})
+
+    def job(self, job_id: str) -> Job | None:
+        """The job of an id; None if there is none."""
+        found = self._rows("SELECT * FROM jobs WHERE id = ?", [job_id])
+        return _job(found[0]) if found else None
+
+    def part(self, part_id: str) -> tuple[str, int, Part] | None:
+        """The id of the job, the position in it, and the circuit that an id names."""
+        found = self._rows("SELECT * FROM parts WHERE id = ?", [part_id])
+        return (found[0]["job"], found[0]["position"], _part(found[0])) if found else None
+
+    def parts(self, job_id: str) -> list[Part]:
+        """The circuits of a job in order."""
+        found = self._rows("SELECT * FROM parts WHERE job = ? ORDER BY position", [job_id])
+        return [_part(row) for row in found]
+
+    def part_ids(self, job_id: str) -> list[str]:
+        """The ids of the circuits of a job in order."""
+        found = self._rows("SELECT id FROM parts WHERE job = ? ORDER BY position", [job_id])
+        return [row["id"] for row in found]
+
+    def input(self, job_id: str) -> dict[str, Any]:
+        """What a job was sent with."""
+        found = self._rows("SELECT input FROM jobs WHERE id = ?", [job_id])
+        data: dict[str, Any] = json.loads(found[0]["input"])
+        return data
+
+    def jobs(self, which: Filter) -> Iterator[Job]:
+        """Jobs, the newest first, read in pages while they are asked for."""
+        before = which.before
+        while True:
+            rows = self._rows(*_query(which, before))
+            yield from map(_job, rows)
+            if len(rows) < _PAGE:
+                return
+            before = rows[-1]["number"]
+
+    def all_jobs(self) -> list[Job]:
+        """All jobs of all organizations, the oldest first."""
+        return [_job(row) for row in self._rows("SELECT * FROM jobs ORDER BY number", [])]
+
+    def unfinished(self, backend: str | None = None) -> list[Job]:
+        """Jobs without results that may still get some, in the order of their coming."""
+        text = (
+            "SELECT * FROM jobs WHERE computed IS NULL AND canceled IS NULL AND failure IS NULL "
+            "ORDER BY number"
+        )
+        jobs = map(_job, self._rows(text, []))
+        return [job for job in jobs if backend in (None, job.backend)]
+
+    def planned(self, backend: str, since: float) -> list[Job]:
+        """Jobs of a machine that are not over at a time, in the order of their coming."""
+        text = (
+            "SELECT * FROM jobs WHERE backend = ? AND ends > ? AND canceled IS NULL ORDER BY number"
+        )
+        return [_job(row) for row in self._rows(text, [backend, since])]
+
+    def update_job(self, job_id: str, **values: Any) -> None:
+        """Writes fields of a job."""
+        self._update("jobs", job_id, values)
+
+    def set_times(self, times: Iterable[tuple[str, float, float]]) -> None:
+        """Writes start and end of some jobs."""
+        with self._lock, self._db:
+            self._db.executemany(
+                "UPDATE jobs SET starts = ?2, ends = ?3 WHERE id = ?1", list(times)
+            )
+
+    def set_results(self, job_id: str, probabilities: Sequence[str], computed: float) -> None:
+        """Writes the results of all circuits of a job."""
+        rows = [(text, job_id, position) for position, text in enumerate(probabilities)]
+        with self._lock, self._db:
+            self._db.executemany(
+                "UPDATE parts SET probabilities = ? WHERE job = ? AND position = ?", rows
+            )
+            self._db.execute("UPDATE jobs SET computed = ? WHERE id = ?", [computed, job_id])
+
+    def delete_job(self, job_id: str) -> None:
+        """Deletes a job and all that belongs to it."""
+        with self._lock, self._db:
+            self._db.execute("DELETE FROM jobs WHERE id = ?", [job_id])
+            self._db.execute("DELETE FROM parts WHERE job = ?", [job_id])
+
+    def count(self) -> int:
+        """Number of jobs."""
+        return int(self._rows("SELECT COUNT(*) AS n FROM jobs", [])[0]["n"])
+
+    def add_session(self, session: Session) -> None:
+        """Stores a new session."""
+        with self._lock, self._db:
+            self._db.execute(
+                f"INSERT INTO sessions ({', '.join(_SESSION)}) VALUES ({_marks(len(_SESSION))})",
+                [getattr(session, name) for name in _SESSION],
+            )
+
+    def session(self, session_id: str) -> Session | None:
+        """The session of an id; None if there is none."""
+        found = self._rows("SELECT * FROM sessions WHERE id = ?", [session_id])
+        return _session(found[0]) if found else None
+
+    def sessions(self, organization: str) -> list[Session]:
+        """The sessions of an organization, the newest first; at most 1,000."""
+        text = "SELECT * FROM sessions WHERE organization = ? ORDER BY number DESC LIMIT 1000"
+        return [_session(row) for row in self._rows(text, [organization])]
+
+    def update_session(self, session_id: str, **values: Any) -> None:
+        """Writes fields of a session."""
+        self._update("sessions", session_id, values)
+
+    @property
+    def transaction(self) -> threading.RLock:
+        """Held while something is read and then written that depends on it."""
+        return self._lock
+
+    def _update(self, table: str, row_id: str, values: dict[str, Any]) -> None:
+        names = ", ".join(f"{name} = ?" for name in values)
+        with self._lock, self._db:
+            self._db.execute(f"UPDATE {table} SET {names} WHERE id = ?", [*values.values(), row_id])
+
+    def _rows(self, text: str, values: Sequence[Any]) -> list[sqlite3.Row]:
+        with self._lock:
+            return self._db.execute(text, values).fetchall()
+
+
+def _query(which: Filter, before: int | None) -> tuple[str, list[Any]]:
+    conditions = ["1"]
+    values: list[Any] = []
+    for column, wanted in (
+        ("organization", None if which.organization is None else [which.organization]),
+        ("session", None if which.session is None else [which.session]),
+        ("submitter", None if which.submitter is None else [which.submitter]),
+        ("backend", which.backends),
+        ("id", which.ids),
+    ):
+        if wanted is not None:
+            conditions.append(f"{column} IN ({_marks(len(wanted))})")
+            values += list(wanted)
+    if before is not None:
+        conditions.append("number < ?")
+        values.append(before)
+    if which.until is not None:
+        conditions.append("submitted <= ?")
+        values.append(which.until)
+    text = f"SELECT * FROM jobs WHERE {' AND '.join(conditions)} ORDER BY number DESC LIMIT {_PAGE}"
+    return text, values
+
+
+def _marks(count: int) -> str:
+    return ", ".join("?" * count)
+
+
+def _job(row: sqlite3.Row) -> Job:
+    values = {name: row[name] for name in (*_JOB, "number")}
+    return Job(**{**values, **{name: bool(values[name]) for name in _BOOLEANS}})
+
+
+def _part(row: sqlite3.Row) -> Part:
+    return Part(**{name: row[name] for name in _PART})
+
+
+def _session(row: sqlite3.Row) -> Session:
+    return Session(**{name: row[name] for name in _SESSION})
