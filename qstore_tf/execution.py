@@ -89,7 +89,7 @@ def choose(
                     hint="Leave shots out, or give the backend that it draws from",
                 )
             )
-        chosen = Sampled(chosen, shots)
+        chosen = chosen.with_shots(shots) or Sampled(chosen, shots)
     name = gradient if isinstance(gradient, str) else getattr(gradient, "name", None)
     if isinstance(chosen, Sampled) and name == "adjoint":
         raise ConfigurationError(

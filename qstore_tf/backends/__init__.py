@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from qstore_tf.backends.recommending import Recommendation as Recommendation
     from qstore_tf.backends.recommending import recommend as recommend
     from qstore_tf.backends.sampled import Sampled as Sampled
+    from qstore_tf.backends.simulators import IonQ as IonQ
     from qstore_tf.backends.simulators import Qsim as Qsim
     from qstore_tf.backends.tensorflow import TensorFlow as TensorFlow
 
@@ -38,6 +39,7 @@ _LATER = {
     "Recommendation": "recommending",
     "recommend": "recommending",
     "Sampled": "sampled",
+    "IonQ": "simulators",
     "Qsim": "simulators",
     "TensorFlow": "tensorflow",
 }

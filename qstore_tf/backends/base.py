@@ -13,6 +13,7 @@ from qstore_tf.errors import ConfigurationError, InputError, describe
 
 if TYPE_CHECKING:
     import tensorflow as tf
+    from typing_extensions import Self
 
 
 @dataclass(frozen=True)
@@ -88,6 +89,13 @@ class Named:
     def get_config(self) -> dict[str, Any]:
         """Returns the keyword arguments that make the same backend again."""
         return {}
+
+    def with_shots(self, shots: int) -> Self | None:
+        """Returns this backend with a number of shots, where it estimates from shots by itself.
+
+        None, as here, where it does not: `Sampled` then draws its samples and estimates from them.
+        """
+        return None
 
     def _lacks(self, what: str) -> ConfigurationError:
         return ConfigurationError(

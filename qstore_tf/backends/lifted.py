@@ -10,6 +10,7 @@ XLA does not compile it, and an exported SavedModel does not hold it. `.keras` f
 
 from __future__ import annotations
 
+import copy
 import inspect
 from collections.abc import Callable, Sequence
 from typing import Any
@@ -84,6 +85,15 @@ class Lifted(BatchBackend):
         """Raises ConfigurationError where the simulator cannot run a gate of the program."""
         self.arrays.check(program)
 
+    def with_shots(self, shots: int) -> Lifted | None:
+        """Returns this backend with a number of shots; see `Named.with_shots`."""
+        arrays = self.arrays.with_shots(shots)
+        if arrays is None:
+            return None
+        other = copy.copy(self)
+        other.arrays, other.capabilities = arrays, arrays.capabilities
+        return other
+
     def row_bytes(self, program: Program, dtype: tf.DType, samples: bool = False) -> int:
         """Returns the bytes of a row in the simulator; see `Backend.row_bytes`."""
         return self.arrays.row_bytes(program, np.dtype(dtype.as_numpy_dtype), samples)
@@ -125,6 +135,7 @@ class Lifted(BatchBackend):
             batch,
             lambda given, seed: self.arrays.probabilities(given),
             (batch.inputs.dtype, size),
+            remote=self.arrays.remote,
         )
 
     @tf.autograph.experimental.do_not_convert
@@ -136,6 +147,7 @@ class Lifted(BatchBackend):
             lambda given, seed: self.arrays.sample(given, shots, seed),
             (tf.int64, shots),
             seed,
+            remote=self.arrays.remote,
         )
 
     def _prepared(self, batch: Batch) -> Batch:
@@ -162,7 +174,7 @@ class Lifted(BatchBackend):
         """
         program = batch.program
         if getattr(type(self.arrays), pull_method) is getattr(ArrayBackend, pull_method):
-            return run(batch, forward, result, seed)
+            return run(batch, forward, result, seed, remote=self.arrays.remote)
 
         @own_gradient
         def value(*tensors: tf.Tensor) -> Any:
@@ -186,6 +198,7 @@ def run(
     function: Callable[[Batch, Any], Array],
     result: tuple[tf.DType, int],
     seed: tf.Tensor | None = None,
+    remote: bool = False,
 ) -> tf.Tensor:
     """Runs a function of arrays on a batch of tensors, in one `tf.numpy_function` call.
 
@@ -195,6 +208,8 @@ def run(
             [B, width].
         result: Dtype and width of what it returns.
         seed: Two integers; None for functions that draw nothing.
+        remote: Whether every call must take place, just once: TensorFlow may leave out or repeat
+            others.
 
     Returns:
         [B, width], without gradient.
@@ -211,7 +226,7 @@ def run(
 
     program = batch.program
     tensors = [tensor for tensor in (*batch.values, seed) if tensor is not None]
-    found = tf.numpy_function(call, tensors, dtype, stateful=False)
+    found = tf.numpy_function(call, tensors, dtype, stateful=remote)
     return tf.ensure_shape(found, [_rows(batch), width])
 
 

@@ -121,6 +121,7 @@ def available() -> dict[str, str | None]:
     reasons["native"] = import_module("qstore_tf.ops.library").status().reason
     for name, module in EXTRAS.items():
         reasons[name] = missing(module, extra=name)
+    reasons["ionq_simulator"] = reasons["ionq"]
     if reasons["tfq"] is None and not version.startswith("2.18."):
         reasons["tfq"] = (
             f"tensorflow_quantum works with TensorFlow 2.18 alone, and this is {version}. "
@@ -174,6 +175,11 @@ def _local_cpu(**options: Any) -> Backend:
     return get(name, **options)
 
 
+def _ionq_simulator(**options: Any) -> Backend:
+    return get("ionq", target="simulator", **options)
+
+
 for _name, _place in _IN_TENSORFLOW.items():
     register(_name, _lazy(*_place))
 register("local_cpu", _local_cpu)
+register("ionq_simulator", _ionq_simulator)

@@ -22,8 +22,9 @@ from qstore_tf.circuits.program import Program
 from qstore_tf.ionq.compiler.outcomes import OutcomeMap
 from qstore_tf.ionq.compiling import Compiled, compile
 from qstore_tf.ionq.from_program import circuit_of, values_of
+from qstore_tf.ionq.service.outcomes import Outcomes
+from qstore_tf.ionq.service.work import Work
 from qstore_tf.ionq.targets import Target
-from qstore_tf.ionq.work import Outcomes, Work
 from qstore_tf.ionq.writing import NativeTemplate
 
 _PARITIES_AT_ONCE = 1 << 20
@@ -34,6 +35,7 @@ class CompileOptions:
     """The arguments of `compile` that a backend passes on; see there."""
 
     target: Target
+    entangler: str | None = None
     optimization_level: int = 3
     max_partial: float = 0.25
     approximation: float = 0.0
@@ -154,7 +156,8 @@ def plan(program: Program, observables: tuple[PauliSum, ...], options: CompileOp
         matrix = made.outcomes.matrix.astype(np.int64)
         qubits = _bits(readout.masks, program.n_qubits)
         wires = qubits @ matrix % 2
-        signs = 1.0 - 2.0 * (qubits @ made.outcomes.offset.astype(np.int64) % 2)
+        offsets = qubits @ made.outcomes.offset.astype(np.int64) % 2
+        signs = np.where(offsets, -1.0, 1.0)
         groups.append(Group(made, _indices(wires), signs, readout.coefficients))
     return Plan(tuple(groups), grouped.constants)
 
@@ -171,6 +174,7 @@ def runnable(program: Program, basis: Paulis, options: CompileOptions) -> Runnab
     compiled = compile(
         circuit_of(program, basis),
         options.target,
+        entangler=options.entangler,
         optimization_level=options.optimization_level,
         max_partial=options.max_partial,
         mode="measured",
@@ -235,4 +239,4 @@ def _parities(indices: NDArray[np.int64]) -> NDArray[np.int64]:
 
 
 def _parity_signs(indices: NDArray[np.int64]) -> NDArray[np.float64]:
-    return 1.0 - 2.0 * _parities(indices)
+    return np.where(_parities(indices), -1.0, 1.0)

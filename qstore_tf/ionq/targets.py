@@ -254,3 +254,46 @@ def lookup(target: str | Target) -> Target:
             )
         )
     return found
+
+
+# The noise models of the service's simulator (its OpenAPI document, October 2026), and the native
+# entangler of the machine that each is of; None: the simulator's own.
+NOISE_MODELS: dict[str, str | None] = {
+    "ideal": None,
+    **{name: machine.entangler for name, machine in TARGETS.items() if name != "simulator"},
+    **dict.fromkeys(("harmony", "harmony-1", "harmony-2"), "MS"),
+}
+
+
+def check_noise(noise: str | None, target: Target) -> str | None:
+    """Returns the name of a noise model, or None where none is named.
+
+    Raises:
+        ConfigurationError: There is no such model, or the target is a machine, which has its own
+            noise.
+
+    Example:
+        >>> check_noise("aria-1", lookup("simulator"))
+        'aria-1'
+    """
+    if noise is None:
+        return None
+    if noise not in NOISE_MODELS:
+        raise ConfigurationError(
+            describe(
+                "There is no such noise model of IonQ's simulator",
+                expected="the name of a noise model",
+                received=noise,
+                hint=did_you_mean(str(noise)[:100], NOISE_MODELS),
+            )
+        )
+    if target.name != "simulator":
+        raise ConfigurationError(
+            describe(
+                f"Noise models are the simulator's; {target.name} is a machine",
+                expected="noise=None",
+                received=noise,
+                hint=f"To simulate it: target='simulator', noise={target.name!r}",
+            )
+        )
+    return noise

@@ -8,8 +8,10 @@ from qstore_tf.circuits import compile_circuit, reference
 from qstore_tf.circuits.circuit import Circuit
 from qstore_tf.ionq import measuring
 from qstore_tf.ionq.measuring import CompileOptions
+from qstore_tf.ionq.sending import drawn
+from qstore_tf.ionq.service.outcomes import Outcomes
+from qstore_tf.ionq.service.work import Work
 from qstore_tf.ionq.targets import lookup
-from qstore_tf.ionq.work import Outcomes, Work
 from qstore_tf.testing.daily import daily_seed
 from qstore_tf.testing.random_circuits import random_observables, random_program
 
@@ -19,7 +21,7 @@ def ideal(work: Work) -> Outcomes:
     probabilities = np.array([_probabilities(work, row) for row in work.values])
     rows, states = np.nonzero(probabilities > 1e-14)
     starts = np.searchsorted(rows, np.arange(len(work) + 1))
-    return Outcomes(work.template.n_qubits, starts, states, probabilities[rows, states])
+    return Outcomes(work.n_qubits, starts, states, probabilities[rows, states], None)
 
 
 def _probabilities(work: Work, row: NDArray[np.float64]) -> NDArray[np.float64]:
@@ -57,23 +59,9 @@ def test_draws_of_qubits_have_the_probabilities_of_the_program(case: int) -> Non
     made = measuring.runnable(program, (), CompileOptions(lookup("forte-1")))
     bound = made.bind(inputs, theta)
     exact = ideal(bound.work)
-    drawn = exact.drawn(5000, rng).draws(5000)
-    qubits = measuring.qubit_states(drawn, bound.flips, made.outcomes)
+    draws = drawn(exact, 5000, rng).draws(5000)
+    qubits = measuring.qubit_states(draws, bound.flips, made.outcomes)
     wanted = np.abs(reference.state_vector(program, inputs, theta)) ** 2
     for row, chances in zip(qubits, wanted, strict=True):
         found = np.bincount(row, minlength=8) / 5000
         assert np.all(np.abs(found - chances) < 6 * np.sqrt(chances / 5000) + 1e-9)
-
-
-def test_counts_of_a_circuit_add_up_to_the_shots() -> None:
-    rng = np.random.default_rng(daily_seed())
-    widths = rng.integers(1, 7, size=20)
-    starts = np.concatenate([[0], np.cumsum(widths)])
-    shares = np.concatenate([rng.dirichlet(np.ones(width)) for width in widths])
-    states = np.concatenate([np.arange(width) for width in widths])
-    outcomes = Outcomes(3, starts, states, shares)
-    counts = outcomes.counts(1000)
-    assert np.all(np.add.reduceat(counts, starts[:-1]) == 1000)
-    assert np.all(np.abs(counts - 1000 * shares) < 1.0)
-    again = Outcomes(3, starts, states, counts / 1000, 1000)
-    np.testing.assert_array_equal(again.counts(1000), counts)

@@ -49,7 +49,13 @@ class ArrayBackend(Named, ABC):
 
     Callers check the program and the dtype once, with `check` and `check_dtype`, and the arrays
     of each batch with `check_batch`. Rows whose numbers are not finite give NaN.
+
+    Attributes:
+        remote: Whether a run goes to a machine elsewhere, and may cost money: it then takes place
+            just as often as a graph says, where others may be left out or computed beforehand.
     """
+
+    remote: bool = False
 
     def row_bytes(self, program: Program, dtype: np.dtype[Any], samples: bool = False) -> int:
         """Returns how many bytes each row adds to the memory of a run; see `Backend.row_bytes`."""

@@ -28,6 +28,7 @@ BACKENDS = {
     "qsim": Entry("Qsim"),
     "lightning": Entry("Lightning", "pennylane_lightning"),
     "qulacs": Entry("Qulacs", "qulacs"),
+    "ionq": Entry("IonQ", "httpx"),
 }
 
 
@@ -35,7 +36,7 @@ def get(name: str, **options: Any) -> ArrayBackend:
     """Returns a backend in NumPy.
 
     Args:
-        name: "qsim", "lightning" or "qulacs".
+        name: "qsim", "lightning", "qulacs" or "ionq".
         **options: Keyword arguments of its class.
 
     Raises:
