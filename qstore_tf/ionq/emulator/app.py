@@ -4,17 +4,32 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from importlib import import_module
+from importlib.util import find_spec
 
 from fastapi import FastAPI, Request
 from fastapi.responses import JSONResponse
 from starlette.exceptions import HTTPException
 
-from qstore_tf.ionq.emulator import v04
+from qstore_tf.ionq.emulator import control, v03
 from qstore_tf.ionq.emulator.answers import Refusal
 from qstore_tf.ionq.emulator.interfering import Interfering
 from qstore_tf.ionq.emulator.service import Service
 from qstore_tf.ionq.emulator.settings import Settings
 from qstore_tf.ionq.emulator.store import Store
+from qstore_tf.ionq.emulator.v04 import account, backends, jobs, results, sessions
+
+# GET /jobs/estimate comes before GET /jobs/{id}.
+ROUTERS = (
+    backends.router,
+    jobs.router,
+    results.router,
+    sessions.router,
+    account.router,
+    v03.router,
+)
+
+_PAGE = "qstore_tf.ionq.emulator.page"
 
 
 def create_app(settings: Settings | None = None, store: Store | None = None) -> FastAPI:
@@ -47,7 +62,12 @@ def create_app(settings: Settings | None = None, store: Store | None = None) -> 
     app.state.service = service
     app.add_exception_handler(Refusal, _refused)
     app.add_exception_handler(HTTPException, _without_route)
-    app.include_router(v04.router)
+    for router in ROUTERS:
+        app.include_router(router)
+    if service.settings.control:
+        app.include_router(control.router)
+    if service.settings.page and find_spec(_PAGE):
+        app.include_router(import_module(_PAGE).router)
     app.add_middleware(Interfering, service=service)
     return app
 

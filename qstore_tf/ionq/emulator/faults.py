@@ -245,22 +245,33 @@ class Faults:
         self._lock = threading.Lock()
         self._random = random.Random(seed)
         self._waiting: list[_Waiting] = []
-        self.add(faults)
+        self.put(faults)
 
-    def add(self, faults: Iterable[Fault | Mapping[str, Any]]) -> None:
-        """Adds faults behind those that wait."""
+    def put(
+        self,
+        faults: Iterable[Fault | Mapping[str, Any]],
+        *,
+        seed: int | None = None,
+        keep: bool = False,
+    ) -> None:
+        """Sets the faults that are to happen, or none of them if one is wrong.
+
+        Args:
+            faults: The faults.
+            seed: Starts what is random anew; None: it goes on.
+            keep: Whether those that wait still happen, before the new ones.
+
+        Raises:
+            ConfigurationError: A fault is wrong, or there are too many.
+        """
         new = [_Waiting(Fault.of(value)) for value in faults]
         with self._lock:
-            if len(self._waiting) + len(new) > MOST:
+            waiting = [*self._waiting, *new] if keep else new
+            if len(waiting) > MOST:
                 raise ConfigurationError(
                     describe("There are too many faults", expected=f"at most {MOST}")
                 )
-            self._waiting += new
-
-    def clear(self, seed: int | None = None) -> None:
-        """Takes all of them away; with a seed, starts what is random anew."""
-        with self._lock:
-            self._waiting.clear()
+            self._waiting = waiting
             if seed is not None:
                 self._random.seed(seed)
 

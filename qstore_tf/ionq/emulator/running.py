@@ -120,9 +120,7 @@ class Emulator:
             *faults: As in `faults`.
             seed: For those that happen at random; None to go on as before.
         """
-        made = [Fault.of(fault) for fault in faults]
-        self.service.faults.clear(seed)
-        self.service.faults.add(made)
+        self.service.faults.put(faults, seed=seed)
 
     def requests(self, call: str | None = None) -> Sequence[Received]:
         """The last requests, the oldest first, or only those of one kind of call."""

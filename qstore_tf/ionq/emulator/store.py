@@ -262,6 +262,11 @@ class Store:
                 return
             before = rows[-1]["number"]
 
+    def page(self, limit: int, offset: int) -> list[Job]:
+        """Jobs of all organizations, the newest first."""
+        text = "SELECT * FROM jobs ORDER BY number DESC LIMIT ? OFFSET ?"
+        return [_job(row) for row in self._rows(text, [limit, offset])]
+
     def all_jobs(self) -> list[Job]:
         """All jobs of all organizations, the oldest first."""
         return [_job(row) for row in self._rows("SELECT * FROM jobs ORDER BY number", [])]

@@ -1,24 +1,23 @@
-"""The routes of the API's version 0.4 for jobs and their results."""
+"""Jobs, in version 0.4 of the API."""
 
 from __future__ import annotations
 
-import json
-import uuid
 from typing import Any
 
-from fastapi import APIRouter, Request, Response
+from fastapi import APIRouter, Request
 
-from qstore_tf.ionq.emulator import bodies, results
-from qstore_tf.ionq.emulator.answers import bad_request, not_found
+from qstore_tf.ionq.emulator import bodies
+from qstore_tf.ionq.emulator.answers import bad_request
 from qstore_tf.ionq.emulator.faults import Fault
-from qstore_tf.ionq.emulator.jobs import MOST_LISTED, ids_of
+from qstore_tf.ionq.emulator.jobs import ids_of
+from qstore_tf.ionq.emulator.listing import filter_of, page, read_limit, read_next
 from qstore_tf.ionq.emulator.service import Service, body_of, caller_of, fault_of, service_of
-from qstore_tf.ionq.emulator.states import STATES, status_at
-from qstore_tf.ionq.emulator.store import Filter, Job, Part
+from qstore_tf.ionq.emulator.states import STATES
+from qstore_tf.ionq.emulator.store import Job
 from qstore_tf.ionq.emulator.submission import MULTI, Submission, from_v04
+from qstore_tf.ionq.emulator.v04.results import part_of
 
 router = APIRouter(prefix="/v0.4")
-DEFAULT_LIMIT = 25
 _ON_JOBS = ("failed_job", "stuck_job", "canceled_job", "duplicate")
 
 
@@ -164,65 +163,6 @@ def move(request: Request, job_id: str) -> dict[str, Any]:
     return accept(request, changed, "v0.4")
 
 
-@router.get("/jobs/{job_id}/results/probabilities")
-def probabilities(request: Request, job_id: str) -> Response:
-    """The probabilities of a job of one circuit, or of all circuits of a batch."""
-    return results_of(request, job_id, "probabilities")
-
-
-@router.get("/jobs/{job_id}/results/probabilities/aggregated")
-def aggregated(request: Request, job_id: str) -> Response:
-    """The probabilities of all circuits of a job, by their ids."""
-    return results_of(request, job_id, "probabilities-aggregate")
-
-
-@router.get("/jobs/{job_id}/results/{artifact}")
-@router.get("/jobs/{job_id}/artifacts/{artifact}")
-def artifacts(request: Request, job_id: str, artifact: str) -> Response:
-    """Results in one of their formats."""
-    if artifact not in results.FORMATS:
-        not_found()
-    return results_of(request, job_id, artifact)
-
-
-def results_of(request: Request, job_id: str, artifact: str) -> Response:
-    """The results of a job in a format; 404 while there are none."""
-    service = service_of(request)
-    job = service.jobs.find(job_id, caller_of(request))
-    if status_at(job, service.jobs.now) != "completed" or job.dry_run:
-        not_found()
-    sharpen = read_sharpen(request)
-    if artifact == "probabilities-aggregate" or (job.type == MULTI and job.id == job_id):
-        if artifact not in ("probabilities", "probabilities-aggregate"):
-            not_found()
-        parts = service.store.parts(job.id)
-        texts = [results.shape("probabilities", job, part, sharpen=sharpen) for part in parts]
-        ids = [part.id for part in parts]
-        return Response(results.aggregated(ids, texts), media_type=results.JSON)
-    part = part_of(service, job, job_id)
-    drawn = bodies.noise_of(job, service.settings.machine_noise)[1]
-    if artifact not in results.available(job.type if job.id == job_id else "", drawn):
-        not_found()
-    return Response(results.shape(artifact, job, part, sharpen=sharpen), media_type=results.JSON)
-
-
-def read_sharpen(request: Request) -> bool:
-    """Whether variants are to vote, by either of the words for it."""
-    aggregation = request.query_params.get("aggregation")
-    if aggregation not in (None, "average", "voting", "majority"):
-        bad_request('"aggregation" must be "average" or "voting"', "aggregation")
-    sharpen = request.query_params.get("sharpen", "").casefold()
-    return sharpen in ("true", "1") or aggregation in ("voting", "majority")
-
-
-def part_of(service: Service, job: Job, part_id: str) -> Part:
-    """The circuit of a job that an id names."""
-    found = service.store.part(part_id)
-    if found is None or found[0] != job.id:
-        not_found()
-    return found[2]
-
-
 def whole(service: Service, request: Request, job_id: str) -> Job:
     """The job of an id, which names no circuit of a batch."""
     job = service.jobs.find(job_id, caller_of(request))
@@ -243,77 +183,3 @@ def seen(service: Service, job: Job, stale: Fault | None) -> float:
     """The time whose state of a job is shown."""
     now = service.jobs.now
     return now if stale is None else max(job.submitted, now - stale.parameters["seconds"])
-
-
-def filter_of(
-    request: Request, organization: str, session: str | None, before: int | None
-) -> Filter:
-    """Which jobs a request lists."""
-    service, query = service_of(request), request.query_params
-    ids = [
-        one
-        for name in ("ids", "ids[]")
-        for text in query.getlist(name)
-        for one in text.split(",")
-        if one
-    ]
-    if len(ids) > MOST_LISTED:
-        bad_request(f'"ids" may hold at most {MOST_LISTED} ids', "ids")
-    lag = service.settings.lag_s
-    lagging = fault_of(request, "lagging_list")
-    if lagging is not None:
-        lag = max(lag, lagging.parameters["seconds"])
-    backends = query.get("target") or query.get("backend")
-    return Filter(
-        organization=organization,
-        ids=ids or None,
-        backends=backends.split(",")[:100] if backends else None,
-        session=session,
-        submitter=query.get("submitter_id"),
-        before=before,
-        until=service.jobs.now - lag if lag else None,
-    )
-
-
-def read_limit(request: Request) -> int:
-    """How many entries a page may hold."""
-    text = request.query_params.get("limit")
-    if text is None:
-        return DEFAULT_LIMIT
-    if not (text.isascii() and text.isdecimal() and len(text) < 10 and int(text) >= 1):
-        bad_request('"limit" must be an integer of at least 1', "limit")
-    return min(int(text), MOST_LISTED)
-
-
-def read_next(request: Request) -> int | None:
-    """Where a list goes on."""
-    text = request.query_params.get("next")
-    if not text:
-        return None
-    try:
-        number = uuid.UUID(text).int
-    except ValueError:
-        bad_request('"next" is none of ours', "next")
-    if number >= 2**62:
-        bad_request('"next" is none of ours', "next")
-    return number
-
-
-def page(
-    name: str, entries: list[dict[str, Any]], following: int | None, request: Request
-) -> dict[str, Any]:
-    """A page of a list.
-
-    The schema has `next` always, null at the end. Cirq goes on for ever unless it is absent there,
-    and ionq-core breaks unless it is present.
-    """
-    token = None if following is None else str(uuid.UUID(int=following))
-    body: dict[str, Any] = {name: entries}
-    if token is not None or not request.headers.get("user-agent", "").startswith("cirq/"):
-        body["next"] = token
-    return body
-
-
-def as_json(body: object) -> str:
-    """JSON text without spaces."""
-    return json.dumps(body, separators=(",", ":"))

@@ -1,0 +1,1 @@
+"""The routes of version 0.4 of the API."""
