@@ -26,6 +26,7 @@ CLASSES: tuple[type[Backend], ...] = (
     Tfq,
     Lightning,
     Qulacs,
+    backends.IonQ,
 )
 
 
@@ -50,7 +51,7 @@ def test_the_examples_of_the_page_run():
 def test_the_page_has_every_backend():
     names = [row[0].strip("`") for row in table("Backend")]
     assert names == [cls.name for cls in CLASSES]
-    assert {*names, "local_cpu"} == set(backends.available())
+    assert {*names, "local_cpu", "ionq_simulator"} == set(backends.available())
 
 
 @pytest.mark.parametrize("cls", CLASSES, ids=lambda cls: cls.name)

@@ -28,6 +28,8 @@ _IN_TENSORFLOW = {
     "tfq": ("tfq", "Tfq"),
     **{name: ("simulators", entry.class_name) for name, entry in BACKENDS.items()},
 }
+# Names that send circuits to a service, and so need one and a key for it.
+SERVICES = ("ionq", "ionq_simulator")
 _said: set[str] = set()
 
 
@@ -108,6 +110,8 @@ def get(backend: str | Backend | ArrayBackend = "auto", **options: Any) -> Backe
 
 def available() -> dict[str, str | None]:
     """Returns the registered names, each with None where it can run here, else the reason why not.
+
+    Those in `SERVICES` need a service besides; whether it answers is not asked.
 
     Example:
         >>> available()["tensorflow"] is None

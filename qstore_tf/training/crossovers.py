@@ -24,6 +24,7 @@ import tensorflow as tf
 import qstore_tf
 from qstore_tf import backends
 from qstore_tf.backends import automatic
+from qstore_tf.backends.registry import SERVICES
 from qstore_tf.errors import QstoreError
 from qstore_tf.execution import build_expectation
 from qstore_tf.ops import library
@@ -134,9 +135,10 @@ class Row:
 
 
 def measurable() -> list[str]:
-    """Returns the backends that can run here, each once."""
+    """Returns the simulators that can run here, each once."""
+    others = ("local_cpu", *SERVICES)
     reasons = backends.available()
-    return [name for name, reason in reasons.items() if reason is None and name != "local_cpu"]
+    return [name for name, reason in reasons.items() if reason is None and name not in others]
 
 
 def measure(

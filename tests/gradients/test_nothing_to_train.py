@@ -7,6 +7,7 @@ import pytest
 import tensorflow as tf
 
 from qstore_tf import backends
+from qstore_tf.backends.registry import SERVICES
 from qstore_tf.circuits.observables import PauliString, PauliSum
 from qstore_tf.circuits.primitives import Angle, Rot
 from qstore_tf.circuits.program import Program
@@ -18,7 +19,7 @@ PAULI_Z = PauliSum((PauliString(1.0, ((0, "Z"),)),))
 OBSERVABLES = ((PAULI_Z,), (PauliSum((PauliString(2.0, ()),)),), (PauliSum(()),))
 RANDOM = ("spsa", "adaptive")  # zero in the mean, for what no gate reads
 AVAILABLE = backends.available()
-BACKENDS = [name for name in AVAILABLE if name != "local_cpu" and AVAILABLE[name] is None]
+BACKENDS = [n for n in AVAILABLE if n not in ("local_cpu", *SERVICES) and AVAILABLE[n] is None]
 
 
 def programs():

@@ -10,13 +10,14 @@ from tensorflow import keras
 
 import qstore_tf
 from qstore_tf import backends
+from qstore_tf.backends.registry import SERVICES
 from qstore_tf.execution import build_expectation, build_state
 from qstore_tf.gradients import METHODS
 from qstore_tf.layers import AmplitudeEncoding, ExpectationValue, QuantumLayer
 from qstore_tf.testing import random_circuits as rc
 from qstore_tf.testing.daily import daily_seed
 
-BACKENDS = sorted(set(backends.available()) - {"local_cpu"})
+BACKENDS = sorted(set(backends.available()) - {"local_cpu", *SERVICES})
 ROWS = [2, 0, 2]
 SEED = [4, 0]
 

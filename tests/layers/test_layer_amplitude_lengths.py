@@ -8,6 +8,7 @@ import tensorflow as tf
 
 from qstore_tf import backends
 from qstore_tf.backends import Backend, Capabilities, Sampled
+from qstore_tf.backends.registry import SERVICES
 from qstore_tf.circuits import parse_observables
 from qstore_tf.errors import ConfigurationError, InputError
 from qstore_tf.layers import (
@@ -50,7 +51,9 @@ class Hardware(Backend):
 
 
 NAMES = ["hardware", *(n for n in sorted(backends.available()) if not backends.available()[n])]
-EACH = pytest.mark.parametrize("name", [n for n in NAMES if n not in ("auto", "local_cpu", "tfq")])
+EACH = pytest.mark.parametrize(
+    "name", [n for n in NAMES if n not in ("auto", "local_cpu", "tfq", *SERVICES)]
+)
 
 
 def on(name: str) -> Backend:

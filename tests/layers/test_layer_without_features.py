@@ -10,6 +10,7 @@ from tensorflow import keras
 
 import qstore_tf
 from qstore_tf import backends
+from qstore_tf.backends.registry import SERVICES
 from qstore_tf.circuits import ansatz, parse_observables
 from qstore_tf.errors import InputError
 from qstore_tf.layers import ExpectationValue, QuantumLayer, StateVector
@@ -18,7 +19,7 @@ from qstore_tf.testing.daily import daily_seed
 # H2 at 0.735 A in two qubits (parity mapping), its nuclear repulsion left out; in Hartree.
 ENERGY = "-1.052373 + 0.397937 Z0 - 0.397937 Z1 - 0.011280 Z0 Z1 + 0.180931 X0 X1"
 NOTHING = np.zeros((1, 0))
-NAMES = [name for name, reason in sorted(backends.available().items()) if reason is None]
+NAMES = [n for n, why in sorted(backends.available().items()) if why is None and n not in SERVICES]
 
 
 def layer(**options: object) -> QuantumLayer:

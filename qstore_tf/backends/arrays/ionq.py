@@ -22,6 +22,7 @@ from qstore_tf.errors import (
     CircuitError,
     ConfigurationError,
     InputError,
+    describe,
 )
 from qstore_tf.ionq import measuring
 from qstore_tf.ionq.measuring import CompileOptions, qubit_states
@@ -168,6 +169,13 @@ class IonQ(ArrayBackend):
 
     def check(self, program: Program) -> None:
         """Raises ConfigurationError where the program cannot be compiled for the target."""
+        if program.has_initial:
+            raise ConfigurationError(
+                describe(
+                    "IonQ's machines start in |0...0>, and this circuit starts from a given state",
+                    hint="Use an encoding that is a circuit, such as encoding='amplitude'",
+                )
+            )
         try:
             measuring.runnable(program, (), self._compiling)
         except CircuitError as error:
