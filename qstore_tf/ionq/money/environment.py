@@ -2,22 +2,32 @@
 
 from __future__ import annotations
 
+import json
 import os
+import threading
 from collections.abc import Mapping
+from decimal import ROUND_FLOOR, Context, Decimal
 
 from qstore_tf.errors import ConfigurationError, describe
+from qstore_tf.ionq.money.amounts import exact, plain
 from qstore_tf.ionq.money.budget import Budget
 
 USD = "IONQ_BUDGET_USD"
 PATH = "IONQ_BUDGET_PATH"
+INDEX = "{index}"
+_SMALLEST = Decimal("0.000001")  # of a share
+_DOWNWARDS = Context(prec=100, rounding=ROUND_FLOOR)
 
 
 def budget_from_environment(environment: Mapping[str, str] | None = None) -> Budget | None:
     """Returns the budget of IONQ_BUDGET_USD, in the file IONQ_BUDGET_PATH.
 
-    Without a path the account is that of this process, and begins anew when it is started again.
-    In the path, {index} stands for the worker's number, so that every worker has a file of its
-    own: in a Job of Kubernetes that is JOB_COMPLETION_INDEX, and 0 where there is none.
+    It is that of the whole training. Workers on several machines cannot share a file: where there
+    is no path, or {index} stands in it for the worker's number, each worker has an equal share.
+    The workers are those of TF_CONFIG, or of QSTORE_WORKERS and JOB_COMPLETION_INDEX.
+
+    All backends of a process share the budget. Without a path the account begins anew when the
+    process is started again.
 
     Args:
         environment: The variables; None: those of this process.
@@ -26,29 +36,91 @@ def budget_from_environment(environment: Mapping[str, str] | None = None) -> Bud
         The budget; None where IONQ_BUDGET_USD is not set.
 
     Raises:
-        ConfigurationError: The variable is no amount, a path is set without it, or the file has
-            another limit.
+        ConfigurationError: A variable makes no sense, a path is set without an amount, or the
+            file, or this process, has another limit already.
         LedgerError: The file cannot be used.
 
     Example:
-        >>> print(budget_from_environment({"IONQ_BUDGET_USD": "10"}))
-        0 spent, 0 reserved, 10 left of 10 USD
+        >>> import tempfile
+        >>> path = tempfile.mkdtemp() + "/budget-{index}.sqlite"
+        >>> variables = {"IONQ_BUDGET_USD": "10", "IONQ_BUDGET_PATH": path}
+        >>> print(budget_from_environment({**variables, "QSTORE_WORKERS": "4"}))
+        0 spent, 0 reserved, 2.5 left of 2.5 USD
         >>> budget_from_environment({}) is None
         True
     """
     variables = os.environ if environment is None else environment
     usd, path = (variables.get(name, "").strip() or None for name in (USD, PATH))
-    if path is not None:
-        path = path.replace("{index}", variables.get("JOB_COMPLETION_INDEX", "0"))
     if usd is None:
         if path is None:
             return None
         raise ConfigurationError(
             describe(f"{PATH} is set without {USD}", hint=f"Set {USD} too, or neither")
         )
+    limit = exact(usd, f"The environment variable {USD}")
+    if path is None or INDEX in path:
+        index, workers = _worker(variables)
+        limit = _DOWNWARDS.divide(limit, Decimal(workers)).quantize(_SMALLEST, context=_DOWNWARDS)
+        path = path and path.replace(INDEX, str(index))
+    if path is None:
+        return _of_this_process(limit)
     try:
-        return Budget(usd=usd, path=path)
+        return Budget(usd=limit, path=path)
     except ConfigurationError as error:
+        raise ConfigurationError(f"{error} The budget is that of {USD} and {PATH}.") from error
+
+
+_lock = threading.Lock()
+_private: list[Budget] = []  # at most one
+
+
+def _of_this_process(limit: Decimal) -> Budget:
+    """One budget for all backends: with one for each, they would spend it several times."""
+    with _lock:
+        if not _private:
+            _private.append(Budget(usd=limit))
+        budget = _private[0]
+    if budget.limit.money != limit:
         raise ConfigurationError(
-            f"{error} The budget is that of the environment variable {USD}={usd[:100]!r}."
-        ) from error
+            describe(
+                "The budget of this process has another limit already",
+                expected=budget.limit.describe(budget.currency),
+                received=f"{plain(limit)} USD by {USD}",
+                hint="Change it by set_limit(usd=...), and leave the variable as it was",
+            )
+        )
+    return budget
+
+
+_ALONE = {"worker": [""]}
+
+
+def _worker(variables: Mapping[str, str]) -> tuple[int, int]:
+    """The number of this worker, and how many there are."""
+    text = variables.get("TF_CONFIG", "").strip()
+    try:
+        if text:
+            config = json.loads(text)
+            cluster, task = config.get("cluster") or _ALONE, config.get("task") or {}
+            chiefs, others = (cluster.get(kind, []) for kind in ("chief", "worker"))
+            before = len(chiefs) if task.get("type", "worker") == "worker" else 0
+            index, count = before + int(task.get("index", 0)), len(chiefs) + len(others)
+        else:
+            index = int(variables.get("JOB_COMPLETION_INDEX", "0"))
+            count = int(variables.get("QSTORE_WORKERS", "1"))
+        if 0 <= index < count:
+            return index, count
+    except (ValueError, TypeError, KeyError, AttributeError, RecursionError):
+        pass
+    received = {
+        name: variables[name]
+        for name in ("TF_CONFIG", "QSTORE_WORKERS", "JOB_COMPLETION_INDEX")
+        if name in variables
+    }
+    raise ConfigurationError(
+        describe(
+            f"The workers that share {USD} are not known",
+            expected="a number of workers, and the index of this one",
+            received=received,
+        )
+    )

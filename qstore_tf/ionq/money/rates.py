@@ -174,7 +174,7 @@ class Quote:
             fee = cost(self.table, 0, 0, 1, self.mitigation)
             gates = cost(self.table, self.n_1q, self.n_2q, self.shots, self.mitigation)
             more = EXACT.multiply(fee, Decimal(count(n_circuits, "n_circuits") - 1))
-            amount = max(amount, add(gates, more))
+            amount = add(gates, more)  # not below the estimate: see `read_estimate`
         elif self.per_second is not None:
             if self.compute_us is None:
                 _refuse(
