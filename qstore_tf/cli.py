@@ -1,4 +1,4 @@
-"""The `qstore` command: train, dashboard, launch, draw, compile, bench, info.
+"""The `qstore` command: train, dashboard, launch, draw, compile, ionq-emulator, bench, info.
 
 TensorFlow is imported only when a command needs it and after its options have been checked, so
 that help and mistakes answer at once. Exit codes: 0 done, 1 an unexpected failure, 2 a mistake
@@ -61,6 +61,20 @@ is what IonQ's service takes, and beside it how to read the outcomes: output_per
 wire on which qubit k ends; with --mode measured, output_map says how outcomes are computed.
 Prices are those published, with their dates, and the most that a circuit costs by them.
 docs/ionq.md explains the options.
+"""
+
+
+_EMULATOR_HELP = """\
+examples:
+  qstore ionq-emulator
+  qstore ionq-emulator --port 9000 --db jobs.sqlite --delay 2 --run-time 1
+  qstore ionq-emulator --faults server_error:0.05,lost_answer:0.01 --seed 7
+
+A server with the API of IonQ, v0.3 and v0.4, for the clients of IonQ as they are, and a page that
+shows jobs, circuits, outcomes and costs. Nothing is sent anywhere and nothing costs anything.
+--faults takes NAME for a fault that happens once, NAME:PROBABILITY for one that goes on happening,
+or JSON, or @FILE with JSON, as in qstore_tf.ionq.emulator.faults, which has the table of names.
+It trusts everyone who reaches its port: leave --host as it is, or guard it by a network policy.
 """
 
 
@@ -141,6 +155,28 @@ def build_parser() -> argparse.ArgumentParser:
     )
     compiler.add_argument("--draw", action="store_true", help="draw the native circuit as text")
     compiler.add_argument("--json", metavar="FILE", help="write job and report there")
+
+    emulator = _command(
+        commands,
+        "ionq-emulator",
+        _ionq_emulator,
+        "run a local IonQ to develop against, without a key and without costs",
+        epilog=_EMULATOR_HELP,
+    )
+    _add(emulator, "--port", int, 8042, "port to listen on; 0 for one that is free")
+    _add(emulator, "--host", str, "127.0.0.1", "address to listen on")
+    _add(emulator, "--keys", str, None, "keys that are good: KEY,KEY or @FILE", "any key")
+    _add(emulator, "--delay", float, 0.0, "seconds that a job waits")
+    _add(emulator, "--run-time", float, 0.0, "seconds that a job runs")
+    _add(emulator, "--latency", float, 0.0, "seconds that every answer takes")
+    _add(emulator, "--lag", float, 0.0, "seconds until a new job appears in lists")
+    _add(emulator, "--slots", int, None, "jobs that a machine runs at a time", "all")
+    _add(emulator, "--db", str, None, "file that keeps jobs over restarts", "in memory")
+    _add(emulator, "--faults", str, None, "what goes wrong, see below", "nothing")
+    _add(emulator, "--seed", int, 0, "decides shots and faults")
+    emulator.add_argument(
+        "--ideal", action="store_true", help="machines have no noise, only shots (default: noise)"
+    )
 
     bench = _command(commands, "bench", _bench, "measure speed on this machine", epilog=_BENCH_HELP)
     _add(bench, "--seconds", float, None, "time to spend on each figure", "1, with --auto 0.05")
@@ -309,6 +345,12 @@ def _compile(arguments: argparse.Namespace) -> None:
     from qstore_tf.ionq import command
 
     command.run(arguments)
+
+
+def _ionq_emulator(arguments: argparse.Namespace) -> int:
+    from qstore_tf.ionq.emulator import command
+
+    return command.run(arguments)
 
 
 def _layer_circuit(options: CircuitOptions) -> UnifiedCircuit:
