@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sqlite3
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from importlib import import_module
@@ -61,6 +62,7 @@ def create_app(settings: Settings | None = None, store: Store | None = None) -> 
     )
     app.state.service = service
     app.add_exception_handler(Refusal, _refused)
+    app.add_exception_handler(sqlite3.OperationalError, _full)
     app.add_exception_handler(HTTPException, _without_route)
     for router in ROUTERS:
         app.include_router(router)
@@ -75,6 +77,10 @@ def create_app(settings: Settings | None = None, store: Store | None = None) -> 
 async def _refused(request: Request, error: Exception) -> JSONResponse:
     assert isinstance(error, Refusal)
     return JSONResponse(error.body(), error.status, headers=error.headers)
+
+
+async def _full(request: Request, error: Exception) -> JSONResponse:
+    return JSONResponse(Refusal(503, f"The local IonQ cannot store more: {error}").body(), 503)
 
 
 async def _without_route(request: Request, error: Exception) -> JSONResponse:

@@ -1,7 +1,7 @@
 """Faults on demand: what can go wrong between a client and the service, one row each.
 
     name               at which calls        parameters              what happens
-    too_many_requests  any                   retry_after             429
+    too_many_requests  any                   retry_after             nothing is done; 429
     server_error       any                   status, html            nothing is done; 500, 502, ...
     slow               any                   seconds                 the answer comes late
     dropped            any                   -                       the connection closes, nothing
@@ -66,15 +66,18 @@ class Seconds:
 
     default: float
     most: float = 3600.0
+    optional: bool = False
 
     def good(self, value: object) -> bool:
         """Whether a value is one."""
+        if value is None:
+            return self.optional
         number = isinstance(value, int | float) and not isinstance(value, bool)
         return number and 0 <= value <= self.most  # type: ignore[operator]
 
     def text(self) -> str:
         """What is expected, for errors."""
-        return f"seconds from 0 to {self.most:g}"
+        return f"seconds from 0 to {self.most:g}" + (", or None" if self.optional else "")
 
 
 @dataclass(frozen=True)
@@ -121,7 +124,7 @@ class Kind:
 
 
 TABLE: Mapping[str, Kind] = {
-    "too_many_requests": Kind(parameters={"retry_after": Seconds(1.0)}),
+    "too_many_requests": Kind(parameters={"retry_after": Seconds(1.0, optional=True)}),
     "server_error": Kind(parameters={"status": Choice(ERRORS), "html": Choice((True, False))}),
     "slow": Kind(parameters={"seconds": Seconds(1.0, 600.0)}),
     "dropped": Kind(),

@@ -75,7 +75,7 @@ class Interfering:
             return
         call = call_of(scope["method"], scope["path"])
         if call is not None and time.monotonic() < self._service.down_until:
-            _abort(send)
+            _transport(send).abort()
             return
         body = await _read(receive)
         scope.setdefault("state", {}).update(body=body or b"", fault=None)
@@ -116,7 +116,7 @@ class Interfering:
             await asyncio.sleep(fault.parameters["seconds"])
         if fault is not None and fault.name == "restart":
             await run_in_threadpool(service.restart, fault.parameters["seconds"])
-            _abort(send)
+            _transport(send).abort()
         elif fault is not None and before is not None:
             await before(fault, noted, send)
         elif fault is not None and after is not None:
@@ -134,7 +134,8 @@ class Interfering:
 async def _too_many(fault: Fault, noted: Send, send: Send) -> None:
     seconds = fault.parameters["retry_after"]
     text = "Too Many Requests. To get a higher rate limit, please reach out to support@ionq.co"
-    await _refuse(noted, Refusal(429, text, headers={"retry-after": f"{seconds:g}"}))
+    headers = {} if seconds is None else {"retry-after": f"{seconds:g}"}
+    await _refuse(noted, Refusal(429, text, headers=headers))
 
 
 async def _server_error(fault: Fault, noted: Send, send: Send) -> None:
@@ -147,7 +148,7 @@ async def _server_error(fault: Fault, noted: Send, send: Send) -> None:
 
 
 async def _drop(fault: Fault, noted: Send, send: Send) -> None:
-    _abort(send)
+    _transport(send).abort()
 
 
 async def _lose(fault: Fault, messages: list[Message], noted: Send, send: Send) -> None:
@@ -158,7 +159,9 @@ async def _lose(fault: Fault, messages: list[Message], noted: Send, send: Send) 
         await send(
             {"type": "http.response.body", "body": body[: len(body) // 2], "more_body": True}
         )
-    _abort(send)
+        _transport(send).close()
+    else:
+        _transport(send).abort()
 
 
 async def _cut(fault: Fault, messages: list[Message], noted: Send, send: Send) -> None:
@@ -170,13 +173,15 @@ _BEFORE = {"too_many_requests": _too_many, "server_error": _server_error, "dropp
 _AFTER = {"lost_answer": _lose, "wrong_json": _cut}
 
 
-def _abort(send: Send) -> None:
-    """Closes the connection without an answer."""
+def _transport(send: Send) -> asyncio.Transport:
+    """The connection, to be closed without an answer."""
     # ASGI has no word for it. Uvicorn's `send` belongs to an object that has the transport.
-    transport = getattr(getattr(send, "__self__", None), "transport", None)
+    transport: asyncio.Transport | None = getattr(
+        getattr(send, "__self__", None), "transport", None
+    )
     if transport is None:
         raise ConnectionAbortedError("a fault of the local IonQ closed the connection")
-    transport.abort()
+    return transport
 
 
 async def _read(receive: Receive) -> bytes | None:

@@ -181,7 +181,7 @@ class Jobs:
                 for job in self.store.planned(backend, self.now)
                 if status_at(job, self.now) not in OVER
             ]
-            self.store.set_times(plan(jobs, self._settings.slots, self.now))
+            self.store.set_times(plan(jobs, self._settings.slots, self.now, self._settings.delay_s))
 
     def _job_of(
         self, submission: Submission, caller: Caller, version: str
@@ -213,6 +213,9 @@ class Jobs:
             compute_time_us(n_1q, n_2q, submission.shots),
         )
         ready, starts = now + settings.delay_s / 2, now + settings.delay_s
+        if settings.slots is not None:
+            # Not yet: the plan says when there is a place.
+            starts += 1.0
         failure, message = submission.failure or (None, None)
         job = Job(
             id=job_id,

@@ -107,6 +107,6 @@ def characterization_body(target: Target) -> dict[str, Any]:
         "date": iso(_SINCE),
         "qubits": target.n_qubits,
         "connectivity": [list(pair) for pair in combinations(range(target.n_qubits), 2)],
-        "fidelity": {"spam": spam or {"median": 0.995, "stderr": None}, "1q": one, "2q": two},
-        "timing": {"t1": 10, "t2": 1, "1q": one_s, "2q": two_s, "readout": None, "reset": None},
+        "fidelity": {"spam": spam or {"median": None, "stderr": None}, "1q": one, "2q": two},
+        "timing": {"1q": one_s, "2q": two_s, "readout": None, "reset": None},
     }

@@ -8,13 +8,16 @@ from collections.abc import Sequence
 from qstore_tf.ionq.emulator.store import Job
 
 
-def plan(jobs: Sequence[Job], slots: int | None, now: float) -> list[tuple[str, float, float]]:
+def plan(
+    jobs: Sequence[Job], slots: int | None, now: float, delay_s: float = 0.0
+) -> list[tuple[str, float, float]]:
     """Plans the jobs of one machine anew; what has started stays as it is.
 
     Args:
         jobs: All that are not over, in the order of their coming.
         slots: How many run at the same time; None: any number.
         now: The time.
+        delay_s: How long each of them waits at least.
 
     Returns:
         `(id, start, end)` of the jobs whose times change.
@@ -32,7 +35,7 @@ def plan(jobs: Sequence[Job], slots: int | None, now: float) -> list[tuple[str, 
     for job in jobs:
         if job.starts <= now:
             continue
-        starts = max(heapq.heappop(free), job.ready)
+        starts = max(heapq.heappop(free), job.submitted + delay_s)
         ends = starts + (job.ends - job.starts)
         heapq.heappush(free, ends)
         if (starts, ends) != (job.starts, job.ends):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
 import socket
 import threading
@@ -52,7 +53,7 @@ class Emulator:
         self._server: _Server | None = None
 
     def __enter__(self) -> Emulator:
-        self._store = Store(self.settings.db)
+        self._store = self._open()
         try:
             self._start()
         except BaseException:
@@ -72,6 +73,9 @@ class Emulator:
             self._store.close()
         self._server = self._store = None
 
+    def _open(self) -> Store:
+        return Store(self.settings.db, self.settings.most_bytes)
+
     def _start(self) -> None:
         self._server = _Server(self.settings, self._running_store, self._port)
         self._port = self._server.port
@@ -86,6 +90,9 @@ class Emulator:
         """
         if self._server is not None:
             self._server.stop()
+        if self._store is not None and self.settings.db is not None:
+            self._store.close()
+            self._store = self._open()
         time.sleep(seconds)
         self._start()
 
@@ -131,11 +138,47 @@ class Emulator:
         return self.service.store.all_jobs()
 
 
+class _Uvicorn(uvicorn.Server):
+    """Uvicorn that stops at once, whatever connections are open."""
+
+    def __init__(self, config: uvicorn.Config) -> None:
+        super().__init__(config)
+        self._told: asyncio.Event | None = None
+        self._loop: asyncio.AbstractEventLoop | None = None
+
+    async def main_loop(self) -> None:
+        self._told, self._loop = asyncio.Event(), asyncio.get_running_loop()
+        counter = 0
+        while not await self.on_tick(counter):
+            counter += 1
+            with contextlib.suppress(asyncio.TimeoutError):
+                await asyncio.wait_for(self._told.wait(), 0.1)
+
+    async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+        for server in self.servers:
+            server.close()
+        for task in self.server_state.tasks:
+            task.cancel()
+        for connection in list(self.server_state.connections):
+            transport = getattr(connection, "transport", None)
+            if transport is not None:
+                transport.abort()
+        # Lets what was canceled come to its end.
+        await asyncio.sleep(0)
+
+    def stop(self) -> None:
+        """Tells the server, from another thread, to stop."""
+        self.should_exit = True
+        if self._loop is not None and self._told is not None:
+            self._loop.call_soon_threadsafe(self._told.set)
+
+
 class _Server:
-    """Uvicorn in a thread."""
+    """A server in a thread."""
 
     def __init__(self, settings: Settings, store: Store, port: int) -> None:
-        self._socket = socket.socket(socket.AF_INET, socket.SOCK_STREAM)
+        # With the protocol named, asyncio sends small answers at once (TCP_NODELAY).
+        self._socket = socket.socket(socket.AF_INET, socket.SOCK_STREAM, socket.IPPROTO_TCP)
         self._socket.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         try:
             self._socket.bind(("127.0.0.1", port))
@@ -147,22 +190,23 @@ class _Server:
         self.port: int = self._socket.getsockname()[1]
         app = create_app(settings, store)
         self.service: Service = app.state.service
-        config = uvicorn.Config(
-            app,
-            log_config=None,
-            access_log=False,
-            proxy_headers=False,
-            server_header=False,
-            ws="none",
-            lifespan="off",
-            timeout_graceful_shutdown=1,
+        self._uvicorn = _Uvicorn(
+            uvicorn.Config(
+                app,
+                log_config=None,
+                access_log=False,
+                proxy_headers=False,
+                server_header=False,
+                ws="none",
+                lifespan="off",
+            )
         )
-        self._uvicorn = uvicorn.Server(config)
         self._thread = threading.Thread(target=self._serve, name="ionq-emulator", daemon=True)
         self._thread.start()
         until = time.monotonic() + _PATIENCE_S
         while not self._uvicorn.started:
             if not self._thread.is_alive() or time.monotonic() > until:
+                self.stop()
                 raise StartTimeoutError(describe("The local IonQ did not start"))
             time.sleep(0.002)
 
@@ -171,9 +215,7 @@ class _Server:
             self._uvicorn.run(sockets=[self._socket])
 
     def stop(self) -> None:
-        self._uvicorn.should_exit = True
-        # Clients that keep connections open would be waited for.
-        self._uvicorn.force_exit = True
+        self._uvicorn.stop()
         self._thread.join(_PATIENCE_S)
         self._socket.close()
         self.service.close()

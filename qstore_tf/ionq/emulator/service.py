@@ -30,7 +30,7 @@ class Service:
     def __init__(self, settings: Settings, store: Store | None = None) -> None:
         self.settings = settings
         self._owns_store = store is None
-        self.store = Store(settings.db) if store is None else store
+        self.store = Store(settings.db, settings.most_bytes) if store is None else store
         self.keys = Keys(settings.keys)
         self.faults = Faults(settings.seed, settings.faults)
         self.requests = Requests()

@@ -11,6 +11,7 @@ from typing import Any
 from qstore_tf.errors import ConfigurationError, describe, did_you_mean
 from qstore_tf.ionq.emulator.faults import Fault
 from qstore_tf.ionq.emulator.pricing import DEFAULT_PRICES, Price
+from qstore_tf.ionq.emulator.store import MOST_BYTES
 
 # simulate(batch, *, noise, shots, seed): for each circuit its states (qubit 0 is the least
 # significant bit) with their probabilities, exact ones where `shots` is None.
@@ -34,6 +35,7 @@ class Settings:
         lag_s: Seconds until a new job appears in lists.
         seed: Of everything that is random: shots and faults. Job ids are random always.
         db: File that keeps all state over restarts; None: in memory.
+        most_bytes: How large the state may become; then jobs are refused.
         prices: What each machine costs, by its name in the API; see `pricing`.
         faults: Faults from the start on; see `faults`.
         machine_noise: Whether machines run with their published noise model. Without, their
@@ -60,6 +62,7 @@ class Settings:
     lag_s: float = 0.0
     seed: int = 0
     db: str | Path | None = None
+    most_bytes: int = MOST_BYTES
     prices: Mapping[str, Price | None] = field(default_factory=lambda: dict(DEFAULT_PRICES))
     faults: Sequence[Fault | Mapping[str, Any]] = ()
     machine_noise: bool = True
@@ -78,6 +81,8 @@ class Settings:
                 _refuse(name, "seconds, at least 0", value)
         if self.slots is not None and (type(self.slots) is not int or self.slots < 1):
             _refuse("slots", "an integer of at least 1, or None", self.slots)
+        if type(self.most_bytes) is not int or not 2**16 <= self.most_bytes < 2**50:
+            _refuse("most_bytes", "an integer of at least 65536", self.most_bytes)
         if type(self.seed) is not int or not 0 <= self.seed < 2**63:
             _refuse("seed", "an integer from 0 to 2**63 - 1", self.seed)
         if isinstance(self.keys, str):

@@ -44,6 +44,7 @@ def is_billed(job: Job, now: float) -> bool:
     if job.dry_run or job.price is None:
         return False
     if job.canceled is not None and job.canceled <= now:
-        return job.canceled >= job.starts and (job.failure is None or job.failure_billed)
+        ran = job.canceled > job.starts and job.stuck in (None, "started")
+        return ran and (job.failure is None or job.failure_billed)
     status = status_at(job, now)
     return status == "completed" or (status == "failed" and job.failure_billed)

@@ -17,6 +17,7 @@ from typing import Any
 
 from qstore_tf.errors import ConfigurationError, describe
 
+MOST_BYTES = 4 * 2**30
 _VERSION = 1
 _PAGE = 200
 
@@ -168,12 +169,13 @@ class Store:
 
     Args:
         path: The file; None for memory.
+        most_bytes: How large it may become.
 
     Raises:
         ConfigurationError: The file is none of ours.
     """
 
-    def __init__(self, path: str | Path | None = None) -> None:
+    def __init__(self, path: str | Path | None = None, most_bytes: int = MOST_BYTES) -> None:
         self._lock = threading.RLock()
         where = ":memory:" if path is None else str(path)
         try:
@@ -183,6 +185,8 @@ class Store:
             empty = not self._db.execute("SELECT 1 FROM sqlite_master").fetchone()
             if version == 0 and empty:
                 self._db.executescript(_SCHEMA)
+            size = self._db.execute("PRAGMA page_size").fetchone()[0]
+            self._db.execute(f"PRAGMA max_page_count = {max(most_bytes // size, 1)}")
         except sqlite3.Error as error:
             raise ConfigurationError(
                 describe(f"The file of the local IonQ cannot be used: {error}", received=where)

@@ -53,13 +53,12 @@ class Worker:
         clock: Callable[[], float] = self._settings.clock
         try:
             texts = [] if job.dry_run else self._texts(job, batch)
+            self._store.set_results(job.id, texts, clock())
         except Exception as error:
             # The server goes on whatever the engine does; the job says what happened.
             if not isinstance(error, QstoreError):
                 _log.exception("Job %s could not be computed", job.id)
             self._store.update_job(job.id, failure="SimulationError", message=str(error)[:1000])
-        else:
-            self._store.set_results(job.id, texts, clock())
 
     def _texts(self, job: Job, batch: Batch | None) -> list[str]:
         if batch is None:
