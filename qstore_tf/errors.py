@@ -79,7 +79,25 @@ class LedgerError(QstoreError, RuntimeError):
     """A file of budgets or costs that cannot be used, or is used against its own rules."""
 
 
-class ServiceError(QstoreError, RuntimeError):
+class RunFacts:
+    """What an error knows of the run that it ended; as it stands here where it ended none.
+
+    Attributes:
+        job_ids: The service's names of the jobs that it happened to.
+        circuits: Positions of the circuits that are missing, counted over all that were given to
+            the run, in order.
+        completed: Number of circuits that are done: their outcomes are on the service, and running
+            the same work again fetches them without sending them again.
+        spent: What the run has cost so far, in words, such as "2.5 USD and 1000 shots".
+    """
+
+    job_ids: tuple[str, ...] = ()
+    circuits: tuple[int, ...] = ()
+    completed: int = 0
+    spent: str = ""
+
+
+class ServiceError(RunFacts, QstoreError, RuntimeError):
     """A remote service refused, answered nonsense, or could not be reached.
 
     Attributes:
@@ -107,26 +125,16 @@ class ResultsError(ServiceError, ValueError):
     """Results that do not fit the circuits that were sent: nothing of them is used."""
 
 
-class JobError(QstoreError, RuntimeError):
+class JobError(RunFacts, QstoreError, RuntimeError):
     """Something happened to jobs on a remote service, which took circuits along.
 
     Attributes:
-        job_ids: The service's names of the jobs that it happened to.
-        circuits: Positions of the circuits that are missing, counted over all that were given to
-            the run, in order.
-        completed: Number of circuits whose outcomes are there: running the same work again takes
-            them up without sending them again.
         text: The service's own words; "" where there are none.
         code: The service's code of the failure, such as "NotEnoughQubits"; "" where there is none.
-        spent: What the run has cost so far, in words, such as "2.5 USD and 1000 shots".
     """
 
-    job_ids: tuple[str, ...] = ()
-    circuits: tuple[int, ...] = ()
-    completed: int = 0
     text: str = ""
     code: str = ""
-    spent: str = ""
 
 
 class JobFailedError(JobError):
@@ -134,7 +142,7 @@ class JobFailedError(JobError):
 
 
 class JobCanceledError(JobError):
-    """A job was canceled, by somebody else or because this run had to stop."""
+    """A job was canceled by somebody else."""
 
 
 class JobStuckError(JobError, TimeoutError):
@@ -159,19 +167,14 @@ class DryRunError(JobError):
     """A dry run has no outcomes; it carries what the service says that the work costs.
 
     Attributes:
-        price: The sum in words; "" where the service told none.
+        price: The sum in words, such as "2.5 USD"; "" where the service told none.
     """
 
     price: str = ""
 
 
-class RunInterrupted(KeyboardInterrupt):
-    """Ctrl-C during a run: what still waited was canceled; attributes as those of `JobError`."""
-
-    job_ids: tuple[str, ...] = ()
-    circuits: tuple[int, ...] = ()
-    completed: int = 0
-    spent: str = ""
+class RunInterrupted(RunFacts, KeyboardInterrupt):
+    """Ctrl-C during a run: what still waited was canceled."""
 
 
 _NOTHING = object()

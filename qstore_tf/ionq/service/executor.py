@@ -1,27 +1,94 @@
-"""Runs work on IonQ's service."""
+"""Runs work on IonQ's service: as few jobs as possible, each exactly once, outcomes in order."""
 
 from __future__ import annotations
 
-import json
-import time
-import uuid
-from collections.abc import Sequence
+import logging
+import random
+import threading
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+from decimal import Decimal
 from pathlib import Path
-from typing import Any
 
-import httpx
-
-from qstore_tf.errors import JobFailedError, ServiceError, describe
+from qstore_tf.checks import check_shots
+from qstore_tf.errors import (
+    ConfigurationError,
+    DryRunError,
+    PriceError,
+    ServiceError,
+    describe,
+)
+from qstore_tf.ionq.money.amounts import Money, add
 from qstore_tf.ionq.money.budget import Budget
+from qstore_tf.ionq.money.rates import estimated
+from qstore_tf.ionq.money.tracker import CostTracker
 from qstore_tf.ionq.prices import PriceTable
-from qstore_tf.ionq.service.outcomes import Outcomes, nothing
-from qstore_tf.ionq.service.results import decode
+from qstore_tf.ionq.service import journal as states
+from qstore_tf.ionq.service.client import Client, Transport
+from qstore_tf.ionq.service.clock import Clock, Over, Patience
+from qstore_tf.ionq.service.counting import Counts
+from qstore_tf.ionq.service.journal import Journal
+from qstore_tf.ionq.service.outcomes import Outcomes, joined, nothing
+from qstore_tf.ionq.service.pacing import Pace
+from qstore_tf.ionq.service.paying import Payer
+from qstore_tf.ionq.service.planning import fingerprint, parts, sizes
+from qstore_tf.ionq.service.retrying import Retries
+from qstore_tf.ionq.service.running import Running
 from qstore_tf.ionq.service.server import Server
+from qstore_tf.ionq.service.sessions import Session
+from qstore_tf.ionq.service.submitting import Submitter
+from qstore_tf.ionq.service.versions import VERSIONS, Options
+from qstore_tf.ionq.service.waiting import Waiter
 from qstore_tf.ionq.service.work import Work
+
+_log = logging.getLogger("qstore_tf")
+
+TRANSPORTS = ("http", "cirq")
+_RECONCILE_S = 60.0  # for looking after what earlier processes have left
+_SEEDS = 2**31  # those of the service have 32 bits and a sign
 
 
 class Executor:
-    """Runs work on one target."""
+    """Runs work on one target. Safe for threads.
+
+    Args:
+        server: The service; None: as the environment says, see `Server`.
+        target: The machine, by its name in the API.
+        shots: Shots of each circuit, 1 to 1,000,000; the ideal simulator ignores them.
+        debiasing: Error mitigation of the machine, for 500 shots or more.
+        aggregation: How debiased results are put together: "average" or "voting".
+        noise: A noise model of the simulator; None: ideal.
+        noise_seed: Of the simulator's noise and shots, where a run gives none.
+        dry_run: Whether jobs are only checked and priced. A run then raises `DryRunError`, which
+            carries the price.
+        max_in_flight: Jobs that wait or run on the service at the same time.
+        max_circuits: The most circuits of a job; None: as many as the service takes, or fewer where
+            such jobs run for more than five minutes.
+        deadline_s: For how long a run may take; then what waits is canceled.
+        journal: The file of the journal, see `Journal`; ":memory:" for simulators alone.
+        budget: What may be spent; reserved from before anything is sent.
+        tracker: What is told what jobs cost.
+        prices: Those of the target; None: the service's own estimate.
+        session: A `Session`, or the id of one.
+        transport: "http", or "cirq" for the client of cirq-ionq.
+        stuck_s: For how long a job may run; None: for ever.
+        settle_s: For how long lists are read before a job without a clear answer is sent again.
+        most_unclear: After how many unclear answers a job is not sent again.
+        adopt_s: How old what an earlier run has left behind may be to be taken up.
+        retries: Pauses between tries.
+        poll_s: The shortest pause between two looks at a job.
+        clock: Another clock, for tests.
+        connect: Makes another transport, for tests.
+        seed: Of the spread of pauses, for tests.
+
+    Raises:
+        ConfigurationError: An option makes no sense.
+
+    Example:
+        >>> executor = Executor(Server("http://localhost:8000", "any"), journal=":memory:")
+        >>> executor.telemetry()["jobs"]
+        0.0
+    """
 
     def __init__(
         self,
@@ -37,69 +104,272 @@ class Executor:
         max_in_flight: int = 4,
         max_circuits: int | None = None,
         deadline_s: float | None = None,
-        journal: str | Path | None = None,
+        journal: str | Path | Journal | None = None,
         budget: Budget | None = None,
-        tracker: Any = None,
+        tracker: CostTracker | None = None,
         prices: PriceTable | None = None,
-        session: str | None = None,
+        session: Session | str | None = None,
         transport: str = "http",
+        stuck_s: float | None = 3600.0,
+        settle_s: float = 30.0,
+        most_unclear: int = 3,
+        adopt_s: float = 86400.0,
+        retries: Retries | None = None,
+        poll_s: float = 0.05,
+        clock: Clock | None = None,
+        connect: Callable[[Server, Clock, Counts], Transport] | None = None,
+        seed: int | None = None,
     ) -> None:
-        self.server, self.target, self.shots = server or Server(), target, shots
-        self.noise, self.noise_seed, self.debiasing = noise, noise_seed, debiasing
+        self.server = server or Server()
+        self._shots = shots
+        self._options = Options(
+            target=target,
+            debiasing=bool(debiasing),
+            aggregation=aggregation,
+            noise=noise,
+            seed=_seed(noise_seed),
+            dry_run=bool(dry_run),
+            session=session.id if isinstance(session, Session) else session,
+        )
+        if noise is not None and not self._options.is_simulator:
+            raise _wrong("Machines have their own noise", "noise=None", noise)
+        for name, value in (("max_in_flight", max_in_flight), ("max_circuits", max_circuits)):
+            if value is not None and (type(value) is not int or value < 1):
+                raise _wrong(f"{name} makes no sense", "an integer of at least 1", value)
+        for name, seconds in (("deadline_s", deadline_s), ("stuck_s", stuck_s)):
+            usable = isinstance(seconds, int | float) and not isinstance(seconds, bool)
+            if seconds is not None and not (usable and seconds > 0):
+                raise _wrong(f"{name} makes no sense", "seconds, or None", seconds)
+        if transport not in TRANSPORTS:
+            raise _wrong("There is no such transport", " or ".join(TRANSPORTS), transport)
+        if session is not None and not VERSIONS[self.server.version].has_sessions:
+            raise _wrong("This version of the API has no sessions", "v0.4", self.server.version)
+        if str(journal) == ":memory:" and not self._options.is_simulator:
+            raise _wrong(
+                "A journal in memory is for the simulator: what costs money must outlive a crash",
+                "a file, or None for that of the user",
+                journal,
+            )
+        self._max_in_flight, self._max_circuits = max_in_flight, max_circuits
+        self._deadline_s, self._stuck_s, self._adopt_s = deadline_s, stuck_s, adopt_s
+        self._settle_s, self._most_unclear, self._poll_s = settle_s, most_unclear, poll_s
+        self._budget, self._tracker, self._prices = budget, tracker, prices
+        self._where, self._transport_name = journal, transport
+        self._retries, self._clock, self._connect = retries or Retries(), clock or Clock(), connect
+        self._rng = random.Random(seed)
+        self._counts, self._pace = Counts(), Pace()
+        self._lock = threading.Lock()
+        self._there: tuple[Journal, Transport] | None = None
+
+    @property
+    def journal(self) -> Journal:
+        """The journal, which is opened here if it is not yet."""
+        return self._opened()[0]
 
     def run(
-        self, work: Sequence[Work], shots: int | None = None, seed: int | None = None
+        self,
+        work: Sequence[Work],
+        shots: int | None = None,
+        seed: int | None = None,
+        *,
+        phase: str | None = None,
+        layer: str | None = None,
     ) -> list[Outcomes]:
-        """Returns the outcomes of each work, in order."""
-        shots = self.shots if shots is None else shots
-        is_simulator = self.target == "simulator"
-        exact = is_simulator and self.noise in (None, "ideal")
-        given = None if exact else shots
+        """Runs circuits and returns their outcomes.
+
+        Args:
+            work: Circuits of some structures; all of them go into as few jobs as possible.
+            shots: Of each circuit; None: those of the executor.
+            seed: Of the simulator's noise and shots.
+            phase: "train", "validation" or "predict", for trackers.
+            layer: The name of a layer, for trackers.
+
+        Returns:
+            The outcomes of each work, in order.
+
+        Raises:
+            JobError: Jobs failed, were canceled, are stuck, or there was no more time. The error
+                says which circuits are missing; the same call again sends only those.
+            ServiceError: The service refused or cannot be reached.
+            BudgetExceededError: The budget cannot pay; nothing was sent.
+            PriceError: The budget limits money, and the price is not known.
+            RunInterrupted: Ctrl-C; what waited was canceled.
+        """
+        number = self._options.seed if seed is None else _seed(seed)
+        count = self._shots if shots is None else shots
+        options = replace(self._options, shots=check_shots(count), seed=number)
         if not sum(map(len, work)):
-            return [nothing(each.n_qubits, given) for each in work]
-        circuits = [c for each in work for c in each.template.circuits(each.values)]
-        n_wires = [each.n_qubits for each in work for _ in range(len(each))]
-        token = uuid.uuid4().hex
-        body: dict[str, Any] = {
-            "type": "ionq.multi-circuit.v1",
-            "name": f"qs-{token}",
-            "backend": self.target,
-            "shots": shots,
-            "metadata": {"qs_token": token},
-            "settings": {"error_mitigation": {"debiasing": self.debiasing}},
-            "input": {
-                "gateset": "native",
-                "qubits": max(n_wires),
-                "circuits": [{"circuit": c} for c in circuits],
-            },
-        }
-        if is_simulator:
-            body["noise"] = {"model": self.noise or "ideal", "seed": seed or self.noise_seed}
-        with httpx.Client(
-            headers={"Authorization": f"apiKey {self.server.key()}"}, timeout=30
-        ) as client:
-            made = client.post(f"{self.server.url}/jobs", content=json.dumps(body))
-            if made.status_code not in (200, 201):
-                raise ServiceError(describe("The service refused a job", received=made.text))
-            path = f"{self.server.url}/jobs/{made.json()['id']}"
-            while (job := client.get(path).json())["status"] != "completed":
-                if job["status"] in ("failed", "canceled"):
-                    raise JobFailedError(describe("A job failed", received=job.get("failure")))
-                time.sleep(0.05)
-            answer = client.get(f"{path}/results/probabilities/aggregated").json()
-        stretches = decode(answer, n_wires, given)
-        table = iter(stretches)
-        found, current, at = [], next(table), 0
-        for each in work:
-            if not len(each):
-                found.append(nothing(each.n_qubits, given))
-                continue
-            if at == len(current):
-                current, at = next(table), 0
-            found.append(current.part(at, at + len(each)))
-            at += len(each)
-        return found
+            return [nothing(each.n_qubits, options.given_shots) for each in work]
+        if options.debiasing and options.shots < 500:
+            raise _wrong("Debiasing needs more shots", "at least 500", options.shots)
+        self.server.key()  # no run without one
+        journal, transport = self._opened()
+        labels = {"phase": phase, "layer": layer}
+        payer = Payer(
+            transport, options, self._budget, self._tracker, self._prices, self._counts, labels
+        )
+        version = self.server.version
+        limit = VERSIONS[version].max_circuits
+        most = self._max_circuits or self._pace.circuits_per_job(limit)
+        run = journal.open(
+            fingerprint(self.server.url, options, work),
+            self.server.url,
+            options.target,
+            sizes(work, version, most),
+            options.shots,
+            self._clock.time(),
+            self._adopt_s,
+        )
+        planned = parts(work, run.sizes)
+        running = Running(
+            transport,
+            version,
+            options,
+            journal,
+            self._submitter(journal, transport, payer),
+            self._waiter(transport),
+            payer,
+            self._clock,
+            self._counts,
+            self._deadline_s,
+            self._max_in_flight,
+            checks_copies=not options.is_simulator,
+        )
+        found = running.run(run, planned)
+        if options.dry_run:
+            raise self._priced(journal, transport, run.id)
+        return _by_work(found, work, options.given_shots)
 
     def telemetry(self) -> dict[str, float]:
-        """Returns counts."""
-        return {}
+        """Returns what was done so far; `counting.COUNTS` says what each number is."""
+        return self._counts.as_dict()
+
+    def close(self) -> None:
+        """Closes connections; a later run opens them again."""
+        if self._there is not None:
+            self._there[1].close()
+
+    def _opened(self) -> tuple[Journal, Transport]:
+        with self._lock:
+            if self._there is None:
+                given = self._where
+                journal = given if isinstance(given, Journal) else Journal(given)
+                transport = self._connected()
+                self._there = journal, transport
+                self._reconcile(journal, transport)
+            return self._there
+
+    def _connected(self) -> Transport:
+        if self._connect is not None:
+            return self._connect(self.server, self._clock, self._counts)
+        if self._transport_name == "cirq":
+            from qstore_tf.ionq.service.cirq_transport import CirqTransport
+
+            return CirqTransport(self.server, self._clock, self._retries, self._counts)
+        return Client(self.server, self._clock, self._retries, counts=self._counts, rng=self._rng)
+
+    def _submitter(self, journal: Journal, transport: Transport, payer: Payer) -> Submitter:
+        return Submitter(
+            transport,
+            journal,
+            self._clock,
+            self._options.target,
+            self._options.session,
+            self._settle_s,
+            self._most_unclear,
+            self._retries,
+            self._counts,
+            payer.copy,
+            self._rng,
+        )
+
+    def _waiter(self, transport: Transport) -> Waiter:
+        return Waiter(
+            transport,
+            self._clock,
+            self._pace,
+            poll_s=self._poll_s,
+            stuck_s=self._stuck_s,
+            rng=self._rng,
+        )
+
+    def _reconcile(self, journal: Journal, transport: Transport) -> None:
+        """Looks after jobs that others have left behind: finds them, and settles their money.
+
+        What cannot be done now is done by a later executor.
+        """
+        left = journal.left_behind(self.server.url, self._options.target, self._clock.time())
+        if not left or not self.server.has_key:
+            return
+        payer = Payer(
+            transport, self._options, self._budget, self._tracker, self._prices, self._counts, {}
+        )
+        submitter = self._submitter(journal, transport, payer)
+        patience = Patience(self._clock, _RECONCILE_S)
+        for entry in left:
+            try:
+                if entry.state != states.ACCEPTED:
+                    found = submitter.find(entry, patience)
+                    if found is None:
+                        continue
+                    now = self._clock.time()
+                    entry = journal.change(entry, states.ACCEPTED, now, job=found.id)
+                job = transport.job(entry.job or "", patience)
+                if job.is_over:
+                    end = {"completed": states.COMPLETED, "failed": states.FAILED}
+                    state = end.get(job.state, states.CANCELED)
+                    journal.change(entry, state, self._clock.time(), text=job.text)
+                    payer.settle(entry, job, patience)
+            except (ServiceError, Over) as error:
+                _log.warning("Job qs-%s of an earlier run: %s", entry.token, error)
+
+    def _priced(self, journal: Journal, transport: Transport, run: str) -> DryRunError:
+        """What the service says that the jobs of a dry run would cost."""
+        patience, entries = Patience(self._clock, _RECONCILE_S), journal.entries(run)
+        totals: dict[str, Decimal] = {}
+        for entry in entries:
+            price: Money | None = None
+            try:
+                price = estimated(transport.cost(entry.job or "", patience) or None)
+            except PriceError as error:
+                _log.warning("Job %s has no price: %s", entry.job, error)
+            if price is not None:
+                before = totals.get(price.currency, Decimal(0))
+                totals[price.currency] = add(before, price.amount)
+        words = " and ".join(str(Money(amount, unit)) for unit, amount in totals.items())
+        outcome = DryRunError(
+            describe(
+                f"A dry run has no outcomes; the work would cost {words or 'what is not said'}",
+                hint="Leave dry_run out to run it",
+            )
+        )
+        outcome.price, outcome.job_ids = words, tuple(entry.job or "" for entry in entries)
+        return outcome
+
+
+def _by_work(
+    found: Sequence[Sequence[Outcomes]], work: Sequence[Work], shots: int | None
+) -> list[Outcomes]:
+    """Puts the outcomes of parts together again as the works were given."""
+    stretches = [stretch for part in found for stretch in part]
+    made: list[Outcomes] = []
+    number = at = 0
+    for each in work:
+        pieces, left = [], len(each)
+        while left:
+            stretch = stretches[number]
+            taken = min(left, len(stretch) - at)
+            pieces.append(stretch.part(at, at + taken))
+            left, at = left - taken, at + taken
+            if at == len(stretch):
+                number, at = number + 1, 0
+        made.append(joined(pieces) if pieces else nothing(each.n_qubits, shots))
+    return made
+
+
+def _seed(seed: int | None) -> int | None:
+    return None if seed is None else int(seed) % _SEEDS
+
+
+def _wrong(what: str, expected: str, received: object) -> ConfigurationError:
+    return ConfigurationError(describe(what, expected=expected, received=received))

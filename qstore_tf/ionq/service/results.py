@@ -70,6 +70,7 @@ def _histograms(
     if not isinstance(document, dict) or not document:
         raise _wrong("no table of probabilities", "a JSON object", document)
     nested = [isinstance(value, dict) for value in document.values()]
+    histograms: list[Mapping[str, Any]]
     if not any(nested):
         histograms = [document]
     elif not all(nested):
@@ -166,5 +167,7 @@ _NOT_GIVEN = object()
 
 
 def _wrong(what: str, expected: object, received: object = _NOT_GIVEN) -> ResultsError:
-    given = {} if received is _NOT_GIVEN else {"received": received}
-    return ResultsError(describe(f"The service's results have {what}", expected=expected, **given))
+    what = f"The service's results have {what}"
+    if received is _NOT_GIVEN:
+        return ResultsError(describe(what, expected=expected))
+    return ResultsError(describe(what, expected=expected, received=received))

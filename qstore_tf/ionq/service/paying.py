@@ -1,0 +1,217 @@
+"""What jobs cost: reserved before they are sent, committed as billed, and told to trackers."""
+
+from __future__ import annotations
+
+import logging
+import threading
+from collections.abc import Mapping
+from decimal import Decimal
+from typing import Any
+
+from qstore_tf.errors import PriceError, QstoreError
+from qstore_tf.ionq.money.amounts import Money, add, plain
+from qstore_tf.ionq.money.budget import Budget
+from qstore_tf.ionq.money.estimating import estimate_batch
+from qstore_tf.ionq.money.rates import billed, read_estimate
+from qstore_tf.ionq.money.tracker import CostTracker, record
+from qstore_tf.ionq.prices import PriceTable, price_table
+from qstore_tf.ionq.service.client import Transport
+from qstore_tf.ionq.service.clock import Patience
+from qstore_tf.ionq.service.counting import Counts
+from qstore_tf.ionq.service.jobs import Job
+from qstore_tf.ionq.service.journal import Entry
+from qstore_tf.ionq.service.planning import Part
+from qstore_tf.ionq.service.versions import Options
+
+_log = logging.getLogger("qstore_tf")
+_NOTHING = Decimal(0)
+
+
+class Payer:
+    """The money of one run.
+
+    Args:
+        transport: Asks the service for prices and bills.
+        options: Of the jobs.
+        budget: What is reserved from; None: nothing is limited.
+        tracker: What is told, beside the trackers that are entered.
+        prices: The prices of the target; None: the service's own estimate.
+        counts: Where what was billed is counted.
+        labels: `phase` and `layer`, for trackers.
+    """
+
+    def __init__(
+        self,
+        transport: Transport,
+        options: Options,
+        budget: Budget | None,
+        tracker: CostTracker | None,
+        prices: PriceTable | None,
+        counts: Counts,
+        labels: Mapping[str, str | None],
+    ) -> None:
+        self._transport, self._options = transport, options
+        self._budget, self._trackers, self._counts = budget, (tracker,), counts
+        self._prices = price_table("ionq", "simulator") if options.is_simulator else prices
+        self._labels = labels
+        self._lock = threading.Lock()
+        self._at_most: dict[str, Money | None] = {}
+        self._spent: dict[str, Decimal] = {}
+        self._shots = 0
+
+    @property
+    def spent(self) -> str:
+        """What the run has cost so far, in words."""
+        with self._lock:
+            amounts = [f"{plain(amount)} {unit}" for unit, amount in self._spent.items() if amount]
+            shots = [f"{self._shots} shots"] if self._shots else []
+        return " and ".join(amounts + shots) or "nothing"
+
+    def shots(self, circuits: int) -> int:
+        """The shots of so many circuits; exact probabilities take none."""
+        return circuits * (self._options.given_shots or 0)
+
+    def reserve(self, entry: Entry, part: Part, again: bool, patience: Patience) -> None:
+        """Sets aside what a job can cost at most.
+
+        Args:
+            entry: The job, which is not sent yet.
+            part: Its circuits.
+            again: Whether it may be reserved already, by an earlier run with other prices.
+            patience: For asking the service.
+
+        Raises:
+            BudgetExceededError: There is not so much left.
+            PriceError: The budget limits money, and the price is not known.
+        """
+        if self._options.dry_run:
+            return
+        at_most = self._price(part, patience)
+        self._at_most[entry.token] = at_most
+        if self._budget is not None:
+            if again:
+                self._budget.release(entry.token)
+            self._budget.reserve(
+                entry.token,
+                shots=self.shots(entry.circuits),
+                amount=None if at_most is None else at_most.amount,
+                currency=None if at_most is None else at_most.currency,
+            )
+        self._tell(entry, part)
+
+    def release(self, entry: Entry) -> None:
+        """Frees what was set aside for a job that was not run and will not be."""
+        if self._budget is not None and not self._options.dry_run:
+            self._budget.release(entry.token)
+
+    def settle(self, entry: Entry, job: Job, patience: Patience) -> None:
+        """Commits what the service billed for a job that is over; releases what was not run.
+
+        What nobody knows counts as what was set aside.
+        """
+        if self._options.dry_run:
+            return
+        bill, is_known = self._bill(job, patience)
+        ran = job.state == "completed"
+        if not ran and (bill is None or not bill.amount):
+            self.release(entry)
+            return
+        shots = self.shots(entry.circuits)
+        self._count(bill, shots)
+        if self._budget is not None:
+            self._commit(entry.token, bill, shots, is_known)
+        amounts = {} if bill is None else {"billed": bill.amount, "currency": bill.currency}
+        times = {"queue_s": job.queue_s, "run_s": job.run_s}
+        self._record(entry.token, job_id=job.id, **amounts, **times)
+
+    def copy(self, entry: Entry, job: Job) -> None:
+        """Counts a second copy of a job that was run: in full, until its bill is known."""
+        if self._options.dry_run:
+            return
+        key, shots = f"{entry.token}/{job.id}"[:200], self.shots(entry.circuits)
+        price = self._at_most.get(entry.token) or Money(_NOTHING, "USD")
+        self._count(price, shots)
+        if self._budget is not None:
+            self._commit(key, price, shots, True)
+        amounts = {"billed": price.amount, "currency": price.currency}
+        self._record(key, job_id=job.id, target=self._options.target, **amounts)
+
+    def _record(self, token: str, **known: Any) -> None:
+        try:
+            record(token, self._trackers, **known)
+        except QstoreError as error:  # a record is no reason to lose outcomes
+            _log.warning("The cost of job %s was not recorded: %s", token, error)
+
+    def _price(self, part: Part, patience: Patience) -> Money | None:
+        """The most that a part can cost; None: not known."""
+        mitigation, shots = self._options.debiasing, self._options.shots
+        if self._prices is not None:
+            total, currency = _NOTHING, self._prices.currency
+            for work, begin, end in part.pieces:
+                one = estimate_batch(
+                    work.n_1q, work.n_2q, end - begin, shots, self._prices, mitigation
+                )
+                assert one.price is not None
+                total = add(total, one.price.amount)
+            return Money(total, currency)
+        if self._budget is None or self._budget.limit.money is None:
+            return None
+        n_1q = sum(work.n_1q * (end - begin) for work, begin, end in part.pieces)
+        n_2q = sum(work.n_2q * (end - begin) for work, begin, end in part.pieces)
+        question = {
+            "backend": self._options.target,
+            "type": "ionq.multi-circuit.v1" if part.n_circuits > 1 else "ionq.circuit.v1",
+            "qubits": str(max(part.n_wires)),
+            "shots": str(shots),
+            "1q_gates": str(n_1q),
+            "2q_gates": str(n_2q),
+            "error_mitigation": "true" if mitigation else "false",
+        }
+        quote = read_estimate(self._transport.estimate(question, patience))
+        return quote.at_most(part.n_circuits)
+
+    def _bill(self, job: Job, patience: Patience) -> tuple[Money | None, bool]:
+        """What was billed, and whether that is known."""
+        if self._options.is_simulator:
+            return Money(_NOTHING, "USD"), True
+        try:
+            return billed(self._transport.cost(job.id, patience) or None), True
+        except PriceError as error:
+            _log.warning("What job %s was billed is not known: %s", job.id, error)
+            return None, False
+
+    def _commit(self, key: str, bill: Money | None, shots: int, is_known: bool) -> None:
+        assert self._budget is not None
+        try:
+            if bill is None or (not bill.amount and bill.currency != self._budget.currency):
+                nothing = _NOTHING if is_known else None
+                self._budget.commit(key, amount=nothing, shots=shots)
+            else:
+                self._budget.commit(key, amount=bill.amount, currency=bill.currency, shots=shots)
+        except PriceError as error:  # another currency: what was set aside counts
+            _log.warning("%s", error)
+
+    def _count(self, bill: Money | None, shots: int) -> None:
+        with self._lock:
+            self._shots += shots
+            if bill is not None:
+                before = self._spent.get(bill.currency, _NOTHING)
+                self._spent[bill.currency] = add(before, bill.amount)
+        if bill is not None:
+            self._counts.add("billed", float(bill.amount))
+
+    def _tell(self, entry: Entry, part: Part) -> None:
+        price = self._at_most[entry.token]
+        amounts: dict[str, Any] = {}
+        if price is not None:
+            amounts = {"estimated": price.amount, "currency": price.currency}
+        self._record(
+            entry.token,
+            target=self._options.target,
+            circuits=part.n_circuits,
+            shots=self.shots(part.n_circuits),
+            gates_1q=sum(work.n_1q * (end - begin) for work, begin, end in part.pieces),
+            gates_2q=sum(work.n_2q * (end - begin) for work, begin, end in part.pieces),
+            **amounts,
+            **self._labels,
+        )
