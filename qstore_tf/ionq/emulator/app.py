@@ -11,6 +11,7 @@ from importlib.util import find_spec
 from fastapi import FastAPI, Request
 from fastapi.responses import JSONResponse
 from starlette.exceptions import HTTPException
+from starlette.types import Lifespan, Receive, Scope, Send
 
 from qstore_tf.ionq.emulator import control, v03
 from qstore_tf.ionq.emulator.answers import Refusal
@@ -33,7 +34,26 @@ ROUTERS = (
 _PAGE = "qstore_tf.ionq.emulator.page"
 
 
-def create_app(settings: Settings | None = None, store: Store | None = None) -> FastAPI:
+class LocalIonQ(FastAPI):
+    """The application, with faults in front of all that FastAPI does.
+
+    Attributes:
+        service: What stands behind the routes.
+    """
+
+    def __init__(self, service: Service, lifespan: Lifespan[LocalIonQ]) -> None:
+        super().__init__(
+            title="Local IonQ", docs_url=None, redoc_url=None, openapi_url=None, lifespan=lifespan
+        )
+        self.service = service
+        self._interfering = Interfering(super().__call__, service)
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Answers a request, or lets it go wrong."""
+        await self._interfering(scope, receive, send)
+
+
+def create_app(settings: Settings | None = None, store: Store | None = None) -> LocalIonQ:
     """Makes the local IonQ, to be served by uvicorn or another ASGI server.
 
     Args:
@@ -41,7 +61,7 @@ def create_app(settings: Settings | None = None, store: Store | None = None) -> 
         store: Its state; None to open that of the settings.
 
     Returns:
-        The application; `app.state.service` is what stands behind it.
+        The application.
 
     Raises:
         ConfigurationError: The file of the settings cannot be used.
@@ -57,10 +77,7 @@ def create_app(settings: Settings | None = None, store: Store | None = None) -> 
         yield
         service.close()
 
-    app = FastAPI(
-        title="Local IonQ", docs_url=None, redoc_url=None, openapi_url=None, lifespan=lifespan
-    )
-    app.state.service = service
+    app = LocalIonQ(service, lifespan)
     app.add_exception_handler(Refusal, _refused)
     app.add_exception_handler(sqlite3.OperationalError, _full)
     app.add_exception_handler(HTTPException, _without_route)
@@ -70,7 +87,6 @@ def create_app(settings: Settings | None = None, store: Store | None = None) -> 
         app.include_router(control.router)
     if service.settings.page and find_spec(_PAGE):
         app.include_router(import_module(_PAGE).router)
-    app.add_middleware(Interfering, service=service)
     return app
 
 

@@ -6,21 +6,15 @@ import asyncio
 import json
 import re
 import time
-from collections.abc import Awaitable, Callable, MutableMapping
-from typing import Any
 
 from starlette.concurrency import run_in_threadpool
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from qstore_tf.ionq.emulator.answers import Refusal
 from qstore_tf.ionq.emulator.callers import key_of
 from qstore_tf.ionq.emulator.faults import Fault
 from qstore_tf.ionq.emulator.service import Service
 from qstore_tf.ionq.writing import MAX_BYTES
-
-Message = MutableMapping[str, Any]
-Receive = Callable[[], Awaitable[Message]]
-Send = Callable[[Message], Awaitable[None]]
-Handler = Callable[[Message, Receive, Send], Awaitable[None]]
 
 _DRAINED = 5 * MAX_BYTES  # read and thrown away, so that the client gets to hear why
 _HTML = "<html><head><title>{0}</title></head><body><h1>{0}</h1><hr>nginx</body></html>"
@@ -65,10 +59,10 @@ class Interfering:
         service: Where faults and requests are.
     """
 
-    def __init__(self, app: Handler, service: Service) -> None:
+    def __init__(self, app: ASGIApp, service: Service) -> None:
         self._app, self._service = app, service
 
-    async def __call__(self, scope: Message, receive: Receive, send: Send) -> None:
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answers a request."""
         if scope["type"] != "http":
             await self._app(scope, receive, send)
@@ -86,7 +80,7 @@ class Interfering:
         else:
             await self._answer(scope, body, send, call)
 
-    async def _answer(self, scope: Message, body: bytes, send: Send, call: str) -> None:
+    async def _answer(self, scope: Scope, body: bytes, send: Send, call: str) -> None:
         service = self._service
         headers = {name: value.decode("latin-1") for name, value in scope["headers"]}
         fault = service.faults.take(call)

@@ -189,7 +189,7 @@ class _Server:
             ) from None
         self.port: int = self._socket.getsockname()[1]
         app = create_app(settings, store)
-        self.service: Service = app.state.service
+        self.service: Service = app.service
         self._uvicorn = _Uvicorn(
             uvicorn.Config(
                 app,

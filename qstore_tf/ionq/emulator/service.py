@@ -58,7 +58,7 @@ class Service:
 
 def service_of(request: Request) -> Service:
     """The service that a request is for."""
-    service: Service = request.app.state.service
+    service: Service = request.app.service
     return service
 
 
