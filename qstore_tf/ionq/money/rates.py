@@ -223,7 +223,7 @@ def read_estimate(document: Any) -> Quote:
     if not isinstance(backend, str):
         _refuse("An estimate does not name its machine", "a name", backend)
     rate: Mapping[str, Any]
-    if backend == "simulator" and amount in (None, 0):  # no contract has it, and no currency
+    if backend == "simulator" and _is_nothing(amount):  # no contract has it, and no currency
         rate, by_gates, currency, amount = _FREE, True, "USD", 0
     else:
         rate = _card_rate(answer["rate_card"]) if is_new else _old_rate(answer)
@@ -259,6 +259,10 @@ _TIMES = ("estimated_execution_time", "current_predicted_queue_time")  # millise
 _NEW = {"asked": "estimate_context", "unit": "estimated_unit", "price": "estimated_total_cost"}
 _FREE: Mapping[str, Any] = {"unit": "gates", "cost_1q_gate": 0, "cost_2q_gate": 0}
 _OLD = {"asked": "input_values", "unit": "cost_unit", "price": "estimated_cost"}
+
+
+def _is_nothing(amount: Any) -> bool:
+    return amount is None or exact(amount, "An estimated cost", PriceError) == 0
 
 
 def _card_rate(card: Any) -> Mapping[str, Any]:
@@ -323,8 +327,10 @@ def _count(
 
 def _seconds(milliseconds: Any) -> float | None:
     """A time that is only shown: what is no time is none."""
-    usable = isinstance(milliseconds, int | Decimal) and not isinstance(milliseconds, bool)
-    return float(milliseconds) / 1000 if usable and 0 <= milliseconds < 10**18 else None
+    if isinstance(milliseconds, bool) or not isinstance(milliseconds, int | Decimal):
+        return None
+    is_time = Decimal(milliseconds).is_finite() and 0 <= milliseconds <= MOST
+    return float(milliseconds) / 1000 if is_time else None
 
 
 def _no_number(text: str) -> NoReturn:
