@@ -5,15 +5,13 @@ from __future__ import annotations
 import sqlite3
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from importlib import import_module
-from importlib.util import find_spec
 
 from fastapi import FastAPI, Request
 from fastapi.responses import JSONResponse
 from starlette.exceptions import HTTPException
 from starlette.types import Lifespan, Receive, Scope, Send
 
-from qstore_tf.ionq.emulator import control, v03
+from qstore_tf.ionq.emulator import control, page, v03
 from qstore_tf.ionq.emulator.answers import Refusal
 from qstore_tf.ionq.emulator.interfering import Interfering
 from qstore_tf.ionq.emulator.service import Service
@@ -30,8 +28,6 @@ ROUTERS = (
     account.router,
     v03.router,
 )
-
-_PAGE = "qstore_tf.ionq.emulator.page"
 
 
 class LocalIonQ(FastAPI):
@@ -85,8 +81,8 @@ def create_app(settings: Settings | None = None, store: Store | None = None) -> 
         app.include_router(router)
     if service.settings.control:
         app.include_router(control.router)
-    if service.settings.page and find_spec(_PAGE):
-        app.include_router(import_module(_PAGE).router)
+    if service.settings.page:
+        app.include_router(page.router)
     return app
 
 

@@ -311,13 +311,16 @@ class _Waiting:
         return True
 
 
-def random_faults(seed: int, count: int, names: Sequence[str] = tuple(TABLE)) -> list[Fault]:
+def random_faults(
+    seed: int, count: int, names: Sequence[str] = tuple(TABLE), most_s: float = 0.5
+) -> list[Fault]:
     """Faults at random, the same ones for the same seed.
 
     Args:
         seed: The seed.
         count: How many.
         names: The kinds to choose from.
+        most_s: The longest time that any of them takes, in seconds.
 
     Example:
         >>> random_faults(1, 2) == random_faults(1, 2)
@@ -333,7 +336,7 @@ def random_faults(seed: int, count: int, names: Sequence[str] = tuple(TABLE)) ->
             if isinstance(what, Choice):
                 parameters[parameter] = rng.choice(what.values)
             elif isinstance(what, Seconds):
-                parameters[parameter] = round(rng.uniform(0, min(what.most, 0.5)), 3)
+                parameters[parameter] = round(rng.uniform(0, min(what.most, most_s)), 3)
         faults.append(
             Fault(
                 name,

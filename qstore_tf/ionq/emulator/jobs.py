@@ -45,7 +45,12 @@ class Jobs:
         return self._settings.clock()
 
     def accept(
-        self, submission: Submission, caller: Caller, version: str, fault: Fault | None = None
+        self,
+        submission: Submission,
+        caller: Caller,
+        version: str,
+        body: bytes | None = None,
+        fault: Fault | None = None,
     ) -> Job:
         """Stores a job and has it computed.
 
@@ -53,6 +58,7 @@ class Jobs:
             submission: What was sent.
             caller: Who sent it.
             version: By which version of the API.
+            body: The body of the request, which has the circuits; None to write them again.
             fault: What is to go wrong with it.
 
         Raises:
@@ -61,11 +67,12 @@ class Jobs:
         job, parts = self._job_of(submission, caller, version)
         if fault is not None:
             job = _spoiled(job, fault)
-        text = json.dumps(submission.input, separators=(",", ":"))
+        if body is None:
+            body = json.dumps({"input": submission.input}).encode()
         with self.store.transaction:
             if job.session is not None:
                 self._sessions.admit(job, caller)
-            job = self.store.add_job(job, parts, text)
+            job = self.store.add_job(job, parts, body)
             self._plan(job.backend)
         if job.failure is None and job.canceled is None:
             self._worker.hand_over(job, submission.batch)

@@ -151,10 +151,12 @@ class Filter:
 _JOB = [field.name for field in fields(Job) if field.name != "number"]
 _PART = [field.name for field in fields(Part)]
 _SESSION = [field.name for field in fields(Session)]
+# Without the bodies, which may be large.
+_JOBS = f"SELECT number, {', '.join(_JOB)} FROM jobs"
 _BOOLEANS = ("dry_run", "debiasing", "failure_billed")
 _SCHEMA = f"""
 CREATE TABLE jobs (
-    number INTEGER PRIMARY KEY AUTOINCREMENT, {", ".join(_JOB)}, input TEXT, UNIQUE (id));
+    number INTEGER PRIMARY KEY AUTOINCREMENT, {", ".join(_JOB)}, body BLOB, UNIQUE (id));
 CREATE INDEX jobs_of ON jobs (organization, number);
 CREATE TABLE parts (job TEXT, position INTEGER, {", ".join(_PART)}, PRIMARY KEY (job, position));
 CREATE UNIQUE INDEX part_ids ON parts (id);
@@ -206,13 +208,13 @@ class Store:
         with self._lock:
             self._db.close()
 
-    def add_job(self, job: Job, parts: Sequence[Part], text: str) -> Job:
+    def add_job(self, job: Job, parts: Sequence[Part], body: bytes) -> Job:
         """Stores a new job.
 
         Args:
             job: The job.
             parts: Its circuits in order.
-            text: The `input` as JSON text, from which it can be run again.
+            body: The request that sent it, as JSON, from which it can be run again.
 
         Returns:
             The job with its number.
@@ -224,15 +226,15 @@ class Store:
         ]
         with self._lock, self._db:
             number = self._db.execute(
-                f"INSERT INTO jobs ({', '.join(_JOB)}, input) VALUES ({_marks(len(_JOB) + 1)})",
-                [*values, text],
+                f"INSERT INTO jobs ({', '.join(_JOB)}, body) VALUES ({_marks(len(_JOB) + 1)})",
+                [*values, body],
             ).lastrowid
             self._db.executemany(f"INSERT INTO parts VALUES ({_marks(len(_PART) + 2)})", rows)
         return Job(**{**dict(zip(_JOB, values, strict=True)), "number": number})
 
     def job(self, job_id: str) -> Job | None:
         """The job of an id; None if there is none."""
-        found = self._rows("SELECT * FROM jobs WHERE id = ?", [job_id])
+        found = self._rows(f"{_JOBS} WHERE id = ?", [job_id])
         return _job(found[0]) if found else None
 
     def part(self, part_id: str) -> tuple[str, int, Part] | None:
@@ -252,9 +254,11 @@ class Store:
 
     def input(self, job_id: str) -> dict[str, Any]:
         """What a job was sent with."""
-        found = self._rows("SELECT input FROM jobs WHERE id = ?", [job_id])
-        data: dict[str, Any] = json.loads(found[0]["input"])
-        return data
+        found = self._rows("SELECT body FROM jobs WHERE id = ?", [job_id])
+        data = json.loads(found[0]["body"]) if found else {}
+        # v0.3 has another word for it.
+        circuits: dict[str, Any] = data.get("input", data.get("body", {}))
+        return circuits
 
     def jobs(self, which: Filter) -> Iterator[Job]:
         """Jobs, the newest first, read in pages while they are asked for."""
@@ -268,17 +272,17 @@ class Store:
 
     def page(self, limit: int, offset: int) -> list[Job]:
         """Jobs of all organizations, the newest first."""
-        text = "SELECT * FROM jobs ORDER BY number DESC LIMIT ? OFFSET ?"
+        text = f"{_JOBS} ORDER BY number DESC LIMIT ? OFFSET ?"
         return [_job(row) for row in self._rows(text, [limit, offset])]
 
     def all_jobs(self) -> list[Job]:
         """All jobs of all organizations, the oldest first."""
-        return [_job(row) for row in self._rows("SELECT * FROM jobs ORDER BY number", [])]
+        return [_job(row) for row in self._rows(f"{_JOBS} ORDER BY number", [])]
 
     def unfinished(self, backend: str | None = None) -> list[Job]:
         """Jobs without results that may still get some, in the order of their coming."""
         text = (
-            "SELECT * FROM jobs WHERE computed IS NULL AND canceled IS NULL AND failure IS NULL "
+            f"{_JOBS} WHERE computed IS NULL AND canceled IS NULL AND failure IS NULL "
             "ORDER BY number"
         )
         jobs = map(_job, self._rows(text, []))
@@ -287,7 +291,7 @@ class Store:
     def planned(self, backend: str, since: float) -> list[Job]:
         """Jobs of a machine that are not over at a time, in the order of their coming."""
         text = (
-            "SELECT * FROM jobs WHERE backend = ? AND ends > ? AND canceled IS NULL ORDER BY number"
+            f"{_JOBS} WHERE backend = ? AND ends > ? AND canceled IS NULL ORDER BY number"
         )
         return [_job(row) for row in self._rows(text, [backend, since])]
 
@@ -377,7 +381,7 @@ def _query(which: Filter, before: int | None) -> tuple[str, list[Any]]:
     if which.until is not None:
         conditions.append("submitted <= ?")
         values.append(which.until)
-    text = f"SELECT * FROM jobs WHERE {' AND '.join(conditions)} ORDER BY number DESC LIMIT {_PAGE}"
+    text = f"{_JOBS} WHERE {' AND '.join(conditions)} ORDER BY number DESC LIMIT {_PAGE}"
     return text, values
 
 

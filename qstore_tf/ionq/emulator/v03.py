@@ -26,7 +26,7 @@ _OF_V04 = {bodies.v03_status(status): status for status in STATES}
 def create(request: Request) -> dict[str, Any]:
     """Accepts a job."""
     caller_of(request)
-    answer = accept(request, from_v03(body_of(request)), "v0.3")
+    answer = accept(request, from_v03(body_of(request)), "v0.3", request.state.body)
     return {**answer, "request": int(service_of(request).jobs.now)}
 
 

@@ -254,3 +254,41 @@ def test_faults_are_set_over_http(start):
     many = [{"name": "slow"}] * 10_001
     assert client.put("/emulator/faults", json=many).status_code == 400
     assert emulator.service.faults.body() == []
+
+
+def test_random_schedules_leave_the_server_whole(start, make_payload):
+    emulator, client = start(simulate=lambda batch, **_: [{0: 1.0}] * len(batch))
+    client.timeout = 2
+    for schedule in range(25):
+        seed = daily_seed() * 1000 + schedule
+        before = len(emulator.jobs())
+        emulator.set_faults(*random_faults(seed, 12, most_s=0.02))
+        sent, known = 0, []
+        for step in range(15):
+            calls = Calls.__new__(Calls)
+            calls.client, calls.payload = client, make_payload([])
+            calls.job_id = known[-1] if known else "none"
+            call = ("submit", "poll", "list", "fetch", "cancel")[(step * 7 + schedule) % 5]
+            sent += call == "submit"
+            try:
+                answer = calls.send(call)
+            except httpx.TransportError:
+                continue
+            assert answer.status_code in (200, 201, 404, 429, *range(500, 530)), answer.text
+            if call == "submit" and answer.status_code == 201:
+                try:
+                    known.append(answer.json()["id"])
+                except ValueError:
+                    continue
+        emulator.set_faults()
+        while True:  # a restart may still be going on
+            try:
+                assert client.get("/v0.4/jobs").status_code == 200
+                break
+            except httpx.TransportError:
+                time.sleep(0.01)
+        made = emulator.jobs()[before:]
+        assert len(known) <= len(made) <= 2 * sent
+        assert {job.id for job in made} >= set(known)
+        for job in made:
+            assert job.stuck or client.wait(job.id)["status"] in ("completed", "failed", "canceled")

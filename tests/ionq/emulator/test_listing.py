@@ -2,6 +2,7 @@
 
 import threading
 import time
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -129,10 +130,8 @@ def test_a_list_of_a_thousand_is_quick(start):
     job_id = client.accepted([])
     client.wait(job_id)
     template = emulator.jobs()[0]
-    from dataclasses import replace
-
     for k in range(999):
-        emulator.service.store.add_job(replace(template, id=f"copy-{k}"), [], "{}")
+        emulator.service.store.add_job(replace(template, id=f"copy-{k}"), [], b"{}")
     begin = time.monotonic()
     assert len(client.get("/v0.4/jobs?limit=1000").json()["jobs"]) == 1000
     assert time.monotonic() - begin < 3

@@ -1,8 +1,11 @@
 """Starting and stopping, connections at the same time, and strange requests."""
 
 import socket
+import subprocess
+import sys
 import threading
 import time
+from types import SimpleNamespace
 
 import httpx
 import pytest
@@ -135,3 +138,44 @@ def test_paths_that_are_not_there(start, path):
     answer = client.get(path)
     assert answer.status_code == 404 and answer.json()["statusCode"] == 404
     assert client.patch("/v0.4/jobs").status_code == 405
+
+
+SERVER = """
+import sys, time
+from qstore_tf.ionq.emulator.running import Emulator
+
+with Emulator(db=sys.argv[1], page=False, delay_s=0.2) as emulator:
+    print(emulator.host, flush=True)
+    time.sleep(600)
+"""
+
+
+@pytest.mark.slow
+def test_what_was_answered_survives_a_server_that_is_killed(tmp_path, new_client):
+    path = tmp_path / "state.sqlite"
+    process = subprocess.Popen(
+        [sys.executable, "-c", SERVER, str(path)], stdout=subprocess.PIPE, text=True
+    )
+    try:
+        assert process.stdout is not None
+        host = process.stdout.readline().strip()
+        ids = []
+        threading.Timer(0.5, process.kill).start()
+        with new_client(SimpleNamespace(host=host)) as client:
+            for number in range(100_000):
+                try:
+                    answer = client.submit([], metadata={"number": str(number)})
+                except httpx.TransportError:
+                    break
+                ids.append(answer.json()["id"])
+    finally:
+        process.kill()
+        process.wait()
+    assert len(ids) > 10
+    with Emulator(db=path, page=False) as emulator, new_client(emulator) as client:
+        for number, job_id in enumerate(ids):
+            job = client.wait(job_id)
+            assert (job["status"], job["metadata"]) == ("completed", {"number": str(number)})
+            assert client.probabilities(job_id) == {"0": 1.0}
+        # At most the job whose answer was lost is there besides.
+        assert len(emulator.jobs()) - len(ids) in (0, 1)

@@ -21,7 +21,6 @@ def whoami(request: Request) -> dict[str, Any]:
     return {
         "key_id": caller.key_id,
         "key_name": "local key",
-        "project_id": None,
         "organization_id": caller.organization,
     }
 

@@ -25,16 +25,18 @@ _ON_JOBS = ("failed_job", "stuck_job", "canceled_job", "duplicate")
 def create(request: Request) -> dict[str, Any]:
     """Accepts a job."""
     caller_of(request)
-    return accept(request, from_v04(body_of(request)), "v0.4")
+    return accept(request, from_v04(body_of(request)), "v0.4", request.state.body)
 
 
-def accept(request: Request, submission: Submission, version: str) -> dict[str, Any]:
+def accept(
+    request: Request, submission: Submission, version: str, body: bytes | None = None
+) -> dict[str, Any]:
     """Accepts what was submitted; twice, where a fault says so."""
     service, caller = service_of(request), caller_of(request)
     fault = fault_of(request, *_ON_JOBS)
-    job = service.jobs.accept(submission, caller, version, fault)
+    job = service.jobs.accept(submission, caller, version, body, fault)
     if fault is not None and fault.name == "duplicate":
-        job = service.jobs.accept(submission, caller, version)
+        job = service.jobs.accept(submission, caller, version, body)
     return {"id": job.id, "status": "submitted", "session_id": job.session}
 
 
