@@ -316,10 +316,11 @@ class Executor:
                     entry = journal.change(entry, states.ACCEPTED, now, job=found.id)
                 job = transport.job(entry.job or "", patience)
                 if job.is_over:
+                    submitter.find(entry, patience)  # for copies of it
                     end = {"completed": states.COMPLETED, "failed": states.FAILED}
                     state = end.get(job.state, states.CANCELED)
-                    journal.change(entry, state, self._clock.time(), text=job.text)
                     payer.settle(entry, job, patience)
+                    journal.change(entry, state, self._clock.time(), text=job.text)
             except (ServiceError, Over) as error:
                 _log.warning("Job qs-%s of an earlier run: %s", entry.token, error)
 

@@ -214,12 +214,16 @@ class Journal:
             )
         )
 
-    def copy(self, token: str, job: str, state: str) -> bool:
-        """Writes that the service has a job twice; returns whether that is new."""
+    def copy(self, token: str, job: str, state: str) -> None:
+        """Writes that the service has a job twice."""
         with self._file.writing() as sql:
-            known = sql.execute("SELECT state FROM copies WHERE job = ?", (job,)).fetchone()
             sql.execute("INSERT OR REPLACE INTO copies VALUES (?, ?, ?)", (job, token, state))
-            return known is None
+
+    def has_copy(self, job: str) -> bool:
+        """Whether it is written that a job is a copy."""
+        with self._file.reading() as sql:
+            found = sql.execute("SELECT 1 FROM copies WHERE job = ?", (job,)).fetchone()
+            return found is not None
 
     def deliver(self, run: str) -> None:
         """Ends a run whose outcomes are handed to the caller: it will not be taken up."""

@@ -67,9 +67,9 @@ class Payer:
             shots = [f"{self._shots} shots"] if self._shots else []
         return " and ".join(amounts + shots) or "nothing"
 
-    def shots(self, circuits: int) -> int:
-        """The shots of so many circuits; exact probabilities take none."""
-        return circuits * (self._options.given_shots or 0)
+    def shots(self, entry: Entry) -> int:
+        """The shots of all circuits of a job; exact probabilities take none."""
+        return 0 if self._options.is_exact else entry.circuits * entry.shots
 
     def reserve(self, entry: Entry, part: Part, again: bool, patience: Patience) -> None:
         """Sets aside what a job can cost at most.
@@ -93,7 +93,7 @@ class Payer:
                 self._budget.release(entry.token)
             self._budget.reserve(
                 entry.token,
-                shots=self.shots(entry.circuits),
+                shots=self.shots(entry),
                 amount=None if at_most is None else at_most.amount,
                 currency=None if at_most is None else at_most.currency,
             )
@@ -116,7 +116,7 @@ class Payer:
         if not ran and (bill is None or not bill.amount):
             self.release(entry)
             return
-        shots = self.shots(entry.circuits)
+        shots = self.shots(entry)
         self._count(bill, shots)
         if self._budget is not None:
             self._commit(entry.token, bill, shots, is_known)
@@ -124,17 +124,25 @@ class Payer:
         times = {"queue_s": job.queue_s, "run_s": job.run_s}
         self._record(entry.token, job_id=job.id, **amounts, **times)
 
-    def copy(self, entry: Entry, job: Job) -> None:
-        """Counts a second copy of a job that was run: in full, until its bill is known."""
+    def copy(self, entry: Entry, job: Job, patience: Patience) -> None:
+        """Counts a second copy of a job that was run; without a bill, as what was set aside."""
         if self._options.dry_run:
             return
-        key, shots = f"{entry.token}/{job.id}"[:200], self.shots(entry.circuits)
-        price = self._at_most.get(entry.token) or Money(_NOTHING, "USD")
+        key, shots = f"{entry.token}/{job.id}"[:200], self.shots(entry)
+        price = self._bill(job, patience)[0] or self._reserved(entry.token)
         self._count(price, shots)
         if self._budget is not None:
             self._commit(key, price, shots, True)
         amounts = {"billed": price.amount, "currency": price.currency}
         self._record(key, job_id=job.id, target=self._options.target, **amounts)
+
+    def _reserved(self, token: str) -> Money:
+        at_most = self._at_most.get(token)
+        if at_most is None and self._budget is not None:
+            amounts = [each.reserved.money for each in self._budget.entries() if each.key == token]
+            if amounts and amounts[0] is not None:
+                at_most = Money(amounts[0], self._budget.currency)
+        return at_most or Money(_NOTHING, "USD")
 
     def _record(self, token: str, **known: Any) -> None:
         try:
@@ -209,7 +217,7 @@ class Payer:
             entry.token,
             target=self._options.target,
             circuits=part.n_circuits,
-            shots=self.shots(part.n_circuits),
+            shots=self.shots(entry),
             gates_1q=sum(work.n_1q * (end - begin) for work, begin, end in part.pieces),
             gates_2q=sum(work.n_2q * (end - begin) for work, begin, end in part.pieces),
             **amounts,

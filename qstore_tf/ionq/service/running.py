@@ -173,7 +173,9 @@ class Running:
     def _finished(self, part: Part, entry: Entry) -> Job | None:
         if entry.state == states.COMPLETED:
             self._counts.add("adopted")
-            return Job(entry.job or "", COMPLETED, entry.token, ran=True)
+            self._jobs[part.index] = entry.job or ""
+            # Asked for once more, because it knows the order of its circuits.
+            return self._transport.job(entry.job or "", self._patience)
         if entry.state == states.PLANNED and self._no_more.is_set():
             raise Over
         if entry.state == states.ACCEPTED:
@@ -183,14 +185,12 @@ class Running:
         assert entry.job is not None
         self._jobs[part.index] = entry.job
         if self._checks_copies:
-            self._submitter.find(entry, self._patience)
+            self._submitter.find(entry, self._patience)  # while a copy may still wait
         job = self._waiter.wait(entry.job, part.n_circuits, self._patience)
-        if self._checks_copies or entry.unclear:
-            self._submitter.find(entry, self._patience)
         self._ended(entry, job, self._patience)
         if job.state == COMPLETED:
             self._counts.add("circuits", part.n_circuits)
-            self._counts.add("shots", self._payer.shots(part.n_circuits))
+            self._counts.add("shots", self._payer.shots(entry))
             return job
         raise _unsuccessful(job, part)
 
@@ -198,13 +198,18 @@ class Running:
         return lambda token: part.body(self._version, self._options, token)
 
     def _ended(self, entry: Entry, job: Job, patience: Patience) -> None:
-        """Writes how a job ended, and settles its money."""
+        """Looks for copies of a job that is over, settles its money, and writes how it ended.
+
+        In this order: who finds the job accepted, after a crash in between, settles it again.
+        """
+        if self._checks_copies or entry.unclear:
+            self._submitter.find(entry, patience)
+        self._payer.settle(entry, job, patience)
         self._journal.change(entry, _ENDS[job.state], self._clock.time(), text=job.text)
         if job.state != COMPLETED:
             self._counts.add(job.state)
         self._counts.add("queue_s", job.queue_s or 0.0)
         self._counts.add("run_s", job.run_s or 0.0)
-        self._payer.settle(entry, job, patience)
 
     def _fetch(self, part: Part, token: str, job: Job) -> None:
         """Fetches and reads the results of a job."""

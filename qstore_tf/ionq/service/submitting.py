@@ -68,7 +68,7 @@ class Submitter:
         most_unclear: int = 3,
         retries: Retries | None = None,
         counts: Counts | None = None,
-        on_copy: Callable[[Entry, Job], None] = lambda entry, job: None,
+        on_copy: Callable[[Entry, Job, Patience], None] = lambda entry, job, patience: None,
         rng: random.Random | None = None,
     ) -> None:
         self._transport, self._journal, self._clock = transport, journal, clock
@@ -192,12 +192,14 @@ class Submitter:
                 copy = self._transport.job(copy.id, patience)
         except NotThere:
             pass
-        if self._journal.copy(entry.token, copy.id, copy.state):
-            self._counts.add("duplicates")
-            words = "was run as well" if copy.ran else f"is {copy.state}"
-            _log.warning("IonQ has job %s twice: its copy %s %s", entry.token, copy.id, words)
-            if copy.ran:
-                self._on_copy(entry, copy)
+        if self._journal.has_copy(copy.id):
+            return
+        if copy.ran:
+            self._on_copy(entry, copy, patience)  # first, as a crash in between repeats it
+        self._journal.copy(entry.token, copy.id, copy.state)
+        self._counts.add("duplicates")
+        words = "was run as well" if copy.ran else f"is {copy.state}"
+        _log.warning("IonQ has job %s twice: its copy %s %s", entry.token, copy.id, words)
 
     def _accepted(self, entry: Entry, job: str) -> Entry:
         self._counts.add("jobs")

@@ -152,7 +152,7 @@ def body(
 
     Example:
         >>> made = body("v0.4", Options(), "t1", '{"circuit":[]}', 1, 1)
-        >>> made.text("v0.4")[-62:]
+        >>> made.text("v0.4")[-53:]
         '"input":{"gateset":"native","qubits":1,"circuit":[]}}'
     """
     names = VERSIONS[version]
