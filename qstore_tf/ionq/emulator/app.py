@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import sqlite3
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -18,6 +19,8 @@ from qstore_tf.ionq.emulator.service import Service
 from qstore_tf.ionq.emulator.settings import Settings
 from qstore_tf.ionq.emulator.store import Store
 from qstore_tf.ionq.emulator.v04 import account, backends, jobs, results, sessions
+
+_log = logging.getLogger(__name__)
 
 # GET /jobs/estimate comes before GET /jobs/{id}.
 ROUTERS = (
@@ -77,6 +80,7 @@ def create_app(settings: Settings | None = None, store: Store | None = None) -> 
     app.add_exception_handler(Refusal, _refused)
     app.add_exception_handler(sqlite3.OperationalError, _full)
     app.add_exception_handler(HTTPException, _without_route)
+    app.add_exception_handler(Exception, _broken)
     for router in ROUTERS:
         app.include_router(router)
     if service.settings.control:
@@ -93,6 +97,11 @@ async def _refused(request: Request, error: Exception) -> JSONResponse:
 
 async def _full(request: Request, error: Exception) -> JSONResponse:
     return JSONResponse(Refusal(503, f"The local IonQ cannot store more: {error}").body(), 503)
+
+
+async def _broken(request: Request, error: Exception) -> JSONResponse:
+    _log.error("%s %s failed", request.method, request.url.path, exc_info=error)
+    return JSONResponse(Refusal(500, "The local IonQ has a bug; see its log").body(), 500)
 
 
 async def _without_route(request: Request, error: Exception) -> JSONResponse:

@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import replace
 from typing import Any
 
-from qstore_tf.ionq.emulator.answers import bad_request, not_found
+from qstore_tf.ionq.emulator.answers import Refusal, bad_request, not_found
 from qstore_tf.ionq.emulator.callers import Caller
 from qstore_tf.ionq.emulator.faults import Fault
 from qstore_tf.ionq.emulator.planning import plan
@@ -70,12 +70,14 @@ class Jobs:
         if body is None:
             body = json.dumps({"input": submission.input}).encode()
         with self.store.transaction:
+            if self._worker.closed:
+                raise Refusal(503, "The local IonQ stops")
             if job.session is not None:
                 self._sessions.admit(job, caller)
             job = self.store.add_job(job, parts, body)
             self._plan(job.backend)
-        if job.failure is None and job.canceled is None:
-            self._worker.hand_over(job, submission.batch)
+            if job.failure is None and job.canceled is None:
+                self._worker.hand_over(job, submission.batch)
         return job
 
     def find(self, job_id: str, caller: Caller) -> Job:

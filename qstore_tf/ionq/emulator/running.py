@@ -195,10 +195,14 @@ class _Server:
                 app,
                 log_config=None,
                 access_log=False,
+                # Errors of requests are logged by the application.
+                log_level="critical",
                 proxy_headers=False,
                 server_header=False,
                 ws="none",
                 lifespan="off",
+                # Longer than clients think between two requests.
+                timeout_keep_alive=75,
             )
         )
         self._thread = threading.Thread(target=self._serve, name="ionq-emulator", daemon=True)

@@ -30,6 +30,7 @@ class Worker:
     def __init__(self, store: Store, settings: Settings, simulate: Simulator) -> None:
         self._store, self._settings, self._simulate = store, settings, simulate
         self._threads = ThreadPoolExecutor(1, thread_name_prefix="ionq-worker")
+        self.closed = False
         for job in store.unfinished():
             self.hand_over(job)
 
@@ -43,7 +44,12 @@ class Worker:
         return self._threads.submit(self._run, job, batch)
 
     def close(self) -> None:
-        """Stops; what has not begun is taken up by the next worker on the same store."""
+        """Stops; what has not begun is taken up by the next worker on the same store.
+
+        Jobs are stored and handed over in one transaction, so that none falls between two workers.
+        """
+        with self._store.transaction:
+            self.closed = True
         self._threads.shutdown(wait=True, cancel_futures=True)
 
     def _run(self, job: Job, batch: Batch | None) -> None:

@@ -1,5 +1,6 @@
 """Starting and stopping, connections at the same time, and strange requests."""
 
+import contextlib
 import socket
 import subprocess
 import sys
@@ -179,3 +180,42 @@ def test_what_was_answered_survives_a_server_that_is_killed(tmp_path, new_client
             assert client.probabilities(job_id) == {"0": 1.0}
         # At most the job whose answer was lost is there besides.
         assert len(emulator.jobs()) - len(ids) in (0, 1)
+
+
+def test_no_job_falls_between_two_lives_of_the_server(start, new_client):
+    emulator, client = start(simulate=lambda batch, **_: [{0: 1.0}] * len(batch))
+    stop = threading.Event()
+
+    def submit():
+        with new_client(emulator) as own:
+            while not stop.is_set():
+                with contextlib.suppress(httpx.TransportError):
+                    own.submit([])
+
+    threads = [threading.Thread(target=submit) for _ in range(3)]
+    for thread in threads:
+        thread.start()
+    for _ in range(8):
+        time.sleep(0.03)
+        emulator.restart()
+    emulator.set_faults({"name": "restart", "where": "submit", "seconds": 0.0, "times": 3})
+    time.sleep(0.05)
+    stop.set()
+    for thread in threads:
+        thread.join()
+    jobs = emulator.jobs()
+    assert len(jobs) > 20
+    for job in jobs:
+        assert client.wait(job.id)["status"] == "completed"
+
+
+def test_a_bug_answers_500_in_the_words_of_the_service(start, caplog, monkeypatch):
+    emulator, client = start()
+
+    def broken(*_):
+        raise KeyError("oops")
+
+    monkeypatch.setattr(emulator.service.jobs, "find", broken)
+    answer = client.get("/v0.4/jobs/x")
+    assert answer.status_code == 500 and answer.json()["statusCode"] == 500
+    assert "oops" in caplog.text and "oops" not in answer.text
