@@ -45,6 +45,7 @@ from qstore_tf.ionq.money.balance import (
     Entry,
 )
 from qstore_tf.ionq.money.exceeding import Bare, check, me
+from qstore_tf.ionq.money.files import full_path
 from qstore_tf.ionq.money.ledger import Ledger
 
 _log = logging.getLogger("qstore_tf")
@@ -68,9 +69,9 @@ class Budget:
         on_exceed: What a backend does with work that the budget cannot pay: "stop" raises
             BudgetExceededError, "fallback" runs it on `fallback`.
         fallback: A backend or its name, such as "native".
-        path: The file. None: a temporary one of this process, whose account ends with it. A file
-            that exists keeps its own limits: leave yours out, or give the same, or change them by
-            `set_limit`.
+        path: The file; {index} in it stands for the number of a training's worker. None: a
+            temporary one of this process, whose account ends with it. A file that exists keeps its
+            own limits: leave yours out, or give the same, or change them by `set_limit`.
 
     Raises:
         ConfigurationError: There is no limit, or the file has another one.
@@ -109,7 +110,7 @@ made with on_exceed='fallback' goes on elsewhere.
         if amount is not None and code is None:
             code = "USD"
         has_limit = limit != Amount()
-        if not has_limit and (path is None or not os.path.exists(os.path.expanduser(path))):
+        if not has_limit and (path is None or not full_path(path).exists()):
             raise ConfigurationError(
                 describe(
                     "A budget without a limit",
@@ -337,7 +338,8 @@ made with on_exceed='fallback' goes on elsewhere.
     def from_config(cls, config: Mapping[str, Any]) -> Budget:
         """Returns a budget from what `get_config` returned; a file that exists keeps its limits."""
         options = dict(config)
-        if options.get("path") is not None and os.path.exists(options["path"]):
+        path = options.get("path")
+        if path is not None and full_path(path).exists():
             options.update(amount=None, shots=None)
         return cls(**options)
 

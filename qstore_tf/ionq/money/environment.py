@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import os
 import threading
 from collections.abc import Mapping
@@ -11,10 +10,10 @@ from decimal import ROUND_FLOOR, Context, Decimal
 from qstore_tf.errors import ConfigurationError, describe
 from qstore_tf.ionq.money.amounts import exact, plain
 from qstore_tf.ionq.money.budget import Budget
+from qstore_tf.ionq.money.workers import INDEX, own_path, worker
 
 USD = "IONQ_BUDGET_USD"
 PATH = "IONQ_BUDGET_PATH"
-INDEX = "{index}"
 _SMALLEST = Decimal("0.000001")  # of a share
 _DOWNWARDS = Context(prec=100, rounding=ROUND_FLOOR)
 
@@ -59,13 +58,12 @@ def budget_from_environment(environment: Mapping[str, str] | None = None) -> Bud
         )
     limit = exact(usd, f"The environment variable {USD}")
     if path is None or INDEX in path:
-        index, workers = _worker(variables)
+        _, workers = worker(variables)
         limit = _DOWNWARDS.divide(limit, Decimal(workers)).quantize(_SMALLEST, context=_DOWNWARDS)
-        path = path and path.replace(INDEX, str(index))
     if path is None:
         return _of_this_process(limit)
     try:
-        return Budget(usd=limit, path=path)
+        return Budget(usd=limit, path=own_path(path, variables))
     except ConfigurationError as error:
         raise ConfigurationError(f"{error} The budget is that of {USD} and {PATH}.") from error
 
@@ -90,37 +88,3 @@ def _of_this_process(limit: Decimal) -> Budget:
             )
         )
     return budget
-
-
-_ALONE = {"worker": [""]}
-
-
-def _worker(variables: Mapping[str, str]) -> tuple[int, int]:
-    """The number of this worker, and how many there are."""
-    text = variables.get("TF_CONFIG", "").strip()
-    try:
-        if text:
-            config = json.loads(text)
-            cluster, task = config.get("cluster") or _ALONE, config.get("task") or {}
-            chiefs, others = (cluster.get(kind, []) for kind in ("chief", "worker"))
-            before = len(chiefs) if task.get("type", "worker") == "worker" else 0
-            index, count = before + int(task.get("index", 0)), len(chiefs) + len(others)
-        else:
-            index = int(variables.get("JOB_COMPLETION_INDEX", "0"))
-            count = int(variables.get("QSTORE_WORKERS", "1"))
-        if 0 <= index < count:
-            return index, count
-    except (ValueError, TypeError, KeyError, AttributeError, RecursionError):
-        pass
-    received = {
-        name: variables[name]
-        for name in ("TF_CONFIG", "QSTORE_WORKERS", "JOB_COMPLETION_INDEX")
-        if name in variables
-    }
-    raise ConfigurationError(
-        describe(
-            f"The workers that share {USD} are not known",
-            expected="a number of workers, and the index of this one",
-            received=received,
-        )
-    )

@@ -19,6 +19,7 @@ from pathlib import Path
 from typing import Any
 
 from qstore_tf.errors import LedgerError, describe
+from qstore_tf.ionq.money.workers import own_path
 
 PATIENCE_S = 60.0  # for others that write to the same file
 _VERSION = 1
@@ -28,7 +29,8 @@ class SharedFile:
     """A file of one kind, made where there is none.
 
     Args:
-        path: The file; its folder is made too. None: a temporary one, for as long as this object
+        path: The file; its folder is made too. {index} in it stands for the number of the worker
+            that this process is, see `workers`. None: a temporary file, for as long as this object
             lives; processes forked meanwhile share it.
         kind: What it holds, such as "a budget", for messages.
         mark: A number that tells files of this kind from all other SQLite files.
@@ -48,7 +50,7 @@ class SharedFile:
             weakref.finalize(self, _remove, folder, os.getpid())
             self.path = Path(folder, "file.sqlite")
         else:
-            self.path = Path(os.path.abspath(os.path.expanduser(os.fspath(path))))
+            self.path = full_path(path)
             with self._errors():
                 self.path.parent.mkdir(parents=True, exist_ok=True)
 
@@ -142,6 +144,11 @@ class SharedFile:
 
     def _refuse(self, what: str, hint: str) -> None:
         raise LedgerError(describe(what, received=str(self.path), hint=hint))
+
+
+def full_path(path: str | os.PathLike[str]) -> Path:
+    """Returns where a `SharedFile` of this path lies."""
+    return Path(os.path.abspath(os.path.expanduser(own_path(os.fspath(path)))))
 
 
 def _remove(folder: str, owner: int) -> None:

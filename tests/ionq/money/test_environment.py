@@ -7,6 +7,7 @@ import pytest
 
 from qstore_tf.errors import BudgetExceededError, ConfigurationError
 from qstore_tf.ionq.money import environment
+from qstore_tf.ionq.money.budget import Budget
 from qstore_tf.ionq.money.environment import budget_from_environment
 
 
@@ -85,10 +86,19 @@ def test_workers_with_one_file_share_the_whole(tmp_path):
     ],
 )
 def test_wrong_variables_are_told(wrong):
-    with pytest.raises(ConfigurationError, match="IONQ_BUDGET_USD"):
+    with pytest.raises(ConfigurationError, match="IONQ_BUDGET_USD|Which worker"):
         budget_from_environment({"IONQ_BUDGET_USD": "10", **wrong})
 
 
 def test_a_training_alone_has_the_whole():
     variables = {"IONQ_BUDGET_USD": "10", "TF_CONFIG": '{"cluster": {}}'}
     assert budget_from_environment(variables).limit.money == 10
+
+
+def test_files_of_workers_are_their_own(tmp_path, monkeypatch):
+    monkeypatch.setenv("QSTORE_WORKERS", "3")
+    monkeypatch.setenv("JOB_COMPLETION_INDEX", "2")
+    template = tmp_path / "b-{index}.sqlite"
+    budget = Budget(usd=1, path=template)
+    assert budget.path == str(tmp_path / "b-2.sqlite")
+    assert Budget(path=template).limit == budget.limit
