@@ -34,6 +34,11 @@ REQUIREMENTS: dict[str, tuple[str, ...]] = {
     "ionq_qiskit_ionq": ("qiskit-ionq==1.1.1", "qiskit==2.6.2", "numpy<2.5"),
     "ionq_pytket": ("pytket==2.18.5", "numpy<2.5"),
     "ionq_bqskit": ("bqskit==1.2.1", "bqskitrs==0.4.1", "numpy<2.3"),
+    # Further clients of IonQ's service, run against the local one by `tests/conformance`.
+    "ionq_cirq_15": ("cirq-core==1.5.0", "cirq-ionq==1.5.0", "ply==3.11", "numpy<2.5"),
+    "ionq_cirq_16": ("cirq-core==1.6.1", "cirq-ionq==1.6.1", "ply==3.11", "numpy<2.5"),
+    "ionq_pennylane": ("pennylane==0.45.0", "pennylane-ionq==0.45.0", "numpy<2.5"),
+    "ionq_core": ("ionq-core==0.2.0",),
 }
 # The Python versions for which all of the pins above have wheels, best first.
 PYTHONS = ("3.11", "3.12", "3.10")

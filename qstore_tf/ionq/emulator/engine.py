@@ -11,11 +11,11 @@ from collections.abc import Iterator, Sequence
 import numpy as np
 
 from qstore_tf.circuits.circuit import Circuit
-from qstore_tf.errors import InputError, describe
+from qstore_tf.errors import InputError, MemoryLimitError, describe
 from qstore_tf.ionq.emulator.batches import Batch, Group
 from qstore_tf.ionq.emulator.noise import Noise, noise_model
 from qstore_tf.ionq.emulator.pauli_basis import noisy_probabilities
-from qstore_tf.ionq.emulator.programs import native_group, program_of
+from qstore_tf.ionq.emulator.programs import native_group, program_of, without_idle
 from qstore_tf.ionq.emulator.sampling import NOTHING, FloatArray, IntArray, draw
 from qstore_tf.ionq.emulator.state_vectors import CHUNK, run
 from qstore_tf.ionq.emulator.trajectories import noisy_shots
@@ -23,7 +23,11 @@ from qstore_tf.ionq.emulator.trajectories import noisy_shots
 # Up to here the mixed state is kept; it has 4^n numbers.
 EXACT_QUBITS = 7
 
+# Amplitudes times operations of all circuits of one structure: minutes of work.
+MOST_WORK = 2**36
+
 Outcome = dict[int, float]  # outcome, bit q of which is qubit q, to probability or frequency
+_Found = tuple[IntArray, FloatArray]  # outcomes and their probabilities
 
 
 def simulate(
@@ -69,27 +73,43 @@ def simulate(
     model = noise_model(noise)
     rng = np.random.default_rng(seed)
     results: list[Outcome] = [{}] * batch.n_circuits
-    for group in batch.groups:
+    for whole in batch.groups:
+        group, qubits = without_idle(whole)
         found = _ideal(group, shots, rng) if model is None else _noisy(group, model, shots, rng)
-        for position, outcome in zip(group.positions.tolist(), found, strict=True):
-            results[position] = outcome
+        for position, (outcomes, chances) in zip(group.positions.tolist(), found, strict=True):
+            if len(qubits) < whole.n_qubits:
+                outcomes = _moved(outcomes, qubits)
+            results[position] = dict(zip(outcomes.tolist(), chances.tolist(), strict=True))
     return results
 
 
-def _ideal(group: Group, shots: int | None, rng: np.random.Generator) -> Iterator[Outcome]:
+def _ideal(group: Group, shots: int | None, rng: np.random.Generator) -> Iterator[_Found]:
     program = program_of(group.circuit)
+    work = len(group.values) * max(1, len(program.gates)) * 2**group.n_qubits
+    if work > MOST_WORK:
+        raise MemoryLimitError(
+            describe(
+                "These circuits are too much work for the local IonQ",
+                expected=f"circuits x operations x 2^qubits of at most {MOST_WORK:.2g}",
+                received=f"{len(group.values)} x {len(program.gates)} x 2^{group.n_qubits}",
+                hint="Use fewer qubits or circuits",
+            )
+        )
     for values in _chunks(group, 2**group.n_qubits):
         yield from _outcomes(run(program, values).probabilities(), shots, rng)
 
 
 def _noisy(
     group: Group, noise: Noise, shots: int | None, rng: np.random.Generator
-) -> Iterator[Outcome]:
+) -> Iterator[_Found]:
     native, wires = native_group(group, noise.name)
+    # Qubit k ends on wire wires[k]; so wire j becomes qubit order[j].
+    order = [wires.index(wire) for wire in range(len(wires))]
     if group.n_qubits <= EXACT_QUBITS:
         for values in _chunks(native, 4**group.n_qubits):
             chances = noisy_probabilities(native, values, noise)
-            yield from _outcomes(_permuted(chances, wires), shots, rng)
+            for outcomes, found in _outcomes(chances, shots, rng):
+                yield _sorted(_moved(outcomes, order), found)
         return
     if shots is None:
         raise InputError(
@@ -101,11 +121,7 @@ def _noisy(
         )
     for row in native.values:
         outcomes, counts = noisy_shots(native, row, noise, shots, rng)
-        moved = np.zeros_like(outcomes)
-        for qubit, wire in enumerate(wires):
-            moved |= (outcomes >> wire & 1) << qubit
-        order = np.argsort(moved)
-        yield _outcome(moved[order], counts[order] / shots)
+        yield _sorted(_moved(outcomes, order), counts / shots)
 
 
 def _chunks(group: Group, size: int) -> Iterator[FloatArray]:
@@ -115,24 +131,26 @@ def _chunks(group: Group, size: int) -> Iterator[FloatArray]:
         yield group.values[start : start + rows]
 
 
-def _permuted(chances: FloatArray, wires: tuple[int, ...]) -> FloatArray:
-    """Returns probabilities of outcomes of qubits from those of wires, [2^n, B]."""
-    n = len(wires)
-    axes = [n - 1 - wires[n - 1 - axis] for axis in range(n)]
-    return chances.reshape((2,) * n + (-1,)).transpose([*axes, n]).reshape(chances.shape)
-
-
-def _outcomes(
-    chances: FloatArray, shots: int | None, rng: np.random.Generator
-) -> Iterator[Outcome]:
+def _outcomes(chances: FloatArray, shots: int | None, rng: np.random.Generator) -> Iterator[_Found]:
     for column in np.ascontiguousarray(chances.T):
         if shots is None:
             outcomes = np.flatnonzero(column > NOTHING)
-            yield _outcome(outcomes, column[outcomes])
+            yield outcomes, column[outcomes]
         else:
             outcomes, counts = draw(column, shots, rng)
-            yield _outcome(outcomes, counts / shots)
+            yield outcomes, counts / shots
 
 
-def _outcome(outcomes: IntArray, chances: FloatArray) -> Outcome:
-    return dict(zip(outcomes.tolist(), chances.tolist(), strict=True))
+def _moved(outcomes: IntArray, places: Sequence[int]) -> IntArray:
+    """Returns outcomes with bit k at another place."""
+    if outcomes.size and max(places) > 62:  # wider than an integer of NumPy
+        outcomes = outcomes.astype(object)
+    moved = np.zeros_like(outcomes)
+    for bit, place in enumerate(places):
+        moved |= (outcomes >> bit & 1) << place
+    return moved
+
+
+def _sorted(outcomes: IntArray, chances: FloatArray) -> _Found:
+    order = np.argsort(outcomes)
+    return outcomes[order], chances[order]

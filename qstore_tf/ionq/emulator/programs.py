@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 
 from qstore_tf.circuits.circuit import Circuit
@@ -24,6 +26,28 @@ def steps_of(circuit: Circuit) -> list[Step]:
     """Returns the qubits and primitives of each gate of a structure, in time order."""
     gates = iter(program_of(circuit).gates)
     return [(op.qubits, tuple(next(gates) for _ in op.primitives())) for op in circuit.operations]
+
+
+def without_idle(group: Group) -> tuple[Group, tuple[int, ...]]:
+    """Leaves out the qubits without gates, of which compilers with a wide machine leave many.
+
+    Returns:
+        The circuits on the other qubits, at least one, in their order; and which these are.
+    """
+    used = sorted({q for op in group.circuit.operations for q in op.qubits}) or [0]
+    if len(used) == group.n_qubits:
+        return group, tuple(used)
+    places = {qubit: place for place, qubit in enumerate(used)}
+    moved = [
+        replace(
+            op,
+            targets=tuple(places[q] for q in op.targets),
+            controls=tuple(places[q] for q in op.controls),
+        )
+        for op in group.circuit.operations
+    ]
+    circuit = Circuit.from_operations(len(used), moved)
+    return Group(circuit, group.values, group.positions), tuple(used)
 
 
 def native_group(group: Group, target: Target | str) -> tuple[Group, tuple[int, ...]]:

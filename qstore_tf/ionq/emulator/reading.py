@@ -8,7 +8,8 @@ Native gates are read by `qstore_tf.ionq.reading`; here is the set "qis":
     swap xx yy zz                        two targets, the last three with `rotation`
     pauliexp                             targets, `terms`, `coefficients` and `time`
 
-each with `control` or `controls` if it is not `pauliexp`. The letters of a term of `pauliexp` are
+each with `control` or `controls` if it is not `pauliexp`. A `z` with `rotation` is diag(1, e^(i
+rotation)), which is what qiskit-ionq sends for phase gates. The letters of a term of `pauliexp` are
 little-endian: the last one is for the first target. The gate is exp(-i time sum c_k P_k), exactly.
 
 Nothing in it is trusted: every fault is a `ConversionError` that says where it is.
@@ -164,6 +165,8 @@ def _read_gate(circuit: Circuit, entry: Any, where: str) -> None:
             f"{where} is no gate of the set 'qis'", f"an object with 'gate', one of {known}", entry
         )
     gate, n_targets, turns = _GATES[word]
+    if word == "z" and "rotation" in entry:
+        gate, turns = "PhaseShift", True
     where = f"{where}, {word},"
     only_fields(entry, {"gate", *_WHERE, *(("rotation",) if turns else ())}, where)
     targets = _qubits(entry, "target", where, circuit.n_qubits)

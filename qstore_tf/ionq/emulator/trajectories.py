@@ -18,7 +18,7 @@ from qstore_tf.ionq.emulator.state_vectors import FloatArray, States, angle_of
 
 COLUMNS = 2**18  # amplitudes at once
 # Amplitudes times gates of all shots with errors: minutes of work.
-MOST_WORK = 2**37
+MOST_WORK = 2**36
 # What each Pauli letter does to a qubit, by entries of its matrix; I first.
 _LETTERS = np.array(
     [[1, 0, 0, 1], [0, 1, 1, 0], [0, -1j, 1j, 0], [1, 0, 0, -1]], dtype=np.complex128

@@ -231,20 +231,37 @@ def test_twenty_qubits():
     assert set(drawn) == {0, 2**20 - 1}
 
 
+@pytest.mark.parametrize("noise", [None, "aria-1"])
+def test_qubits_without_gates_cost_nothing(noise):
+    narrow = UnifiedCircuit(3).add_gate("H", 0).add_gate("CX", [0, 1]).add_gate("RY", 2, 0.4)
+    wide = UnifiedCircuit(100).add_gate("H", 70).add_gate("CX", [70, 3]).add_gate("RY", 20, 0.4)
+    small, large = simulate([narrow, wide], noise=noise)
+    # In order of significance: qubit 3 for 1, 20 for 2 and 70 for 0.
+    places = {0: 70, 1: 3, 2: 20}
+    assert large == {
+        sum((key >> q & 1) << place for q, place in places.items()): pytest.approx(p)
+        for key, p in small.items()
+    }
+
+
 def test_what_cannot_be_done_is_said():
-    wide = UnifiedCircuit(60).add_gate("H", 0)
-    with pytest.raises(MemoryLimitError, match="local IonQ"):
+    wide = UnifiedCircuit(60).add_parameterized_layer("RX", "a")
+    wide = wide.bind(dict.fromkeys(wide.parameters, 0.1))
+    with pytest.raises(MemoryLimitError, match="too much work for the local IonQ"):
         simulate([wide])
+    eight = UnifiedCircuit(8)
+    for q in range(8):
+        eight.add_gate("GPi", q, 0.1)
     with pytest.raises(InputError, match="at most 7 qubits, or shots"):
-        simulate([UnifiedCircuit(8).add_gate("GPi", 0, 0.1)], noise="forte-1")
+        simulate([eight], noise="forte-1")
     with pytest.raises(InputError, match="symbols"):
         simulate([UnifiedCircuit(1).add_gate("RX", 0, "x")])
     for shots in (0, True, 1.5):
         with pytest.raises(InputError, match="`shots`"):
             simulate([UnifiedCircuit(1)], shots=shots)
     long = UnifiedCircuit(24)
-    for _ in range(300):
-        long.add_gate("ZZ", [0, 1], 0.1)
+    for k in range(300):
+        long.add_gate("ZZ", [0, 1 + k % 23], 0.1)
     with pytest.raises(MemoryLimitError, match="too much work"):
         simulate([long], noise=STRONG, shots=10**5, seed=1)
 

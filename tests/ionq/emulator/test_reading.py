@@ -97,6 +97,11 @@ def test_rotations_are_in_radians(word):
             {"gate": "ry", "target": 1, "control": 0, "rotation": 0.3},
             controlled(cirq.unitary(cirq.ry(0.3)), 1),
         ),
+        ({"gate": "z", "targets": [0], "rotation": 0.3}, np.diag([1, np.exp(0.3j)])),
+        (
+            {"gate": "z", "targets": [1], "controls": [0], "rotation": 0.3},
+            np.diag([1, 1, 1, np.exp(0.3j)]),
+        ),
         (
             {"gate": "swap", "targets": [1, 2], "controls": [0]},
             controlled(cirq.unitary(cirq.SWAP), 1),
