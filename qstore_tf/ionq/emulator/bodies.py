@@ -6,10 +6,11 @@ import json
 from typing import Any
 
 from qstore_tf.ionq.emulator import results
+from qstore_tf.ionq.emulator.compiled import ARTIFACT, FORMAT
 from qstore_tf.ionq.emulator.machines import SIMULATOR, iso
 from qstore_tf.ionq.emulator.pricing import ComputeTime, Price, compute_time_us
+from qstore_tf.ionq.emulator.records import Job, Part
 from qstore_tf.ionq.emulator.states import done_at, is_billed, status_at
-from qstore_tf.ionq.emulator.store import Job, Part
 from qstore_tf.ionq.emulator.submission import MULTI, SINGLE
 from qstore_tf.ionq.emulator.work import noise_of
 
@@ -82,7 +83,14 @@ def v04_job(
         debiasing: Any = False
         if job.debiasing:
             debiasing = {"variants": results.variants(job), "aggregation_method": "average"}
-        body["output"] = {"compilation": {}, "error_mitigation": {"debiasing": debiasing}}
+        compilation: dict[str, Any] = {}
+        if job.type != MULTI and job.backend != SIMULATOR:
+            entry = {"id": ARTIFACT, "format": FORMAT, "media_type": results.JSON}
+            compilation = {"compiled_circuits": {FORMAT: entry}}
+        body["output"] = {
+            "compilation": compilation,
+            "error_mitigation": {"debiasing": debiasing},
+        }
     return body
 
 

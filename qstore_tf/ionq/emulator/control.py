@@ -20,10 +20,10 @@ from fastapi import APIRouter, Request
 from qstore_tf.errors import QstoreError
 from qstore_tf.ionq.emulator.answers import bad_request, not_found
 from qstore_tf.ionq.emulator.bodies import cost
-from qstore_tf.ionq.emulator.faults import CALLS, TABLE
+from qstore_tf.ionq.emulator.fault_kinds import CALLS, TABLE
 from qstore_tf.ionq.emulator.machines import MACHINES, SIMULATOR
+from qstore_tf.ionq.emulator.records import Job
 from qstore_tf.ionq.emulator.service import service_of
-from qstore_tf.ionq.emulator.store import Job
 from qstore_tf.ionq.emulator.v04.jobs import job_body
 
 router = APIRouter(prefix="/emulator")

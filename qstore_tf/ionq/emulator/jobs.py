@@ -13,10 +13,11 @@ from qstore_tf.ionq.emulator.callers import Caller
 from qstore_tf.ionq.emulator.faults import Fault
 from qstore_tf.ionq.emulator.planning import plan
 from qstore_tf.ionq.emulator.pricing import compute_time_us, price_of
+from qstore_tf.ionq.emulator.records import Filter, Job, Part
 from qstore_tf.ionq.emulator.sessions import Sessions
 from qstore_tf.ionq.emulator.settings import Settings
 from qstore_tf.ionq.emulator.states import OVER, status_at
-from qstore_tf.ionq.emulator.store import Filter, Job, Part, Store
+from qstore_tf.ionq.emulator.store import Store
 from qstore_tf.ionq.emulator.submission import MULTI, Submission, check
 from qstore_tf.ionq.emulator.work import Worker
 

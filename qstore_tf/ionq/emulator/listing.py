@@ -9,8 +9,8 @@ from fastapi import Request
 
 from qstore_tf.ionq.emulator.answers import bad_request
 from qstore_tf.ionq.emulator.jobs import MOST_LISTED
+from qstore_tf.ionq.emulator.records import Filter
 from qstore_tf.ionq.emulator.service import fault_of, service_of
-from qstore_tf.ionq.emulator.store import Filter
 
 DEFAULT_LIMIT = 25
 

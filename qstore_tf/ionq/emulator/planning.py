@@ -5,7 +5,7 @@ from __future__ import annotations
 import heapq
 from collections.abc import Sequence
 
-from qstore_tf.ionq.emulator.store import Job
+from qstore_tf.ionq.emulator.records import Job
 
 
 def plan(

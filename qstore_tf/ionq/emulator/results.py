@@ -21,7 +21,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from qstore_tf.ionq.emulator.store import Job, Part
+from qstore_tf.ionq.emulator.records import Job, Part
 from qstore_tf.ionq.emulator.submission import MULTI
 
 VARIANTS = 5  # of a job with debiasing; its shots are split among them

@@ -16,10 +16,11 @@ import uvicorn
 from qstore_tf.errors import ConfigurationError, StartTimeoutError, describe
 from qstore_tf.ionq.emulator.app import create_app
 from qstore_tf.ionq.emulator.faults import Fault
+from qstore_tf.ionq.emulator.records import Job
 from qstore_tf.ionq.emulator.requests import Received
 from qstore_tf.ionq.emulator.service import Service
 from qstore_tf.ionq.emulator.settings import Settings
-from qstore_tf.ionq.emulator.store import Job, Store
+from qstore_tf.ionq.emulator.store import Store
 
 _PATIENCE_S = 30.0
 

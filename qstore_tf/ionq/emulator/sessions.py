@@ -10,8 +10,9 @@ from typing import Any
 from qstore_tf.ionq.emulator.answers import bad_request, not_found
 from qstore_tf.ionq.emulator.callers import Caller
 from qstore_tf.ionq.emulator.machines import iso, machine
+from qstore_tf.ionq.emulator.records import Filter, Job, Session
 from qstore_tf.ionq.emulator.states import is_billed, status_at
-from qstore_tf.ionq.emulator.store import Filter, Job, Session, Store
+from qstore_tf.ionq.emulator.store import Store
 
 
 class Sessions:

@@ -5,7 +5,7 @@ submitted -> ready -> started -> completed | failed | canceled
 
 from __future__ import annotations
 
-from qstore_tf.ionq.emulator.store import Job
+from qstore_tf.ionq.emulator.records import Job
 
 STATES = ("submitted", "ready", "started", "canceled", "failed", "completed")
 OVER = ("canceled", "failed", "completed")

@@ -9,8 +9,9 @@ from typing import Any
 
 from qstore_tf.ionq.emulator.answers import bad_request
 from qstore_tf.ionq.emulator.pricing import compute_time_us
+from qstore_tf.ionq.emulator.records import Filter, Job
 from qstore_tf.ionq.emulator.states import is_billed
-from qstore_tf.ionq.emulator.store import Filter, Job, Store
+from qstore_tf.ionq.emulator.store import Store
 
 GROUPS = ("job", "project", "user")
 MODALITIES = ("daily", "weekly", "monthly")

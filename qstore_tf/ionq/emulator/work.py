@@ -11,8 +11,9 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from qstore_tf.errors import QstoreError
 from qstore_tf.ionq.emulator.batches import Batch
 from qstore_tf.ionq.emulator.machines import MACHINES, SIMULATOR, model_of
+from qstore_tf.ionq.emulator.records import Job
 from qstore_tf.ionq.emulator.settings import Settings, Simulator
-from qstore_tf.ionq.emulator.store import Job, Store
+from qstore_tf.ionq.emulator.store import Store
 from qstore_tf.ionq.emulator.submission import read_input
 
 _log = logging.getLogger(__name__)

@@ -6,7 +6,8 @@ import httpx
 import pytest
 
 from qstore_tf.errors import ConfigurationError
-from qstore_tf.ionq.emulator.faults import CALLS, FAILURES, TABLE, Fault, Faults, random_faults
+from qstore_tf.ionq.emulator.fault_kinds import CALLS, FAILURES, TABLE
+from qstore_tf.ionq.emulator.faults import Fault, Faults, random_faults
 from qstore_tf.testing.daily import daily_seed
 
 
@@ -259,7 +260,7 @@ def test_faults_are_set_over_http(start):
 def test_random_schedules_leave_the_server_whole(start, make_payload):
     emulator, client = start(simulate=lambda batch, **_: [{0: 1.0}] * len(batch))
     client.timeout = 2
-    for schedule in range(25):
+    for schedule in range(12):
         seed = daily_seed() * 1000 + schedule
         before = len(emulator.jobs())
         emulator.set_faults(*random_faults(seed, 12, most_s=0.02))

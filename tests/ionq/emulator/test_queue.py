@@ -7,8 +7,8 @@ import numpy as np
 import pytest
 
 from qstore_tf.ionq.emulator.planning import plan
+from qstore_tf.ionq.emulator.records import Job
 from qstore_tf.ionq.emulator.states import is_billed, status_at
-from qstore_tf.ionq.emulator.store import Job
 from qstore_tf.testing.daily import daily_seed
 
 

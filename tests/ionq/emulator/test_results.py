@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from qstore_tf.ionq.emulator import results
-from qstore_tf.ionq.emulator.store import Part
+from qstore_tf.ionq.emulator.records import Part
 from qstore_tf.testing.daily import daily_seed
 
 # Made in ionq/emulator/test_queue.py as well; what matters here is set below.
@@ -156,3 +156,30 @@ def test_shapes_need_no_registers(start):
     )
     found = json.loads(results.shape("histogram-v2", job, part))
     assert found == {"histogram": {"registers": {"output_all": {"10": 3, "01": 1}}}}
+
+
+@pytest.mark.parametrize("machine", ["qpu.forte-1", "qpu.aria-1"])
+def test_the_compiled_circuit_gives_the_same_probabilities(start, machine):
+    _, client = start()
+    rng = np.random.default_rng([daily_seed(), 6])
+    for _ in range(5):
+        gates = []
+        for _ in range(8):
+            one, two = rng.permutation(3)[:2].tolist()
+            gates.append({"gate": "ry", "target": one, "rotation": float(rng.uniform(-3, 3))})
+            gates.append({"gate": str(rng.choice(["cnot", "z"])), "control": one, "target": two})
+        gates.append({"gate": "swap", "targets": [0, 2]})
+        wanted = client.probabilities(client.accepted(gates, qubits=3))
+        job = client.wait(client.accepted(gates, qubits=3, backend=machine))
+        entry = job["output"]["compilation"]["compiled_circuits"]["ionq.native.v1"]
+        circuit = fetch(client, job["id"], entry["id"])
+        words = {gate["gate"] for gate in circuit["circuit"]}
+        assert words <= {"gpi", "gpi2", "zz" if "forte" in machine else "ms"}
+        found = client.probabilities(
+            client.accepted(circuit["circuit"], gateset="native", qubits=circuit["qubits"])
+        )
+        for state in map(str, range(8)):
+            assert found.get(state, 0) == pytest.approx(wanted.get(state, 0), abs=1e-9)
+    simulated = client.accepted()
+    client.wait(simulated)
+    assert client.get(f"/v0.4/jobs/{simulated}/artifacts/compiled").status_code == 404

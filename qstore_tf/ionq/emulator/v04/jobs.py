@@ -11,9 +11,9 @@ from qstore_tf.ionq.emulator.answers import bad_request
 from qstore_tf.ionq.emulator.faults import Fault
 from qstore_tf.ionq.emulator.jobs import ids_of
 from qstore_tf.ionq.emulator.listing import filter_of, page, read_limit, read_next
+from qstore_tf.ionq.emulator.records import Job
 from qstore_tf.ionq.emulator.service import Service, body_of, caller_of, fault_of, service_of
 from qstore_tf.ionq.emulator.states import STATES
-from qstore_tf.ionq.emulator.store import Job
 from qstore_tf.ionq.emulator.submission import MULTI, Submission, from_v04
 from qstore_tf.ionq.emulator.v04.results import part_of
 

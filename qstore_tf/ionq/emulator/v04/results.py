@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+import json
+
 from fastapi import APIRouter, Request, Response
 
 from qstore_tf.ionq.emulator import bodies, results
 from qstore_tf.ionq.emulator.answers import bad_request, not_found
+from qstore_tf.ionq.emulator.compiled import ARTIFACT, compiled
+from qstore_tf.ionq.emulator.machines import MACHINES, SIMULATOR
+from qstore_tf.ionq.emulator.records import Job, Part
 from qstore_tf.ionq.emulator.service import Service, caller_of, service_of
 from qstore_tf.ionq.emulator.states import status_at
-from qstore_tf.ionq.emulator.store import Job, Part
-from qstore_tf.ionq.emulator.submission import MULTI
+from qstore_tf.ionq.emulator.submission import MULTI, read_input
 
 router = APIRouter(prefix="/v0.4")
 
@@ -29,7 +33,9 @@ def aggregated(request: Request, job_id: str) -> Response:
 @router.get("/jobs/{job_id}/results/{artifact}")
 @router.get("/jobs/{job_id}/artifacts/{artifact}")
 def artifacts(request: Request, job_id: str, artifact: str) -> Response:
-    """Results in one of their formats."""
+    """Results in one of their formats, or the circuit that was run."""
+    if artifact == ARTIFACT:
+        return _compiled(request, job_id)
     if artifact not in results.FORMATS:
         not_found()
     return results_of(request, job_id, artifact)
@@ -54,6 +60,17 @@ def results_of(request: Request, job_id: str, artifact: str) -> Response:
     if artifact not in results.available(job.type if job.id == job_id else "", drawn):
         not_found()
     return Response(results.shape(artifact, job, part, sharpen=sharpen), media_type=results.JSON)
+
+
+def _compiled(request: Request, job_id: str) -> Response:
+    service = service_of(request)
+    job = service.jobs.find(job_id, caller_of(request))
+    ran = status_at(job, service.jobs.now) == "completed" and not job.dry_run
+    if not ran or job.type == MULTI or job.backend == SIMULATOR:
+        not_found()
+    batch = read_input(job.type, service.store.input(job.id))
+    text = json.dumps(compiled(batch, MACHINES[job.backend]))
+    return Response(text, media_type=results.JSON)
 
 
 def read_sharpen(request: Request) -> bool:
