@@ -6,8 +6,10 @@ the order in which threads come, so that a schedule can be repeated.
 
 from __future__ import annotations
 
+import contextlib
 import json
 import random
+import sqlite3
 import threading
 import uuid
 from collections import Counter
@@ -16,7 +18,7 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from qstore_tf.ionq.service.clock import Clock
-from qstore_tf.ionq.service.journal import Journal
+from qstore_tf.ionq.service.journal import _SCHEMA, Journal
 from qstore_tf.ionq.service.network import Answer, Broken, NotSent
 from qstore_tf.ionq.service.server import Server
 from qstore_tf.ionq.service.work import Work
@@ -81,11 +83,36 @@ class Life:
             raise Crash
 
 
+class QuickFile:
+    """One connection for all, in memory, at the place of a `SharedFile`."""
+
+    is_temporary = True
+
+    def __init__(self):
+        self._sql = sqlite3.connect(":memory:", check_same_thread=False, isolation_level=None)
+        self._lock = threading.Lock()
+        for statement in _SCHEMA:
+            self._sql.execute(statement)
+
+    @contextlib.contextmanager
+    def writing(self):
+        with self._lock:
+            self._sql.execute("BEGIN")
+            try:
+                yield self._sql
+            except BaseException:
+                self._sql.execute("ROLLBACK")
+                raise
+            self._sql.execute("COMMIT")
+
+    reading = writing
+
+
 class MortalJournal(Journal):
     """A journal of processes that die: before or after any change, never in the middle of it."""
 
-    def __init__(self, path=":memory:"):
-        super().__init__(path)
+    def __init__(self):
+        self.is_temporary, self._file = True, QuickFile()
         self.life = Life()
         self.number = 0
         self.is_delivered = False

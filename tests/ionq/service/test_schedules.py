@@ -33,7 +33,7 @@ from simulated import (  # noqa: E402
 )
 
 PRICES = PriceTable(provider="x", targets=("forte-1",), per_circuit=Decimal(3))
-SCHEDULES, GROUPS = 1000, 10
+SCHEDULES, GROUPS, QUICK = 1000, 10, 5
 
 
 class Schedule:
@@ -61,6 +61,7 @@ class Schedule:
             "settle_s": 30.0,
             "deadline_s": rng.choice([None, None, 60.0, 300.0]),
             "shots": 100,
+            "poll_s": 2.0,
         }
         self.deaths = [rng.randint(1, 70) for _ in range(rng.choice([0, 0, 1, 2, 4]))]
         self.budget = Budget(usd=10_000, shots=10**6) if rng.random() < 0.25 else None
@@ -140,7 +141,10 @@ class Schedule:
                 assert balance.spent.shots == 100 * sum(billed.values())
 
 
-@pytest.mark.parametrize("group", range(GROUPS))
+@pytest.mark.parametrize(
+    "group",
+    [pytest.param(k, marks=[pytest.mark.slow] if k >= QUICK else []) for k in range(GROUPS)],
+)
 def test_random_schedules_run_and_bill_each_circuit_once(group, caplog):
     caplog.set_level(logging.CRITICAL, "qstore_tf")
     ends = Counter()
