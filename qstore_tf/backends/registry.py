@@ -31,6 +31,8 @@ _IN_TENSORFLOW = {
 # Names that send circuits to a service, and so need one and a key for it.
 SERVICES = ("ionq", "ionq_simulator")
 _said: set[str] = set()
+# Those of services by name alone, one of each: layers that name one share its connection and cost.
+_shared: dict[str, Backend] = {}
 
 
 def register(name: str, factory: Callable[..., Backend | ArrayBackend]) -> None:
@@ -96,6 +98,8 @@ def get(backend: str | Backend | ArrayBackend = "auto", **options: Any) -> Backe
                 hint=did_you_mean(backend, ["auto", *_factories]),
             )
         )
+    if name in SERVICES and not options:
+        return _shared.get(name) or _shared.setdefault(name, _lifted(_factories[name]()))
     limits = {key: options.pop(key) for key in ("memory_limit", "max_rows") if key in options}
     try:
         made = _lifted(_factories[name](**options))
@@ -180,7 +184,7 @@ def _local_cpu(**options: Any) -> Backend:
 
 
 def _ionq_simulator(**options: Any) -> Backend:
-    return get("ionq", target="simulator", **options)
+    return get("ionq", **{"target": "simulator", **options})
 
 
 for _name, _place in _IN_TENSORFLOW.items():

@@ -2,15 +2,21 @@
 
 from __future__ import annotations
 
+import contextlib
 import logging
 import threading
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from qstore_tf.errors import BudgetExceededError
+from qstore_tf.errors import BudgetExceededError, ConfigurationError, UnreachableError, describe
 from qstore_tf.ionq.money.budget import Budget
+from qstore_tf.ionq.money.rates import Quote, read_estimate
+from qstore_tf.ionq.prices import PriceTable, price_table
+from qstore_tf.ionq.rehearsal import Rehearsal
+from qstore_tf.ionq.service.client import Client
+from qstore_tf.ionq.service.clock import Over, Patience
 from qstore_tf.ionq.service.executor import Executor
 from qstore_tf.ionq.service.outcomes import Outcomes
 from qstore_tf.ionq.service.server import Server
@@ -20,6 +26,7 @@ if TYPE_CHECKING:
     from qstore_tf.ionq.money.tracker import CostTracker
 
 _log = logging.getLogger("qstore_tf")
+_PATIENCE_S = 60.0  # for the answer to a question about prices
 _LARGEST_SEED = 2**31 - 1  # of the service's noise models
 
 
@@ -44,13 +51,14 @@ class Sender:
         budget: Budget | None = None,
         tracker: CostTracker | None = None,
     ) -> None:
-        self.budget, self.tracker = budget, tracker
-        self._target, self._options = target, options
-        # The address is checked here; without a key, models can still be made and loaded.
-        self._server = Server(url, api_key)
+        self.target, self.budget, self.tracker = target, budget, tracker
+        self._options = options
+        self._address = url, api_key
         self._lock = threading.Lock()
-        self._executor: Executor | None = None
+        self._executors: dict[str, Executor] = {}
+        self._rehearsal: Rehearsal | None = None
         self._fallbacks = 0
+        self._connected()  # checks the options and opens nothing: without a key, models still load
 
     def run(
         self, work: Sequence[Work], shots: int | None, seed: Sequence[int] | None
@@ -71,6 +79,9 @@ class Sender:
             JobError: Jobs failed; it says which circuits are missing.
             ServiceError: The service refused, or could not be reached.
         """
+        rehearsal = self._rehearsal
+        if rehearsal is not None:
+            return rehearsal.run(work, shots)
         rng = np.random.default_rng(None if seed is None else [int(s) % 2**63 for s in seed])
         number = None if seed is None else int(rng.integers(_LARGEST_SEED))
         try:
@@ -84,22 +95,75 @@ class Sender:
             return found
         return [part if part.shots is not None else drawn(part, shots, rng) for part in found]
 
+    @contextlib.contextmanager
+    def rehearsing(self, prices: PriceTable | None = None) -> Iterator[Rehearsal]:
+        """Sends nothing while it is entered, from any thread, and counts what would be sent.
+
+        Args:
+            prices: What it would cost; None: the backend's own prices, else the service is asked.
+        """
+        if self._rehearsal is not None:
+            raise ConfigurationError(
+                describe(
+                    "The cost of this backend's work is being estimated already",
+                    hint="Make one estimate after the other",
+                )
+            )
+        debiasing = bool(self._options.get("debiasing"))
+        table = prices or self._options.get("prices") or _table_of(self.target)
+        self._rehearsal = Rehearsal(self._server().version, debiasing, table, self._ask)
+        try:
+            yield self._rehearsal
+        finally:
+            self._rehearsal = None
+
+    def _ask(self, n_1q: int, n_2q: int, n_qubits: int, n_circuits: int, shots: int) -> Quote:
+        mitigation = bool(self._options.get("debiasing"))
+        question = {
+            "backend": self.target,
+            "type": "ionq.multi-circuit.v1" if n_circuits > 1 else "ionq.circuit.v1",
+            "qubits": str(n_qubits),
+            "shots": str(shots),
+            "1q_gates": str(n_1q),
+            "2q_gates": str(n_2q),
+            "error_mitigation": "true" if mitigation else "false",
+        }
+        with contextlib.closing(Client(self._server())) as client:
+            try:
+                answer = client.estimate(question, Patience(client.clock, _PATIENCE_S))
+            except Over:
+                raise UnreachableError(
+                    describe(
+                        f"The service told no price within {_PATIENCE_S:g} s",
+                        hint="Pass prices=, a PriceTable or the name of a provider",
+                    )
+                ) from None
+        return read_estimate(answer)
+
     def telemetry(self) -> dict[str, float]:
         """Returns what was sent and spent so far."""
-        sent = {} if self._executor is None else self._executor.telemetry()
+        sent: dict[str, float] = {}
+        for executor in list(self._executors.values()):
+            for name, number in executor.telemetry().items():
+                sent[name] = sent.get(name, 0.0) + number
         return {**sent, "fallbacks": float(self._fallbacks)}
 
+    def _server(self) -> Server:
+        return Server(*self._address)
+
     def _connected(self) -> Executor:
+        """The executor for the service that arguments and environment name now."""
+        server = self._server()
         with self._lock:
-            if self._executor is None:
-                self._executor = Executor(
-                    self._server,
-                    self._target,
+            if server.url not in self._executors:
+                self._executors[server.url] = Executor(
+                    server,
+                    self.target,
                     budget=self.budget,
                     tracker=self.tracker,
                     **self._options,
                 )
-            return self._executor
+            return self._executors[server.url]
 
     def _note_fallback(self, error: BudgetExceededError) -> None:
         assert self.budget is not None
@@ -112,6 +176,11 @@ class Sender:
             getattr(self.budget.fallback, "name", self.budget.fallback),
             error,
         )
+
+
+def _table_of(target: str) -> PriceTable | None:
+    """The simulator's, which is free."""
+    return price_table("ionq", target) if target == "simulator" else None
 
 
 def drawn(exact: Outcomes, shots: int, rng: np.random.Generator) -> Outcomes:

@@ -27,6 +27,7 @@ from qstore_tf.errors import (
 from qstore_tf.ionq import measuring
 from qstore_tf.ionq.measuring import CompileOptions, qubit_states
 from qstore_tf.ionq.money.budget import Budget
+from qstore_tf.ionq.money.environment import budget_from_environment
 from qstore_tf.ionq.prices import PriceTable
 from qstore_tf.ionq.sending import Sender
 from qstore_tf.ionq.targets import NOISE_MODELS, Target, check_noise, lookup
@@ -56,9 +57,9 @@ class IonQ(ArrayBackend):
             compiled; None: ideal.
         debiasing: Error mitigation of the machine; always said explicitly, as it is a matter of
             price.
-        aggregation: How the machine's debiased results are put together, "average" or "plurality".
-        dry_run: Whether jobs are only checked and priced by the service, and not run; expectations
-            are NaN then.
+        aggregation: How the machine's debiased results are put together, "average" or "voting".
+        dry_run: Whether jobs are only checked and priced by the service, and not run: a call then
+            raises DryRunError, which carries the price.
         optimization_level: As in `qstore_tf.ionq.compile`.
         max_partial: As in `qstore_tf.ionq.compile`.
         approximation: As in `qstore_tf.ionq.compile`.
@@ -125,7 +126,12 @@ class IonQ(ArrayBackend):
             max_partial,
             approximation,
         )
-        self.budget = Budget.from_config(budget) if isinstance(budget, Mapping) else budget
+        self._given_budget = (
+            budget if not isinstance(budget, Mapping) else Budget.from_config(budget)
+        )
+        self.budget = self._given_budget
+        if self.budget is None and self.target.name != "simulator":
+            self.budget = budget_from_environment()
         self._options: dict[str, Any] = {
             "debiasing": debiasing,
             "aggregation": aggregation,
@@ -134,7 +140,8 @@ class IonQ(ArrayBackend):
             "deadline_s": deadline_s,
             "transport": transport,
         }
-        self._sender = Sender(
+        self._with_shots: dict[int, IonQ] = {}  # one of each, so that what is made for it is found
+        self.sender = Sender(
             self.target.api_name,
             {**self._options, "noise": noise, "journal": journal, "prices": prices},
             url=url,
@@ -156,13 +163,21 @@ class IonQ(ArrayBackend):
             "optimization_level": self._compiling.optimization_level,
             "max_partial": self._compiling.max_partial,
             "approximation": self._compiling.approximation,
-            "budget": None if self.budget is None else self.budget.get_config(),
+            "budget": self._given_budget and self._given_budget.get_config(),
             **self._options,
         }
 
+    def __eq__(self, other: object) -> bool:
+        """Whether it is the same object: two of one configuration may not share an account."""
+        return self is other
+
+    def __hash__(self) -> int:
+        """Goes with equality."""
+        return object.__hash__(self)
+
     def with_shots(self, shots: int) -> IonQ:
         """Returns this backend with another number of shots; jobs, caches and budget are shared."""
-        other = copy.copy(self)
+        other = self._with_shots.setdefault(check_shots(shots), copy.copy(self))
         other.shots = check_shots(shots)
         other.capabilities = replace(self.capabilities, exact=False)
         return other
@@ -194,7 +209,7 @@ class IonQ(ArrayBackend):
         found[usable] = planned.constants
         if usable.any() and planned.groups:
             bound = [g.runnable.bind(batch.inputs[usable], batch.theta) for g in planned.groups]
-            outcomes = self._sender.run([part.work for part in bound], self.shots, seed)
+            outcomes = self.sender.run([part.work for part in bound], self.shots, seed)
             if outcomes is None:
                 instead = self._fallback().expectation
                 return np.asarray(instead(batch.program, observables, *batch.values, seed=seed))
@@ -211,7 +226,7 @@ class IonQ(ArrayBackend):
             raise InputError("its numbers must be finite to draw samples from them")
         made = measuring.runnable(batch.program, (), self._compiling)
         bound = made.bind(batch.inputs, batch.theta)
-        outcomes = self._sender.run([bound.work], shots, seed)
+        outcomes = self.sender.run([bound.work], shots, seed)
         if outcomes is None:
             instead = self._fallback().sample
             return np.asarray(instead(batch.program, *batch.values, shots=shots, seed=seed))
@@ -220,7 +235,7 @@ class IonQ(ArrayBackend):
     def telemetry(self) -> dict[str, float]:
         """Returns what was sent, spent and kept so far; see `callbacks.ReportsTelemetry`."""
         return {
-            **self._sender.telemetry(),
+            **self.sender.telemetry(),
             "structure_cache_hit_rate": _rate(counts_of(measuring.plan)),
             "bound_cache_hit_rate": _rate(counts_of(measuring.bound)),
         }
