@@ -9,7 +9,14 @@ from pathlib import Path
 from k8s.objects import ManifestError
 
 FOLDER = Path(__file__).resolve().parents[1]
-OVERLAYS = ("base", "overlays/gpu", "overlays/ionq", "overlays/jobset", "overlays/local")
+OVERLAYS = (
+    "base",
+    "overlays/gpu",
+    "overlays/ionq",
+    "overlays/jobset",
+    "overlays/local",
+    "overlays/local-ionq",
+)
 
 # In order of preference.
 _TOOLS = (("kubectl", "kustomize"), ("kustomize", "build"))

@@ -10,6 +10,7 @@ import re
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 from k8s.local_runner.policy import jobset_action
 from k8s.objects import Object, Objects, containers, name_of, plain_env, pod_templates, training_of
@@ -25,9 +26,8 @@ LONGEST_PAUSE = 360  # seconds that a Job waits at most before it starts a pod a
 # Variables that neither the script nor qstore_tf reads, and what does.
 READ_ELSEWHERE = {
     "NCCL_SOCKET_IFNAME": "NCCL",
-    "IONQ_API_KEY": "cirq-ionq",
-    "IONQ_BUDGET_USD": "nothing yet",
 }
+_COMPONENT = "app.kubernetes.io/component"
 # Secrets that users make, and their keys: no Secret is shipped.
 SECRETS = {"ionq": {"api-key"}}
 
@@ -376,7 +376,7 @@ def environment_of(script: str) -> tuple[set[str], set[str]]:
 def _read_by_package() -> set[str]:
     package = Path(__file__).resolve().parents[2] / "qstore_tf"
     texts = (path.read_text(encoding="utf-8") for path in package.rglob("*.py"))
-    return {name for text in texts for name in re.findall(r'"(QSTORE_[A-Z_]+)"', text)}
+    return {name for text in texts for name in re.findall(r'"((?:QSTORE|IONQ)_[A-Z_]+)"', text)}
 
 
 def tensorboard(objects: Objects) -> Iterator[str]:
@@ -385,6 +385,8 @@ def tensorboard(objects: Objects) -> Iterator[str]:
     written = _claim_at(training.pod, _worker(objects).get("LOGS", ""))
     for deployment in objects.of("Deployment"):
         template = deployment["spec"]["template"]
+        if _labels(template).get(_COMPONENT) == "local-ionq":
+            continue
         (container,) = containers(template)
         arguments = [*container.get("command", []), *container.get("args", [])]
         folders = [each.partition("=")[2] for each in arguments if each.startswith("--logdir=")]
@@ -432,6 +434,44 @@ def network(objects: Objects) -> Iterator[str]:
             yield f"workers' {direction} on port {port} is closed"
     if not any(53 in _numbers(rule) for rule in rules["egress"]):
         yield "workers cannot ask for names (port 53)"
+
+
+def local_ionq(objects: Objects) -> Iterator[str]:
+    """Where workers send circuits to a server of the cluster, they reach it, and only they do."""
+    url = urlsplit(_worker(objects).get("IONQ_API_URL", ""))
+    if url.scheme != "http" or url.port is None:
+        return
+    service = objects.find("Service", url.hostname or "")
+    if service is None or url.port not in [port["port"] for port in service["spec"]["ports"]]:
+        yield f"IONQ_API_URL is {url.geturl()}, and there is no such Service"
+        return
+    workers = _labels(training_of(objects).pod)
+    labels = {where: _labels(template) for where, template in pod_templates(objects)}
+    for where in _chosen(labels, service["spec"]["selector"]):
+        server = labels[where]
+        incoming = _rules_for(objects, server, "ingress")
+        if not any(_allows(rule, "from", workers, url.port) for rule in incoming):
+            yield f"{where} is closed to workers"
+        outgoing = _rules_for(objects, workers, "egress")
+        if not any(_allows(rule, "to", server, url.port) for rule in outgoing):
+            yield f"workers do not get out to {where}"
+        for rule in incoming:
+            for peer in rule.get("from") or [{}]:
+                only = peer.get("podSelector", {}).get("matchLabels")
+                others = [each for each in _chosen(labels, only) if labels[each] != workers]
+                if not only or "namespaceSelector" in peer or "ipBlock" in peer or others:
+                    yield f"{where}, which takes any key, is open to others than workers: {peer}"
+        if _rules_for(objects, server, "egress"):
+            yield f"{where} needs no way out, but has one"
+
+
+def _rules_for(objects: Objects, labels: Mapping[str, str], direction: str) -> list[Object]:
+    return [
+        rule
+        for policy in objects.of("NetworkPolicy")
+        if _selects(policy["spec"]["podSelector"].get("matchLabels"), labels)
+        for rule in policy["spec"].get(direction, [])
+    ]
 
 
 def _allows(rule: Object, side: str, labels: Mapping[str, str], port: int) -> bool:
@@ -506,6 +546,7 @@ RULES: tuple[Rule, ...] = (
     environment,
     tensorboard,
     network,
+    local_ionq,
 )
 
 

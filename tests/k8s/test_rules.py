@@ -70,6 +70,8 @@ def policy(objects: Objects, name: str) -> dict[str, Any]:
     return objects.get("NetworkPolicy", name)["spec"]
 
 
+LOCAL_IONQ = "overlays/local-ionq"
+
 # Rule, overlay, and a change after which the rule must speak up.
 MUTATIONS: list[tuple[Callable[..., Any], str, Change]] = [
     (rules.references, "base", lambda o: drop(o, "PersistentVolumeClaim", "train-logs")),
@@ -299,6 +301,7 @@ MUTATIONS: list[tuple[Callable[..., Any], str, Change]] = [
     ),
     (rules.environment, "base", lambda o: settings(o).update(EPOCH="3")),
     (rules.environment, "base", lambda o: settings(o).pop("EPOCHS")),
+    (rules.environment, "overlays/ionq", lambda o: settings(o).update(IONQ_BUDGET="3")),
     (rules.environment, "base", lambda o: env(o, "QSTORE_WORKERS").update(name="QSTORE_WORKER")),
     (
         rules.environment,
@@ -341,6 +344,26 @@ MUTATIONS: list[tuple[Callable[..., Any], str, Change]] = [
     ),
     (rules.network, "base", lambda o: policy(o, "train")["egress"].pop(0)),
     (rules.network, "base", lambda o: policy(o, "train")["egress"].pop(1)),
+    (
+        rules.local_ionq,
+        LOCAL_IONQ,
+        lambda o: settings(o).update(IONQ_API_URL="http://ionq:8042/v0.4"),
+    ),
+    (
+        rules.local_ionq,
+        LOCAL_IONQ,
+        lambda o: settings(o).update(IONQ_API_URL="http://local-ionq:80/v0.4"),
+    ),
+    (rules.local_ionq, LOCAL_IONQ, lambda o: drop(o, "NetworkPolicy", "train-local-ionq")),
+    (rules.local_ionq, LOCAL_IONQ, lambda o: policy(o, "local-ionq")["ingress"].pop()),
+    (rules.local_ionq, LOCAL_IONQ, lambda o: policy(o, "local-ionq")["ingress"][0].pop("from")),
+    (
+        rules.local_ionq,
+        LOCAL_IONQ,
+        lambda o: policy(o, "local-ionq")["ingress"][0]["from"].append({"podSelector": {}}),
+    ),
+    (rules.local_ionq, LOCAL_IONQ, lambda o: policy(o, "local-ionq")["egress"].append({})),
+    (rules.network, LOCAL_IONQ, lambda o: drop(o, "NetworkPolicy", "local-ionq")),
 ]
 
 

@@ -125,12 +125,12 @@ def kill_at_random(tmp_path, lives):
 
 
 def test_a_killed_process_loses_and_frees_nothing(tmp_path):
-    kill_at_random(tmp_path, lives=4)
+    kill_at_random(tmp_path, lives=3)
 
 
 @pytest.mark.slow
 def test_a_process_killed_many_times_loses_and_frees_nothing(tmp_path):
-    kill_at_random(tmp_path, lives=12)
+    kill_at_random(tmp_path, lives=8)
 
 
 def test_a_forked_process_spends_the_same_money(tmp_path):

@@ -7,7 +7,7 @@ from hypothesis import given, seed, settings
 from hypothesis import strategies as st
 
 from qstore_tf.errors import ConfigurationError, PriceError
-from qstore_tf.ionq.money.amounts import EXACT, Money, exact, up_to_cents
+from qstore_tf.ionq.money.amounts import EXACT, Money, add, exact, up_to_cents
 from qstore_tf.ionq.money.estimating import Estimate, duration, estimate_batch, estimate_table
 from qstore_tf.ionq.prices import PriceTable, cost, price_table
 from qstore_tf.testing.daily import daily_seed
@@ -82,6 +82,14 @@ def test_only_whole_times():
 def test_times_that_are_none():
     assert duration(float("nan")) == duration(float("inf")) == "?"
     assert duration(59.9) == "59.9 s" and duration(60) == "1 min 0 s"
+
+
+def test_sums_keep_every_decimal():
+    large, small = Decimal(10**18), Decimal("1e-30")
+    assert add(large, small, large) == Decimal("2000000000000000000.000000000000000000000000000001")
+    assert 2 * Estimate(price=Money(add(large, small), "USD")) == Estimate(
+        price=Money(add(large, small, large, small), "USD")
+    )
 
 
 @seed(daily_seed())
