@@ -1,10 +1,16 @@
 """What is refused, and what is accepted and fails: one row each."""
 
+import copy
+import json
+from collections import Counter
+
+import numpy as np
 import pytest
 
 from qstore_tf.ionq.emulator import submission
 from qstore_tf.ionq.emulator.answers import Refusal
 from qstore_tf.ionq.emulator.submission import from_v04
+from qstore_tf.testing.daily import daily_seed
 
 GATE = {"gate": "x", "target": 0}
 NATIVE = {"gate": "gpi", "target": 0, "phase": 0.5}
@@ -202,3 +208,70 @@ def test_more_than_10_mb_are_refused(start, make_payload):
     assert client.post("/v0.4/jobs", content=pieces()).status_code == 413
     assert client.submit(padding="x" * 9_990_000).status_code == 201
     assert len(emulator.jobs()) == 1
+
+
+JUNK = (
+    *(None, True, False, 0, -1, 1, 2, 10**30, 0.5, 1e300, float("inf"), -0.0),
+    *("", "x", "1", "é\u0000", [], {}, [[]], [0, 0], {"gate": "x"}, {"a": {"b": []}}),
+)
+
+
+def changed(value, rng):
+    """A copy of a document with something in it replaced, left out, doubled or added."""
+    value = copy.deepcopy(value)
+    places = []
+
+    def walk(node):
+        for key in node if isinstance(node, dict) else range(len(node)):
+            places.append((node, key))
+            if isinstance(node[key], dict | list):
+                walk(node[key])
+
+    walk(value)
+    node, key = places[rng.integers(len(places))]
+    junk = copy.deepcopy(JUNK[rng.integers(len(JUNK))])
+    kind = rng.integers(4)
+    if kind == 0:
+        node[key] = junk
+    elif kind == 1:
+        del node[key]
+    elif isinstance(node, dict):
+        node[str(rng.choice(["target", "controls", "rotation", "noise", "settings", "x"]))] = junk
+    else:
+        node.append(junk if kind == 2 else copy.deepcopy(node[key]))
+    return value
+
+
+def test_documents_with_anything_in_them_are_accepted_or_refused(start):
+    _, client = start(simulate=lambda batch, **_: [{0: 1.0}] * len(batch))
+    rng = np.random.default_rng([daily_seed(), 7])
+    seeds = [
+        *ACCEPTED.values(),
+        mitigated(shots=600, metadata={"a": "b"}, name="n", noise={"model": "aria-1", "seed": 1}),
+        many([[GATE], [{"gate": "cnot", "controls": [0], "targets": [1]}]]),
+        one(gates=[{"gate": "rx", "target": 0, "rotation": 0.1}]),
+    ]
+    seeds = [body for body in seeds if len(json.dumps(body)) < 2000]
+    answers = Counter()
+    for case in range(1500):
+        body = seeds[rng.integers(len(seeds))]
+        for _ in range(rng.integers(1, 4)):
+            body = changed(body, rng)
+            if not body:
+                break
+        text = json.dumps(body).replace("Infinity", "1e999")
+        try:
+            from_v04(json.loads(text))
+            answers["accepted"] += 1
+        except Refusal as refusal:
+            assert refusal.status == 400
+            answers["refused"] += 1
+        if case % 15 == 0:
+            sent = client.post("/v0.4/jobs", content=text)
+            assert sent.status_code in (201, 400), text
+            if sent.status_code == 201:
+                job_id = sent.json()["id"]
+                client.wait(job_id)
+                for address in (f"/v0.4/jobs/{job_id}", "/v0.4/jobs", f"/emulator/jobs/{job_id}"):
+                    assert client.get(address).status_code == 200, text
+    assert min(answers["accepted"], answers["refused"]) > 100
