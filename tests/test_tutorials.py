@@ -49,6 +49,11 @@ def test_a_tutorial_runs_from_top_to_bottom(path: Path, tmp_path: Path) -> None:
         assert "worker 1 failed: killed by SIGKILL." in text
         assert "goes on from step" in text
         assert "same bits: True" in text
+    if path.stem == "05_ionq_training":
+        text = text_of(notebook)
+        assert "same losses: True" in text
+        assert "48 rows: BudgetExceededError" in text and "jobs sent: 1\n" in text
+        assert int(re.search(r"ran elsewhere: (\d+)", text).group(1)) > 0
     if path.stem == "04_ionq":
         text = text_of(notebook)
         left = re.findall(r"^(lower|merge|conjugate|schedule) +(\d+) +(\d+) ", text, re.M)
@@ -62,7 +67,7 @@ def test_a_tutorial_runs_from_top_to_bottom(path: Path, tmp_path: Path) -> None:
 
 
 def test_there_is_a_tutorial_and_each_is_stored_small() -> None:
-    names = ["01_digits", "02_gradients", "03_workers", "04_ionq"]
+    names = ["01_digits", "02_gradients", "03_workers", "04_ionq", "05_ionq_training"]
     assert [path.stem for path in TUTORIALS] == names
     for path in TUTORIALS:
         assert path.stat().st_size < 500_000

@@ -28,7 +28,7 @@ from qstore_tf.ionq import measuring
 from qstore_tf.ionq.measuring import CompileOptions, qubit_states
 from qstore_tf.ionq.money.budget import Budget
 from qstore_tf.ionq.money.environment import budget_from_environment
-from qstore_tf.ionq.prices import PriceTable
+from qstore_tf.ionq.prices import PriceTable, price_table
 from qstore_tf.ionq.sending import Sender
 from qstore_tf.ionq.targets import NOISE_MODELS, Target, check_noise, lookup
 
@@ -66,7 +66,8 @@ class IonQ(ArrayBackend):
         budget: What may be spent, and what to do then. None: the one of the environment
             (IONQ_BUDGET_USD), if any.
         tracker: Where costs are recorded.
-        prices: The prices of the target; None: the server's own estimate.
+        prices: A PriceTable, or the name of a provider with published prices, such as "azure";
+            None: the service's own estimate.
         max_in_flight: Jobs that may be waiting or running at the same time.
         deadline_s: Seconds after which a call gives up and cancels what is queued.
         transport: "http", or "cirq" for the client of cirq-ionq.
@@ -103,7 +104,7 @@ class IonQ(ArrayBackend):
         approximation: float = 0.0,
         budget: Budget | Mapping[str, Any] | None = None,
         tracker: CostTracker | None = None,
-        prices: PriceTable | None = None,
+        prices: PriceTable | str | None = None,
         max_in_flight: int = 4,
         deadline_s: float | None = None,
         transport: str = "http",
@@ -141,6 +142,8 @@ class IonQ(ArrayBackend):
             "transport": transport,
         }
         self._with_shots: dict[int, IonQ] = {}  # one of each, so that what is made for it is found
+        if isinstance(prices, str):
+            prices = price_table(prices, self.target)
         self.sender = Sender(
             self.target.api_name,
             {**self._options, "noise": noise, "journal": journal, "prices": prices},
