@@ -28,9 +28,15 @@ AMPLITUDE_BYTES = 8
 # Up to so many qubits the lanes of a register hold as many samples, which advance together.
 SAMPLE_LANE_QUBITS = 8
 LANES = 16
-# Up to so many qubits states are worked on whole, and up to so many numbers they are saved.
-WHOLE_QUBITS = 16
+# States of at least so many qubits are cut into tiles, smaller ones worked on whole and saved up to
+# so many numbers.
+CUT_QUBITS = 14
 MOST_SAVED_REALS = 2**20
+# Qubits of the first tile, which alone runs through its gates: 7 to 13, and 4 left to the factors
+# and 4 to the lanes.
+LEAST_FIRST, MOST_FIRST, NOT_FIRST = 7, 13, 8
+# Rows of a tile of 16 and 20 qubits, about.
+TILE_BITS = 8
 # Circuits up to this size are taken to keep a block of samples in the caches.
 IN_CACHE_QUBITS = 12
 
@@ -43,9 +49,13 @@ def flops(workload: Workload) -> float:
     (6N), its factors shared by the batch; CNOTs only relabel. The first layer merges with the
     encoding into a product state, N complex products for its last factor, half as many for the
     one before, and so on (12N). The last layer's RZ and CNOTs change no <Z> and are left out.
+    A state that is cut runs forwards twice, and gates on the first tile alone are not counted: it
+    is at most a sixteenth of the state from 16 qubits on.
     """
-    n, depth, size = workload.n_qubits, workload.depth, 2.0**workload.n_qubits
-    forward = 12 * size + (depth - 1) * 4 * n * size + _diagonals(workload) * 6 * size
+    size = 2.0**workload.n_qubits
+    forward = 12 * size + _turned(workload)
+    if is_cut(workload):
+        forward *= 2
     # Probabilities and their fold to n expectations; the weighted diagonal and its bra.
     measure = 3 * size + 2 * size + 2 * size + 2 * size
     return forward + measure + backward_flops(workload, both=not saves_states(workload))
@@ -59,15 +69,18 @@ def backward_flops(workload: Workload, *, both: bool) -> float:
     the product state come from its contraction with lambda, one half of the qubits after the
     other (16N).
     """
-    n, depth, size = workload.n_qubits, workload.depth, 2.0**workload.n_qubits
-    turned = (depth - 1) * 4 * n * size + _diagonals(workload) * 6 * size
-    derivatives = (depth - 1) * 4 * n * size + _diagonals(workload) * 6 * size
-    return (2 if both else 1) * turned + derivatives + 16 * size
+    turned = _turned(workload)
+    return (2 if both else 1) * turned + turned + 16 * 2.0**workload.n_qubits
+
+
+def is_cut(workload: Workload) -> bool:
+    """Whether the state is cut into tiles, which stay in the caches from start to end."""
+    return workload.n_qubits >= CUT_QUBITS
 
 
 def saves_states(workload: Workload) -> bool:
     """Whether psi is saved before each merged diagonal, so that it need not be turned back."""
-    return workload.n_qubits <= WHOLE_QUBITS and _saved_reals(workload) <= MOST_SAVED_REALS
+    return is_cut(workload) or _saved_reals(workload) <= MOST_SAVED_REALS
 
 
 def moved_bytes(workload: Workload) -> float:
@@ -78,9 +91,9 @@ def moved_bytes(workload: Workload) -> float:
     measurement reads it. Backwards psi is read to write lambda, each layer but the first reads
     psi, and reads and writes lambda, and the contraction at the end reads lambda. Where no states
     were saved, each layer writes psi too. Zero for circuits that are small enough to stay in the
-    caches anyway.
+    caches anyway, and for states of which one tile after the other does.
     """
-    if workload.n_qubits <= IN_CACHE_QUBITS:
+    if workload.n_qubits <= IN_CACHE_QUBITS or is_cut(workload):
         return 0.0
     layers = workload.depth - 1
     forward = 1 + 2 * layers + 1
@@ -89,9 +102,22 @@ def moved_bytes(workload: Workload) -> float:
 
 
 def working_set(workload: Workload) -> int:
-    """Bytes of lambda and of psi, where that is saved as often as it is."""
+    """Bytes of lambda and of psi, as often as that is saved; of a tile where the state is cut."""
+    if is_cut(workload):
+        return (2 + _saved_states(workload)) * AMPLITUDE_BYTES * LANES * 2**TILE_BITS
     saved = _saved_states(workload) if saves_states(workload) else 1
     return (1 + saved) * AMPLITUDE_BYTES * 2**workload.n_qubits * _lanes(workload)
+
+
+def _turned(workload: Workload) -> float:
+    """Operations of the gates, once, on all of the state.
+
+    Layer by layer, one qubit less of the first tile has all of its CNOTs there.
+    """
+    n, size = workload.n_qubits, 2.0**workload.n_qubits
+    first = min(MOST_FIRST, max(LEAST_FIRST, n - NOT_FIRST)) if is_cut(workload) else 0
+    rotations = sum(n - max(0, first - layer) for layer in range(1, workload.depth))
+    return 4 * rotations * size + _diagonals(workload) * 6 * size
 
 
 def _diagonals(workload: Workload) -> int:

@@ -285,7 +285,7 @@ class Builder {
     std::vector<int> source_bit;  // bit of the matrix index for each position
     for (const bool want_rows : {true, false}) {
       for (size_t j = 0; j < gate.source->targets.size(); ++j) {
-        const uint64_t global = uint64_t{1} << (plan_->n_qubits - 1 - gate.source->targets[j]);
+        const uint64_t global = uint64_t{1} << plan_->order[gate.source->targets[j]];
         const int bit = __builtin_ctz(Local(global));
         if ((bit >= lanes) != want_rows) continue;
         if (want_rows) {

@@ -193,6 +193,8 @@ static void BackwardSavedDiagPermute(Tile<T>& tile, const Op& op, const Op* lane
   typedef typename Simd<T>::I I;
   typedef typename Simd<T>::Index Index;
   constexpr int W = Simd<T>::kWidth;
+  uint32_t row_xor, lane_xor, lane_inverse;
+  Shifts(tile, op, &row_xor, &lane_xor, &lane_inverse);
   const I lanes = LaneMap<T>(op.lane_base_inverse);
   const bool permute = op.source_row != nullptr, permute_lanes = op.lane_base != nullptr;
   const T* table = op.diagonal >= 0 ? tile.diagonals + op.diagonal : nullptr;
@@ -202,12 +204,12 @@ static void BackwardSavedDiagPermute(Tile<T>& tile, const Op& op, const Op* lane
   const bool derive = op.n_terms > 0;
   if (op.saves) tile.psi -= tile.saved_reals;
   for (int64_t v = 0; v < rows; ++v) {
-    const int64_t source = permute ? op.source_row[v] : v;
+    const int64_t source = permute ? (op.source_row[v] ^ row_xor) : v;
     const T* l = tile.lambda + v * 2 * W;
     V lr = Load(l), li = Load(l + W);
     MixLanes(mixer, &lr, &li);
     if (permute_lanes) {
-      const I map = lanes ^ static_cast<Index>(op.lane_xor_inverse[v]);
+      const I map = lanes ^ static_cast<Index>(op.lane_xor_inverse[v] ^ lane_inverse);
       lr = Permute(lr, map);
       li = Permute(li, map);
     }

@@ -137,7 +137,7 @@ template <class T>
 const Kernels<T>* Table() {
   static constexpr Kernels<T> table = {
       Simd<T>::kWidth, &Forward<T>,     &Backward<T>, &ChainForward<T>,     &ChainBackward<T>,
-      &Product<T>,     &ProductBackward<T>, &Contract<T>, &Gather<T>, &Scatter<T>, &Scale<T>, &Spectrum<T>,
+      &Product<T>,     &ProductBackward<T>, &Expand<T>, &Contract<T>, &Gather<T>, &Scatter<T>, &Spectrum<T>,
       &Weigh<T>,       &PauliExpectation<T>, &PauliAccumulate<T>, &SinCos,
   };
   return &table;

@@ -107,6 +107,7 @@ class FastSimulator : public Simulator<T> {
       PlanOptions options;
       options.lanes = sample_lanes ? Lanes::kSamples : Lanes::kAmplitudes;
       options.width = kernels_.width;
+      options.real_bytes = sizeof(T);
       options.whole_bits = options_.whole_bits;
       options.tile_bits = options_.tile_bits;
       plan = MakePlan(program_, observables_, measured, options);

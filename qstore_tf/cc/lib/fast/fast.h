@@ -13,8 +13,9 @@ namespace fast {
 struct Options {
   enum Layout { kAuto, kSampleLanes, kAmplitudeLanes };
   Layout layout = kAuto;  // kAmplitudeLanes needs at least log2(lanes) qubits, else samples
-  // A state of up to 2^whole_bits rows is worked on whole: two passes a layer over the second-level
-  // cache cost less than cutting it up. Larger ones are cut into tiles of 2^tile_bits rows.
+  // A state of up to 2^whole_bits rows is worked on whole, unless one pass over tiles does: two
+  // passes a layer over the second-level cache cost less than cutting it up. Larger ones are cut
+  // into tiles of up to 2^tile_bits rows.
   int whole_bits = 12;
   int tile_bits = 10;
   bool share_state = false;  // all threads on one state at a time, however small it is

@@ -143,13 +143,18 @@ struct Kernels {
   // r of every row bit (4 rows each) from lambda, which shrinks to its first row; prefix has room
   // for 2^m rows.
   void (*product_backward)(T* lambda, const T* start, const T* u, int m, T* prefix, T* r);
-  // sum += conj(h) lambda; out (2 rows) = sum of conj(low) lambda; over rows rows.
-  void (*contract)(const T* lambda, const T* low, int64_t rows, const T* h, T* sum, T* out);
+  // Row v of `to` = row (inner[v] | inner_base) of `first` times the complex number h[outer[v] |
+  // outer_base].
+  void (*expand)(const T* first, const uint32_t* inner, const uint32_t* outer, int64_t rows,
+                 uint32_t inner_base, uint32_t outer_base, const T* h, T* to);
+  // Its adjoint: row inner of `sum` += conj(h[outer]) lambda; row outer of `weights` += sum of
+  // conj(first) lambda.
+  void (*contract)(const T* lambda, const T* first, const uint32_t* inner, const uint32_t* outer,
+                   int64_t rows, uint32_t inner_base, uint32_t outer_base, const T* h, T* sum,
+                   T* weights);
   // Rows offsets[0], offsets[1], ... of `from` one after the other in `to`, and back.
   void (*gather)(const T* from, const int64_t* offsets, int64_t rows, T* to);
   void (*scatter)(const T* from, const int64_t* offsets, int64_t rows, T* to);
-  // to = from * h.
-  void (*scale)(const T* from, T* to, int64_t rows, T h_re, T h_im);
   // work = Walsh-Hadamard transform of |psi|^2 over the row bits.
   void (*spectrum)(const T* psi, T* work, int m);
   // lambda = psi * (Walsh-Hadamard transform of work).

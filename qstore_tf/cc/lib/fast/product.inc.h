@@ -164,31 +164,42 @@ static void ProductBackward(T* lambda, const T* start, const T* u, int m, T* pre
 }
 
 template <class T>
-static void Contract(const T* lambda, const T* low, int64_t rows, const T* h, T* sum, T* out) {
+static void Expand(const T* first, const uint32_t* inner, const uint32_t* outer, int64_t rows,
+                   uint32_t inner_base, uint32_t outer_base, const T* h, T* to) {
   typedef typename Simd<T>::V V;
   constexpr int W = Simd<T>::kWidth;
-  const V hr = V{} + h[0], hi = V{} + h[1];
-  V total_re{}, total_im{};
-  for (int64_t k = 0; k < rows * 2 * W; k += 2 * W) {
-    const V lr = Load(lambda + k), li = Load(lambda + k + W);
-    const V pr = Load(low + k), pi = Load(low + k + W);
-    total_re += pr * lr + pi * li;
-    total_im += pr * li - pi * lr;
-    Store(sum + k, Load(sum + k) + hr * lr + hi * li);
-    Store(sum + k + W, Load(sum + k + W) + hr * li - hi * lr);
+  for (int64_t v = 0; v < rows; ++v) {
+    const T* p = first + static_cast<int64_t>(inner[v] | inner_base) * 2 * W;
+    const T* factor = h + 2 * static_cast<int64_t>(outer[v] | outer_base);
+    const V re = Load(p), im = Load(p + W);
+    Store(to + v * 2 * W, re * factor[0] - im * factor[1]);
+    Store(to + v * 2 * W + W, re * factor[1] + im * factor[0]);
   }
-  Store(out, total_re);
-  Store(out + W, total_im);
 }
 
 template <class T>
-static void Scale(const T* from, T* to, int64_t rows, T h_re, T h_im) {
+static void Contract(const T* lambda, const T* first, const uint32_t* inner, const uint32_t* outer,
+                     int64_t rows, uint32_t inner_base, uint32_t outer_base, const T* h, T* sum,
+                     T* weights) {
   typedef typename Simd<T>::V V;
   constexpr int W = Simd<T>::kWidth;
-  for (int64_t k = 0; k < rows * 2 * W; k += 2 * W) {
-    const V re = Load(from + k), im = Load(from + k + W);
-    Store(to + k, re * h_re - im * h_im);
-    Store(to + k + W, re * h_im + im * h_re);
+  for (int64_t v = 0; v < rows;) {
+    const uint32_t tile = outer[v];
+    T* weight = weights + static_cast<int64_t>(tile | outer_base) * 2 * W;
+    const T* factor = h + 2 * static_cast<int64_t>(tile | outer_base);
+    const V hr = V{} + factor[0], hi = V{} + factor[1];
+    V total_re = Load(weight), total_im = Load(weight + W);
+    for (; v < rows && outer[v] == tile; ++v) {
+      const int64_t at = static_cast<int64_t>(inner[v] | inner_base) * 2 * W;
+      const V lr = Load(lambda + v * 2 * W), li = Load(lambda + v * 2 * W + W);
+      const V pr = Load(first + at), pi = Load(first + at + W);
+      total_re += pr * lr + pi * li;
+      total_im += pr * li - pi * lr;
+      Store(sum + at, Load(sum + at) + hr * lr + hi * li);
+      Store(sum + at + W, Load(sum + at + W) + hr * li - hi * lr);
+    }
+    Store(weight, total_re);
+    Store(weight + W, total_im);
   }
 }
 

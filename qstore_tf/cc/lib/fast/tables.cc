@@ -190,11 +190,13 @@ Scales FillShared(const Plan& plan, const Kernels<T>& kernels,
   std::vector<const Op*> ops;
   std::vector<std::vector<double>> changes;
   std::vector<double> before;
+  std::vector<bool> begins;  // a stage
   double scale = 1;
   size_t table = 0;
   for (const Stage& stage : plan.stages) {
     for (const Op& op : stage.ops) {
       ops.push_back(&op);
+      begins.push_back(&op == stage.ops.data());
       changes.emplace_back();
       before.push_back(scale);
       for (int j = 0; j < op.n_items; ++j) {
@@ -226,19 +228,22 @@ Scales FillShared(const Plan& plan, const Kernels<T>& kernels,
   const auto set = [&](int32_t acc) {
     if (acc >= 0) scales.derivatives[acc] = psi * lambda;
   };
-  const bool saved = plan.saves;
+  const bool saved = plan.saves, rerun = saved && !plan.Whole();
+  const size_t n_first = plan.first_stage > 0 ? plan.stages[0].ops.size() : 0;
   const auto undo = [&](const std::vector<double>& factors) {
     for (double factor : factors) lambda *= factor;
   };
   for (size_t k = ops.size(); k-- > 0;) {
     const Op& op = *ops[k];
+    // Psi came from a run forwards.
+    if (k + 1 < ops.size() && begins[k + 1] && (rerun || k + 1 == n_first)) psi = before[k + 1];
     if (saved && op.type == kDiagPermute) {
       undo(changes[k]);
       psi = before[k];
       for (int j = 0; j < op.n_terms; ++j) set(op.terms[j].acc);
     } else if (saved && op.frozen) {
       size_t first = k;
-      while (first > 0 && ops[first - 1]->frozen) --first;
+      while (!begins[first] && ops[first - 1]->frozen) --first;
       for (size_t i = first; i <= k; ++i) {
         for (int j = 0; j < ops[i]->n_items; ++j) set(ops[i]->items[j].acc);
       }

@@ -185,8 +185,35 @@ TEST(layered_circuits_of_every_small_size_agree_with_the_reference) {
 
 TEST(layered_circuits_agree_with_the_reference) {
   testing::Rng rng(13);
-  for (int n : {9, 11, 13}) CheckLayeredProgram<float>(rng, n, 2, 3e-5);
+  for (int n : {9, 11, 13, 14}) CheckLayeredProgram<float>(rng, n, 2, 3e-5);
   CheckLayeredProgram<float>(rng, 5, 33, 3e-5);
+}
+
+// Diagonals between rotations, more of them than a tile saves its state for.
+TEST(circuits_of_many_diagonals_on_few_qubits_agree_with_the_reference) {
+  testing::Rng rng(18);
+  for (int n : {7, 9}) {
+    testing::Shape shape{n, 0, 24 * n, 0, false};
+    std::string text = testing::Header(shape);
+    for (int k = 0; k < 12 * n; ++k) {
+      const std::string qubit = " " + std::to_string(k % n) + " - 1.0*t";
+      if (k == 3 * n) {
+        for (int q = 0; q + 1 < n; ++q) {
+          text += "flip " + std::to_string(q + 1) + " " + std::to_string(q) + "\n";
+        }
+      }
+      text += "rot X" + qubit + std::to_string(2 * k) + "\n";
+      text += "rot Z" + qubit + std::to_string(2 * k + 1) + "\n";
+    }
+    const Work<float> work = MakeWork<float>(rng, text, "1.0:Z0;0.5:X1,0.25:Z2 Z3", 3);
+    const Work<float> diagonal = MakeWork<float>(rng, text, "1.0:Z0;0.25:Z2 Z3", 3);
+    for (Simd level : Levels()) {
+      for (const fast::Options& options : Layouts()) {
+        CheckAgainstReference(work, options, level, 2, 3e-5);
+        CheckAgainstReference(diagonal, options, level, 2, 3e-5);
+      }
+    }
+  }
 }
 
 // Gradients of a simulator that ran nothing before.
