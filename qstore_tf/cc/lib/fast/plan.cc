@@ -428,13 +428,15 @@ std::unique_ptr<Plan> MakePlan(const Program& program, const std::vector<Observa
     return MakeOrdered(program, observables, measured, options, tile_bits,
                        FirstBits(row_bits, tile_bits), order);
   };
+  // Where nobody sees a state, its order is free, and it need not be put together.
+  const bool seen = !measured || program.has_initial;
   const bool may_stay = row_bits <= options.whole_bits;
   const bool many_gates = program.gates.size() > kWindow;
-  if (samples || (may_stay && (row_bits < kLeastCutBits || many_gates))) return make(row_bits);
+  if (samples || (may_stay && (row_bits < kLeastCutBits || seen || many_gates))) {
+    return make(row_bits);
+  }
   auto plan = CutPlan(options, may_stay, many_gates, make);
   if (!plan) return make(row_bits);
-  // Where nobody sees a state, its order is free.
-  const bool seen = !measured || program.has_initial;
   if (seen || plan->stages.size() < 2) return plan;
   order = BetterOrder(*plan);
   return make(plan->tile_bits);

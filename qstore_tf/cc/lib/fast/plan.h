@@ -126,10 +126,10 @@ struct Plan {
   bool relabels = false;  // some op needs the spare buffers
   bool saves = false;     // a run saves states for its way back
   // So many, the final one included. Where the state is cut into tiles, what every stage begins
-  // with, from which its tiles run forwards once more; the product state at the start needs no room.
+  // with, from which its tiles run forwards once more; a product state needs no room.
   int n_saved = 1;
   int n_run_saved = 1;  // copies of psi that a run over the whole state, or a tile, needs at most
-  // Diagonal observables alone: the last stage measures its tiles, and nobody needs the final state.
+  // Diagonal observables alone: the last stage measures its tiles, nobody needs the final state.
   bool measures_in_tiles = false;
 
   // What the ops point to.

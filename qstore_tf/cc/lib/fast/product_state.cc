@@ -86,8 +86,10 @@ void Runner<T>::ProductTile() {
   std::vector<std::complex<double>> products = {1.0};
   for (int bit : cut.other_bits) {
     const size_t n = products.size();
-    for (size_t k = 0; k < n; ++k) products.push_back(products[k] * Factor(plan_.lane_bits + bit, 1));
-    for (size_t k = 0; k < n; ++k) products[k] *= Factor(plan_.lane_bits + bit, 0);
+    const std::complex<double> zero = Factor(plan_.lane_bits + bit, 0);
+    const std::complex<double> one = Factor(plan_.lane_bits + bit, 1);
+    for (size_t k = 0; k < n; ++k) products.push_back(products[k] * one);
+    for (size_t k = 0; k < n; ++k) products[k] *= zero;
   }
   for (size_t k = 0; k < products.size(); ++k) {
     factors_.data()[2 * k] = static_cast<T>(products[k].real());
@@ -231,8 +233,9 @@ void Runner<T>::ProductEnd() {
   if (!StartDerives()) return;
   const Stage& cut = plan_.FirstCut();
   FillStartRow();  // WeighObservables used it as scratch
-  kernels_.product_backward(sum, start_.data(), cut_qubits_.data(), plan_.FirstBits(), prefix, ends);
-  for (int b = 0; b < plan_.FirstBits(); ++b) {
+  const int first_bits = plan_.FirstBits();
+  kernels_.product_backward(sum, start_.data(), cut_qubits_.data(), first_bits, prefix, ends);
+  for (int b = 0; b < first_bits; ++b) {
     const T* rows = ends + b * 4 * width;
     std::vector<std::complex<double>> r(2 * width);
     for (int64_t l = 0; l < width; ++l) {
