@@ -230,7 +230,7 @@ _entered: list[CostTracker] = []
 
 
 def record(token: str, trackers: Iterable[CostTracker | None] = (), **known: Any) -> None:
-    """Tells a job to all trackers that are entered, and to those given, once each.
+    """Tells a job to all trackers that are entered, and to those given.
 
     Args:
         token: The job's token.
@@ -239,8 +239,9 @@ def record(token: str, trackers: Iterable[CostTracker | None] = (), **known: Any
     """
     with _lock:
         told = [*_entered, *trackers]
-    for tracker in {id(each): each for each in told if each is not None}.values():
-        tracker.record(token, **known)
+    for tracker in told:
+        if tracker is not None:
+            tracker.record(token, **known)  # twice is as good as once
 
 
 _NAMES = ("token", "job_id", "target", "phase", "layer")
