@@ -15,7 +15,8 @@ WHEELS := .ci-venvs/wheels
 WHEEL_TOOLS := ziglang==0.17.1 auditwheel==6.8.2 twine==7.0.0 build==1.6.1 'setuptools>=70.1,<82'
 PLATFORMS := manylinux_2_27_x86_64 manylinux_2_27_aarch64
 
-.PHONY: help demo test bench bench-distributed bench-ionq lint wheel wheels $(PLATFORMS) clean
+.PHONY: help demo test bench bench-distributed bench-ionq conformance lint wheel wheels \
+	$(PLATFORMS) clean
 
 help:
 	@echo "make demo   train a hybrid quantum-classical model on images of digits"
@@ -23,6 +24,7 @@ help:
 	@echo "make bench  measure speed beside other frameworks (builds their environments)"
 	@echo "make bench-distributed  measure two workers on two cores against one"
 	@echo "make bench-ionq  compare compilers to IonQ's native gates (builds their environments)"
+	@echo "make conformance  run IonQ's clients, as they are, against the local IonQ (the same)"
 	@echo "make lint   style and types only"
 	@echo "make wheel  build the source distribution and a wheel for this machine into dist/"
 	@echo "make wheels build the source distribution and the wheels for publishing, and check them"
@@ -46,6 +48,9 @@ bench-distributed: $(INSTALLED)
 
 bench-ionq: $(INSTALLED)
 	$(BIN)/python benchmarks/ionq.py
+
+conformance: $(INSTALLED)
+	$(BIN)/python tests/conformance/run.py
 
 wheel: $(INSTALLED)
 	rm -rf dist

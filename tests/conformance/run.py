@@ -82,13 +82,14 @@ def main() -> int:
     return int(any(problem for works in found.values() for problem in works.values()))
 
 
-def run(python: Path | str, script: str, host: str) -> Found:
+def run(python: Path | str, script: str, host: str, *without: str) -> Found:
     """Runs a client's script.
 
     Args:
         python: The interpreter.
         script: A file of this folder.
         host: The address of the server, without version.
+        *without: Works that are left out.
 
     Returns:
         What went wrong with each work; None where nothing did.
@@ -101,7 +102,7 @@ def run(python: Path | str, script: str, host: str) -> Found:
         "OMP_NUM_THREADS": "1",
     }
     process = subprocess.Popen(
-        [str(python), str(HERE / script)],
+        [str(python), str(HERE / script), *without],
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,
