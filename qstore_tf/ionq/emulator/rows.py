@@ -32,7 +32,7 @@ ReadOne = Callable[[Head, list[Any], str], Circuit]
 def read_alike(
     heads: Sequence[Head], circuits: Sequence[list[Any]], read_one: ReadOne
 ) -> tuple[Group, ...] | None:
-    """Reads circuits that come in runs of one structure.
+    """Reads circuits of few structures.
 
     Args:
         heads: Gate set and number of qubits of each circuit.
@@ -40,25 +40,38 @@ def read_alike(
         read_one: Reads a single circuit and checks all of it.
 
     Returns:
-        One group for each run of circuits of one structure; None where some circuit is not like
-        its neighbours, or is damaged.
+        One group for each structure; None where circuits that look alike are not, or are damaged.
 
     Raises:
-        ConversionError: A first circuit is damaged, or a number is out of its range.
+        ConversionError: The first circuit of its structure is damaged.
     """
-    groups, start = [], 0
-    while start < len(circuits):
-        end = start + 1
-        size, head = len(circuits[start]), heads[start]
-        while end < len(circuits) and len(circuits[end]) == size and heads[end] == head:
-            end += 1
-        first = read_one(head, circuits[start], f"Circuit {start}")
-        found = _read_run(first, circuits[start:end])
-        if found is None or not _in_range(first, found, head[0]):
+    alike: dict[object, list[int]] = {}
+    try:
+        for position, entries in enumerate(circuits):
+            alike.setdefault((heads[position], _outline(entries)), []).append(position)
+    except (TypeError, KeyError):  # no gates, or what cannot be compared
+        return None
+    groups = []
+    for positions in alike.values():
+        first = positions[0]
+        circuit = read_one(heads[first], circuits[first], f"Circuit {first}")
+        found = _read_run(circuit, [circuits[k] for k in positions])
+        if found is None or not _in_range(circuit, found, heads[first][0]):
             return None
-        groups.append(group_of(first, found, np.arange(start, end)))
-        start = end
+        groups.append(group_of(circuit, found, positions))
     return tuple(groups)
+
+
+def _outline(entries: list[Any]) -> tuple[object, ...]:
+    """Returns gates and targets, by which most structures differ."""
+    return tuple(
+        [
+            (entry["gate"], entry["target"])
+            if "target" in entry
+            else (entry["gate"], *entry["targets"])
+            for entry in entries
+        ]
+    )
 
 
 def _read_run(first: Circuit, circuits: Sequence[list[Any]]) -> NDArray[np.float64] | None:

@@ -256,9 +256,8 @@ def test_circuits_of_one_structure_are_read_at_once_and_as_one_by_one():
     document = {"gateset": "native", "qubits": 3, "circuits": circuits}
     batch = read(document)
     assert [group.positions.tolist() for group in batch.groups] == [
-        [0, 1, 2, 3],
+        [0, 1, 2, 3, 9, 10, 11, 12],
         [4, 5, 6, 7, 8],
-        [9, 10, 11, 12],
     ]
     assert list(batch) == from_native_batch(document)
     assert batch.gate_counts.sum(axis=1).tolist() == [12] * 4 + [9] * 5 + [12] * 4
