@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import threading
 import time
+import weakref
 from collections.abc import Generator, Mapping
 from dataclasses import dataclass, field
 from typing import Protocol
@@ -139,11 +140,19 @@ class Http:
                     timeout=self._timeouts,
                     limits=httpx.Limits(max_connections=64, max_keepalive_connections=16),
                     follow_redirects=False,
+                    # Certificates take a while to read, and plain http has none.
+                    verify=self._server.host.startswith("https:"),
                 )
+                weakref.finalize(self, _close, self._client, self._owner)
             return self._client
 
     def _text(self, error: Exception) -> str:
         return self._server.mask(f"{type(error).__name__}: {error}")[:500]
+
+
+def _close(client: httpx.Client, owner: int) -> None:
+    if owner == os.getpid():
+        client.close()
 
 
 class _Auth(httpx.Auth):
