@@ -10,15 +10,17 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from qstore_tf.callbacks.cost_phases import CostPhases as CostPhases
     from qstore_tf.callbacks.monitor import BarrenPlateauWarning as BarrenPlateauWarning
     from qstore_tf.callbacks.telemetry import ReportsTelemetry as ReportsTelemetry
     from qstore_tf.callbacks.tensorboard import QuantumTensorBoard as QuantumTensorBoard
 
-__all__ = ["BarrenPlateauWarning", "QuantumTensorBoard", "ReportsTelemetry"]
+__all__ = ["BarrenPlateauWarning", "CostPhases", "QuantumTensorBoard", "ReportsTelemetry"]
 
 # Imported when asked for: the command line reads `dashboard` without TensorFlow.
 _HOMES = {
     "BarrenPlateauWarning": "monitor",
+    "CostPhases": "cost_phases",
     "QuantumTensorBoard": "tensorboard",
     "ReportsTelemetry": "telemetry",
 }

@@ -12,6 +12,7 @@ import numpy as np
 
 from qstore_tf.errors import BudgetExceededError, ConfigurationError, UnreachableError, describe
 from qstore_tf.ionq.money.budget import Budget
+from qstore_tf.ionq.money.phases import PHASES
 from qstore_tf.ionq.money.rates import Quote, read_estimate
 from qstore_tf.ionq.prices import PriceTable, price_table
 from qstore_tf.ionq.rehearsal import Rehearsal
@@ -40,6 +41,7 @@ class Sender:
         api_key: Key of the service, as in `Server`.
         budget: What may be spent.
         tracker: Where costs are recorded.
+        label: What trackers call the layer.
     """
 
     def __init__(
@@ -50,9 +52,10 @@ class Sender:
         api_key: str | None = None,
         budget: Budget | None = None,
         tracker: CostTracker | None = None,
+        label: str | None = None,
     ) -> None:
         self.target, self.budget, self.tracker = target, budget, tracker
-        self._options = options
+        self._options, self._label = options, label
         self._address = url, api_key
         self._lock = threading.Lock()
         self._executors: dict[str, Executor] = {}
@@ -85,7 +88,9 @@ class Sender:
         rng = np.random.default_rng(None if seed is None else [int(s) % 2**63 for s in seed])
         number = None if seed is None else int(rng.integers(_LARGEST_SEED))
         try:
-            found = self._connected().run(work, shots=shots, seed=number)
+            found = self._connected().run(
+                work, shots=shots, seed=number, phase=PHASES.current, layer=self._label
+            )
         except BudgetExceededError as error:
             if self.budget is None or self.budget.on_exceed != "fallback":
                 raise

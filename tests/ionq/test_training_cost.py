@@ -9,6 +9,7 @@ import pytest
 import tensorflow as tf
 
 from qstore_tf import backends, ionq
+from qstore_tf.callbacks import CostPhases
 from qstore_tf.errors import ConfigurationError, InputError
 from qstore_tf.ionq.emulator.running import Emulator
 from qstore_tf.ionq.money.tracker import CostTracker
@@ -101,3 +102,22 @@ def test_what_cannot_be_estimated_says_why() -> None:
     with pytest.raises(ConfigurationError, match="not published"):
         model = a_model(backends.get("ionq", target="qpu.forte-1"))
         ionq.estimate(model, (X, Y), prices="ionq")
+
+
+def test_a_tracker_tells_phases_and_layers_apart() -> None:
+    tracker = CostTracker()
+    machine = backends.get(
+        "ionq", target="qpu.forte-1", shots=100, tracker=tracker, label="first", prices="azure"
+    )
+    model = a_model(machine)
+    phases = [CostPhases()]
+    model.fit(X[:4], Y[:4], validation_data=(X[4:6], Y[4:6]), verbose=0, callbacks=phases)
+    model.predict(X[:3], verbose=0, callbacks=phases)
+    model.predict(X[:3], verbose=0)
+    circuits = {total.group[0]: total.circuits for total in tracker.totals("phase")}
+    groups = 2  # Z0 and X1 need a circuit each, unless they are measured together
+    per_row = circuits["predict"] // 3
+    assert per_row <= groups
+    assert circuits["validation"] == 2 * per_row and circuits[""] == 3 * per_row
+    assert circuits["train"] > 4 * per_row
+    assert {total.group for total in tracker.totals("layer")} == {("first",)}

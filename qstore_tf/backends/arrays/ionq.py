@@ -66,6 +66,7 @@ class IonQ(ArrayBackend):
         budget: What may be spent, and what to do then. None: the one of the environment
             (IONQ_BUDGET_USD), if any.
         tracker: Where costs are recorded.
+        label: What trackers call the layer, where each layer has a backend of its own.
         prices: A PriceTable, or the name of a provider with published prices, such as "azure";
             None: the service's own estimate.
         max_in_flight: Jobs that may be waiting or running at the same time.
@@ -104,6 +105,7 @@ class IonQ(ArrayBackend):
         approximation: float = 0.0,
         budget: Budget | Mapping[str, Any] | None = None,
         tracker: CostTracker | None = None,
+        label: str | None = None,
         prices: PriceTable | str | None = None,
         max_in_flight: int = 4,
         deadline_s: float | None = None,
@@ -151,6 +153,7 @@ class IonQ(ArrayBackend):
             api_key=api_key,
             budget=self.budget,
             tracker=tracker,
+            label=label,
         )
 
     def get_config(self) -> dict[str, Any]:
@@ -246,7 +249,10 @@ class IonQ(ArrayBackend):
     def _fallback(self) -> Backend:
         """The backend that the budget names, in TensorFlow."""
         assert self.budget is not None
-        return registry.get(self.budget.fallback)
+        fallback = self.budget.fallback
+        if isinstance(fallback, Mapping):  # as a saved model has it
+            return registry.get(fallback["name"], **fallback["options"])
+        return registry.get(fallback)
 
 
 def _finite_rows(batch: Batch) -> Array:
