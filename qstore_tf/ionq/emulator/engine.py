@@ -15,7 +15,7 @@ from qstore_tf.errors import InputError, MemoryLimitError, describe
 from qstore_tf.ionq.emulator.batches import Batch, Group
 from qstore_tf.ionq.emulator.noise import Noise, noise_model
 from qstore_tf.ionq.emulator.pauli_basis import noisy_probabilities
-from qstore_tf.ionq.emulator.programs import native_group, program_of, without_idle
+from qstore_tf.ionq.emulator.programs import native_group, program_of, steps_of, without_idle
 from qstore_tf.ionq.emulator.sampling import NOTHING, FloatArray, IntArray, draw
 from qstore_tf.ionq.emulator.state_vectors import CHUNK, run
 from qstore_tf.ionq.emulator.trajectories import noisy_shots
@@ -119,8 +119,9 @@ def _noisy(
                 received=group.n_qubits,
             )
         )
+    steps = steps_of(native.circuit)
     for row in native.values:
-        outcomes, counts = noisy_shots(native, row, noise, shots, rng)
+        outcomes, counts = noisy_shots(steps, native.n_qubits, row, noise, shots, rng)
         yield _sorted(_moved(outcomes, order), counts / shots)
 
 

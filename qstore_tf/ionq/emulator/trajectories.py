@@ -6,13 +6,14 @@ ideal state; the others are run side by side, as columns of one array.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import numpy as np
 from numpy.typing import NDArray
 
 from qstore_tf.errors import MemoryLimitError, describe
-from qstore_tf.ionq.emulator.batches import Group
 from qstore_tf.ionq.emulator.noise import Noise
-from qstore_tf.ionq.emulator.programs import Step, steps_of
+from qstore_tf.ionq.emulator.programs import Step
 from qstore_tf.ionq.emulator.sampling import IntArray, draw
 from qstore_tf.ionq.emulator.state_vectors import FloatArray, States, angle_of
 
@@ -26,12 +27,18 @@ _LETTERS = np.array(
 
 
 def noisy_shots(
-    group: Group, row: FloatArray, noise: Noise, shots: int, rng: np.random.Generator
+    steps: Sequence[Step],
+    n_qubits: int,
+    row: FloatArray,
+    noise: Noise,
+    shots: int,
+    rng: np.random.Generator,
 ) -> tuple[IntArray, IntArray]:
     """Draws shots of one native circuit with noise after every gate.
 
     Args:
-        group: The structure, of native gates.
+        steps: Its native gates, as of `steps_of`.
+        n_qubits: Its number of qubits.
         row: The circuit's numbers, [n_values].
         noise: The noise model.
         shots: How many.
@@ -43,28 +50,27 @@ def noisy_shots(
     Raises:
         MemoryLimitError: The circuit is too large for so many shots.
     """
-    steps = steps_of(group.circuit)
     sizes = np.array([len(qubits) for qubits, _ in steps], dtype=np.int64)
     any_error = np.array([noise.rate(k) * (1 - 4.0**-k) for k in sizes])
     errors = _draw_errors(sizes, any_error, shots, rng)
     wrong = np.unique(errors[0])
-    work = len(wrong) * len(steps) * 2**group.n_qubits
+    work = len(wrong) * len(steps) * 2**n_qubits
     if work > MOST_WORK:
         raise MemoryLimitError(
             describe(
                 "Noisy shots of this circuit are too much work for the local IonQ",
                 expected=f"shots with errors x gates x 2^qubits of at most {MOST_WORK:.2g}",
-                received=f"{len(wrong)} x {len(steps)} x 2^{group.n_qubits}",
+                received=f"{len(wrong)} x {len(steps)} x 2^{n_qubits}",
                 hint="Take fewer shots or qubits, or no noise",
             )
         )
-    states = _evolve(steps, group.n_qubits, row, 1, {})
+    states = _evolve(steps, n_qubits, row, 1, {})
     outcomes, counts = draw(states.probabilities()[:, 0], shots - len(wrong), rng)
     drawn = [np.repeat(outcomes, counts)]
-    columns = max(1, COLUMNS >> group.n_qubits)
+    columns = max(1, COLUMNS >> n_qubits)
     for start in range(0, len(wrong), columns):
         chunk = wrong[start : start + columns]
-        states = _evolve(steps, group.n_qubits, row, len(chunk), _by_step(errors, chunk))
+        states = _evolve(steps, n_qubits, row, len(chunk), _by_step(errors, chunk))
         upto = np.cumsum(states.probabilities(), axis=0)
         reached = upto > rng.random(len(chunk)) * upto[-1]
         drawn.append(reached.argmax(axis=0))
@@ -96,7 +102,7 @@ def _by_step(
 
 
 def _evolve(
-    steps: list[Step],
+    steps: Sequence[Step],
     n_qubits: int,
     row: FloatArray,
     size: int,

@@ -17,6 +17,7 @@ from qstore_tf.ionq.emulator import engine
 from qstore_tf.ionq.emulator.batches import Batch
 from qstore_tf.ionq.emulator.engine import simulate
 from qstore_tf.ionq.emulator.noise import MODELS, Noise, noise_model
+from qstore_tf.ionq.emulator.programs import steps_of
 from qstore_tf.ionq.emulator.reading import read
 from qstore_tf.ionq.emulator.sampling import draw
 from qstore_tf.ionq.emulator.trajectories import noisy_shots
@@ -173,7 +174,8 @@ def test_shots_with_errors_agree_with_exact_noise(case):
     circuit = native_circuit(rng, 3, 10)
     (group,) = Batch.of([circuit]).groups
     shots = 20_000
-    outcomes, counts = noisy_shots(group, group.values[0], STRONG, shots, rng)
+    steps = steps_of(group.circuit)
+    outcomes, counts = noisy_shots(steps, 3, group.values[0], STRONG, shots, rng)
     assert counts.sum() == shots
     found = np.zeros(8)
     found[outcomes] = counts
