@@ -47,7 +47,7 @@ class NotThere(RefusedError):
     """There is nothing at this address, or not yet."""
 
 
-class NotAccepted(ServiceError):
+class NotAccepted(UnreachableError):
     """A submission was surely not accepted; it may be made again, after `pause_s` if said."""
 
     pause_s: float | None = None

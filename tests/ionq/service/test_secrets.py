@@ -134,9 +134,9 @@ def test_keys_that_cannot_be_used(key, monkeypatch):
 
 def test_a_session_passes_the_limits_to_the_service(ionq_emulator, quick):
     server = Server(ionq_emulator.url, KEY)
-    with Session(server, "qpu.forte-1", usd="0.01", max_jobs=3) as session:
-        with pytest.raises(ServiceError, match="limit of cost"):
-            quick(ionq_emulator, session=session).run(some_work())
+    capped = Session(server, "qpu.forte-1", usd="0.01", max_jobs=3)
+    with capped as session, pytest.raises(ServiceError, match="limit of cost"):
+        quick(ionq_emulator, session=session).run(some_work())
     with Session(server, "qpu.forte-1", max_jobs=1) as session:
         executor = quick(ionq_emulator, session=session)
         assert len(executor.run(some_work())) == 2
