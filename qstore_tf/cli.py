@@ -142,7 +142,7 @@ def build_parser() -> argparse.ArgumentParser:
     _add(compiler, "--target", str, "forte-1", "a machine, such as forte-1, aria-1 or simulator")
     _add(compiler, "--optimization-level", int, 3, "0 (gate by gate) to 3 (all passes)")
     _add(compiler, "--entangler", str, None, "ZZ or MS", "the machine's own")
-    _add(compiler, "--mode", str, "unitary", "unitary, or measured: from |0...0>, then read")
+    _add(compiler, "--mode", str, "unitary", "unitary; state: from |0...0>; measured: and read")
     _add(compiler, "--max-partial", float, 0.25, "largest angle, in turns, of a partial entangler")
     _add(compiler, "--approximation", float, 0.0, "infidelity that may be given up for fewer gates")
     _add(compiler, "--shots", int, 1000, "the number of shots that prices are for")

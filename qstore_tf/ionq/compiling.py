@@ -18,22 +18,19 @@ from qstore_tf.caching import remember
 from qstore_tf.circuits.circuit import Circuit, check_circuit
 from qstore_tf.circuits.operation import Operation
 from qstore_tf.errors import CircuitError, ConfigurationError, InputError, describe, did_you_mean
-from qstore_tf.ionq.compiler.blocks import decompose_blocks
-from qstore_tf.ionq.compiler.conjugating import conjugate
+from qstore_tf.ionq.compiler.candidates import candidates
 from qstore_tf.ionq.compiler.lowering import VARIANTS, lower
-from qstore_tf.ionq.compiler.merging import merge
 from qstore_tf.ionq.compiler.ms import emit_ms
 from qstore_tf.ionq.compiler.narrowing import drop_small, limit_partial
-from qstore_tf.ionq.compiler.outcomes import OutcomeMap, drop_unmeasured, permutation
+from qstore_tf.ionq.compiler.outcomes import OutcomeMap
 from qstore_tf.ionq.compiler.rotations import Rotations
 from qstore_tf.ionq.compiler.scheduling import depth, schedule
-from qstore_tf.ionq.compiler.starting import from_zero
 from qstore_tf.ionq.compiler.template import Numbers, Template
 from qstore_tf.ionq.compiler.toffoli import relative_phase_pairs
 from qstore_tf.ionq.compiler.zz import emit_zz
 from qstore_tf.ionq.targets import Target, lookup
 
-MODES = ("unitary", "measured")
+MODES = ("unitary", "state", "measured")
 _GATE_BYTES = 2000
 
 
@@ -220,9 +217,11 @@ def compile(
         max_partial: The largest angle in turns of an entangler that is not a full one (0.25);
             0 allows full ones only.
         mode: "unitary" keeps the unitary, up to global phase, a permutation of the wires and
-            a turn about Z of each wire at the end. "measured" keeps the distribution of outcomes
-            when the circuit starts in |0...0> and all qubits are measured, which takes fewer
-            gates; `Compiled.outcomes` and the bound `flips` then say how to read them.
+            a turn about Z of each wire at the end. "state" keeps, up to the same, the state that
+            the circuit makes of |0...0>, which takes fewer gates. "measured" keeps the
+            distribution of outcomes when the circuit starts in |0...0> and all qubits are
+            measured, which takes fewer still; `Compiled.outcomes` and the bound `flips` then say
+            how to read them.
         approximation: The infidelity that leaving out small entanglers may cost.
 
     Raises:
@@ -234,6 +233,11 @@ def compile(
         >>> bell = compile(circuit, "forte-1")
         >>> bell.gates_1q, bell.gates_2q
         (3, 1)
+        >>> chain = Circuit(8).add_gate("H", 0)
+        >>> for qubit in range(7):
+        ...     chain = chain.add_gate("CX", [qubit, qubit + 1])
+        >>> compile(chain).depth_2q, compile(chain, mode="state").depth_2q
+        (7, 3)
     """
     check_circuit(circuit)
     machine = lookup(target) if isinstance(target, str) else target
@@ -256,52 +260,47 @@ def _compiled(n_qubits: int, operations: tuple[Operation, ...], options: Options
     level = options.optimization_level
     pairs = relative_phase_pairs(circuit) if level >= 2 else frozenset()
     variants = VARIANTS if pairs and level >= 3 else VARIANTS[:1]
-    return min((_variant(circuit, pairs, variant, options) for variant in variants), key=_cost)
+    found = [
+        (_arranged(rotations, options), outcomes)
+        for variant in variants
+        for rotations, outcomes in candidates(lower(circuit, pairs, variant), options.mode, level)
+    ]
+    # Pulses are compared of the best only, as it takes longest to make them.
+    least = min(_size(rotations) for rotations, _ in found)
+    emitted: list[tuple[Rotations, Compiled]] = []
+    for rotations, outcomes in found:
+        if _size(rotations) == least and all(rotations != other for other, _ in emitted):
+            emitted.append((rotations, _emitted(circuit, rotations, outcomes, options)))
+    return min(emitted, key=lambda pair: (pair[1].gates_1q, _angle(pair[0])))[1]
 
 
-def _cost(compiled: Compiled) -> tuple[int, int, int]:
-    return compiled.gates_2q, compiled.depth_2q, compiled.gates_1q
-
-
-def _variant(circuit: Circuit, pairs: frozenset[int], variant: int, options: Options) -> Compiled:
-    level, measured = options.optimization_level, options.mode == "measured"
-    rotations = lower(circuit, pairs, variant)
-    if level >= 1:
-        rotations = merge(rotations)
-    if level >= 2:
-        rotations = conjugate(rotations)
-    outcomes = permutation(rotations.wires)
-    if measured:
-        rotations = from_zero(rotations)
-        rotations, outcomes = drop_unmeasured(rotations)
-    if level >= 2:
-        rotations = _decomposed(rotations, measured, repeat=level >= 3)
+def _arranged(rotations: Rotations, options: Options) -> Rotations:
     if options.approximation:
         rotations = drop_small(rotations, options.approximation)
     if options.max_partial < 0.25:
         rotations = limit_partial(rotations, options.max_partial)
-    if level >= 1:
-        rotations = schedule(rotations)
+    return schedule(rotations) if options.optimization_level >= 1 else rotations
+
+
+def _size(rotations: Rotations) -> tuple[int, int]:
+    entangling = sum(rotation.is_entangling for rotation in rotations.rotations)
+    return entangling, depth(rotations.rotations)
+
+
+def _angle(rotations: Rotations) -> float:
+    return sum(abs(r.angle.constant) for r in rotations.rotations if r.is_entangling)
+
+
+def _emitted(
+    circuit: Circuit, rotations: Rotations, outcomes: OutcomeMap, options: Options
+) -> Compiled:
+    measured = options.mode == "measured"
     if options.entangler == "ZZ":
         signed = options.target.signed_zz
         template = emit_zz(rotations, circuit.parameters, measured, signed)
     else:
         template = emit_ms(rotations, circuit.parameters, measured)
     return Compiled(circuit, options, template, outcomes, depth(rotations.rotations))
-
-
-def _decomposed(rotations: Rotations, measured: bool, repeat: bool) -> Rotations:
-    while True:
-        size = _size(rotations)
-        rotations = merge(decompose_blocks(rotations, from_zero=measured, measured=measured))
-        if not repeat or _size(rotations) >= size:
-            return rotations
-        rotations = conjugate(rotations)
-
-
-def _size(rotations: Rotations) -> tuple[int, int]:
-    entangling = sum(rotation.is_entangling for rotation in rotations.rotations)
-    return entangling, len(rotations.rotations)
 
 
 def _check(

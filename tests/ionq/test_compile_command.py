@@ -116,7 +116,7 @@ def compiled_here(tmp_path: Path, circuit: UnifiedCircuit, *options: str) -> dic
     return loaded
 
 
-@pytest.mark.parametrize("mode", ["unitary", "measured"])
+@pytest.mark.parametrize("mode", ["unitary", "state", "measured"])
 @pytest.mark.parametrize("target", ["forte-1", "aria-1", "simulator"])
 @pytest.mark.parametrize("level", ["0", "3"])
 def test_outcomes_are_right_for_every_target_mode_and_level(

@@ -100,6 +100,16 @@ def test_the_unitary_stays(circuit, chosen):
 
 @settings(max_examples=120, deadline=None)
 @given(any_circuits(max_qubits=5), options)
+def test_the_state_stays_where_the_circuit_starts_in_zero(circuit, chosen):
+    compiled = compile(circuit, mode="state", **chosen)
+    start = basis(circuit.n_qubits)[:, :1]
+    found = states_of(compiled, row_of(compiled), start)
+    assert_same_up_to_phase(found, wanted(circuit)[:, :1], ACCURACY)
+    assert compiled.outcomes.is_permutation
+
+
+@settings(max_examples=120, deadline=None)
+@given(any_circuits(max_qubits=5), options)
 def test_the_distribution_of_outcomes_stays_where_all_is_measured(circuit, chosen):
     compiled = compile(circuit, mode="measured", **chosen)
     expected = abs(wanted(circuit)[:, 0]) ** 2
@@ -121,8 +131,11 @@ def test_states_of_more_qubits_stay(machine, n_qubits):
         states = random_state(rng, 3, n_qubits).T
         found = states_of(compiled, row_of(compiled), states)
         assert_same_up_to_phase(found, wanted_states(circuit, states), ACCURACY)
-        measured = compile(circuit, machine, mode="measured")
         start = np.eye(2**n_qubits, 1)
+        begun = compile(circuit, machine, mode="state")
+        found = states_of(begun, row_of(begun), start)
+        assert_same_up_to_phase(found, wanted_states(circuit, start), ACCURACY)
+        measured = compile(circuit, machine, mode="measured")
         expected = abs(wanted_states(circuit, start)[:, 0]) ** 2
         np.testing.assert_allclose(distribution(measured), expected, atol=ACCURACY)
 
@@ -205,11 +218,15 @@ def test_a_higher_level_takes_no_more_entanglers(circuit, machine, mode):
     assert sizes == sorted(sizes, reverse=True)
 
 
-@settings(max_examples=60, deadline=None)
-@given(any_circuits(max_qubits=5, max_gates=16), st.sampled_from(MACHINES))
-def test_measuring_takes_no_more_entanglers_than_the_unitary(circuit, machine):
-    modes = [compile(circuit, machine[0], entangler=machine[1], mode=mode) for mode in MODES]
-    assert modes[1].gates_2q <= modes[0].gates_2q
+@settings(max_examples=80, deadline=None)
+@given(any_circuits(max_qubits=5, max_gates=16), options)
+def test_what_has_to_keep_less_takes_no_more(circuit, chosen):
+    unitary, state, measured = (
+        (compiled.gates_2q, compiled.depth_2q, compiled.gates_1q)
+        for compiled in (compile(circuit, mode=mode, **chosen) for mode in MODES)
+    )
+    assert state <= unitary
+    assert measured <= state
 
 
 @settings(max_examples=60, deadline=None)
@@ -247,6 +264,7 @@ GOALS = {
     "Fourier transform of 5": (lambda: ionq_circuits.fourier(5), "unitary", (10, 7, 3.07, 5, 8)),
     "Fourier transform of 8": (lambda: ionq_circuits.fourier(8), "unitary", (28, 13, 6.02, 8, 14)),
     "GHZ state": (lambda: ionq_circuits.ghz(8), "unitary", (7, 7, 7, 15, 8)),
+    "GHZ state from zero": (lambda: ionq_circuits.ghz(8), "state", (7, 3, 7, 15, 8)),
     "cut of a ring": (lambda: ionq_circuits.qaoa(6, 2, 7), "unitary", (12, 4, 12, 30, 6)),
     "Toffoli gate": (
         lambda: UnifiedCircuit(3).add_gate("CCX", [0, 1, 2]),
@@ -259,6 +277,17 @@ GOALS = {
         lambda: ionq_circuits.brickwork(6, 6, 7),
         "measured",
         (37, 15, 22.5, 110, 60),
+    ),
+    "random pairs from zero": (
+        lambda: ionq_circuits.brickwork(6, 6, 7),
+        "state",
+        (39, 16, 22.5, 114, 60),
+    ),
+    "Ising chain, measured": (lambda: ionq_circuits.ising(8, 4), "measured", (21, 6, 5.4, 64, 16)),
+    "excitations from zero": (
+        lambda: ionq_circuits.coupled_clusters(4, [(0, 2), (1, 3)], [(0, 1, 2, 3)], 7),
+        "state",
+        (25, 22, 20, 40, 14),
     ),
     "adder": (lambda: ionq_circuits.adder(3), "unitary", (31, 29, 31, 80, 40)),
 }
@@ -284,6 +313,19 @@ def test_a_ghz_state_that_is_measured_is_one_coin():
     expected = np.zeros(256)
     expected[[0, -1]] = 0.5
     np.testing.assert_allclose(distribution(compiled), expected, atol=1e-12)
+
+
+@pytest.mark.parametrize("n_qubits", range(2, 17))
+@pytest.mark.parametrize("machine", ["forte-1", "aria-1"])
+def test_a_ghz_state_from_zero_is_a_tree(n_qubits, machine):
+    compiled = compile(ionq_circuits.ghz(n_qubits), machine, mode="state")
+    assert compiled.depth_2q == math.ceil(math.log2(n_qubits))
+    assert compiled.gates_2q == n_qubits - 1
+    if n_qubits <= 10:
+        found = states_of(compiled, np.zeros((1, 0)), np.eye(2**n_qubits, 1))
+        expected = np.zeros((2**n_qubits, 1))
+        expected[[0, -1]] = math.sqrt(0.5)
+        assert_same_up_to_phase(found, expected, ACCURACY)
 
 
 # What comes back
@@ -444,7 +486,7 @@ def test_a_circuit_with_more_qubits_than_the_machine_is_refused(mode):
         ({"entangler": "MS"}, "forte-1 does not take.*expected: ZZ.*Received: 'MS'"),
         ({"entangler": "CX"}, "forte-1 does not take.*expected: ZZ.*Received: 'CX'"),
         ({"entangler": ["ZZ"]}, "forte-1 does not take.*expected: ZZ.*Received"),
-        ({"mode": "state"}, "Unknown mode.*expected: 'unitary' or 'measured'.*Received: 'state'"),
+        ({"mode": "start"}, "Unknown mode.*'unitary' or 'state' or 'measured'.*Received: 'start'"),
         ({"mode": None}, "Unknown mode.*expected:.*Received: None"),
         ({"mode": ["unitary"]}, "Unknown mode.*expected:.*Received"),
         ({"max_partial": 0.3}, "max_partial is out of range.*expected: 0 to 0.25.*Received: 0.3"),

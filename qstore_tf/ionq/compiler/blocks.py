@@ -13,6 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from qstore_tf.circuits.gates.matrices import PAULIS
+from qstore_tf.circuits.symbols import Affine
 from qstore_tf.ionq.compiler import weyl
 from qstore_tf.ionq.compiler.cliffords import INVERSE, MATRICES, THEN
 from qstore_tf.ionq.compiler.lowering import add_weyl
@@ -28,17 +29,23 @@ for _a in "IXYZ":
 
 
 def decompose_blocks(
-    circuit: Rotations, *, from_zero: bool = False, measured: bool = False
+    circuit: Rotations,
+    *,
+    from_zero: bool = False,
+    measured: bool = False,
+    only_fewer: bool = False,
 ) -> Rotations:
     """Returns an equal circuit in which runs on one pair of wires are as short as they can be.
 
     Args:
         circuit: The circuit.
         from_zero: Whether it acts on |0...0>; a run that begins there is a state of two wires,
-            which takes one entangling rotation.
+            which takes one entangling rotation, and one of which one wire begins there takes two.
         measured: Whether all wires are measured; a run that ends there is needed up to phases of
             basis states only, and takes two.
+        only_fewer: Whether runs stay that would take as many rotations by smaller angles.
     """
+    least_gain = math.inf if only_fewer else _LEAST_GAIN
     blocks = _blocks(circuit)
     first: dict[int, int] = {}
     last: dict[int, int] = {}
@@ -53,18 +60,26 @@ def decompose_blocks(
             continue
         pair = _pair(block)
         if from_zero and all(first[wire] == number for wire in pair):
-            _add_smaller(new, block, weyl.prepare(matrix_of(block, pair)[:, 0]))
+            _add_smaller(new, block, weyl.prepare(matrix_of(block, pair)[:, 0]), least_gain)
         elif measured and all(last[wire] == number for wire in pair):
             frames = [circuit.frames[wire] for wire in pair]
             local = np.kron(MATRICES[frames[0]], MATRICES[frames[1]])
             parts = weyl.up_to_diagonal(local @ matrix_of(block, pair))
-            if _add_smaller(new, block, parts):
+            if _add_smaller(new, block, parts, least_gain):
                 # They hold the gates at the end already, which are therefore taken back.
                 for wire, frame in zip(pair, frames, strict=True):
                     new.frames[wire] = THEN[new.frames[wire]][INVERSE[frame]]
+        elif (
+            from_zero
+            and any(first[wire] == number for wire in pair)
+            and not (only_fewer and _count(block) == 1)
+        ):
+            _add_half_begun(new, block, pair, first[pair[1]] == number, least_gain)
         else:
             known = _is_canonical(block)
-            _add_smaller(new, block, None if known else weyl.decompose(matrix_of(block, pair)))
+            _add_smaller(
+                new, block, None if known else weyl.decompose(matrix_of(block, pair)), least_gain
+            )
     new.follow(circuit)
     return new
 
@@ -74,14 +89,40 @@ def _add(circuit: Rotations, block: list[Rotation]) -> None:
         circuit.add(rotation.wires, rotation.letters, rotation.angle)
 
 
-def _add_smaller(circuit: Rotations, block: list[Rotation], parts: weyl.TwoQubit | None) -> bool:
-    """Adds what a block is decomposed into where that is smaller, else the block as it is."""
+def _add_half_begun(
+    circuit: Rotations,
+    block: list[Rotation],
+    pair: tuple[int, int],
+    second_is_zero: bool,
+    least_gain: float,
+) -> None:
+    """Adds a block before which one wire is |0>: a diagonal before it is a turn of the other."""
+    matrix = matrix_of(block, pair)
+    parts = weyl.up_to_diagonal_before(matrix)
+    if not _is_smaller(block, parts, least_gain):
+        known = _is_canonical(block)
+        _add_smaller(circuit, block, None if known else weyl.decompose(matrix), least_gain)
+        return
+    diagonal = np.diag(parts.matrix().conj().T @ matrix)
+    phases = diagonal[[0, 2] if second_is_zero else [0, 1]]
+    angle = Affine(float(np.angle(phases[1] / phases[0])))
+    circuit.add([pair[0] if second_is_zero else pair[1]], "Z", angle)
+    add_weyl(circuit, pair, parts)
+
+
+def _is_smaller(block: list[Rotation], parts: weyl.TwoQubit, least_gain: float) -> bool:
+    """Whether it is fewer entangling rotations, or as many by smaller angles."""
     entangling = [abs(r.angle.constant) for r in block if r.is_entangling]
-    if parts is not None:
-        angles = [abs(angle) for angle in parts.angles if angle]
-        if (len(angles), sum(angles)) < (len(entangling), sum(entangling) - _LEAST_GAIN):
-            add_weyl(circuit, _pair(block), parts)
-            return True
+    return (parts.count, parts.total) < (len(entangling), sum(entangling) - least_gain)
+
+
+def _add_smaller(
+    circuit: Rotations, block: list[Rotation], parts: weyl.TwoQubit | None, least_gain: float
+) -> bool:
+    """Adds what a block is decomposed into where that is smaller, else the block as it is."""
+    if parts is not None and _is_smaller(block, parts, least_gain):
+        add_weyl(circuit, _pair(block), parts)
+        return True
     _add(circuit, block)
     return False
 
@@ -140,9 +181,13 @@ def _is_constant_pair(block: list[Rotation]) -> bool:
     return any(rotation.is_entangling and not rotation.angle.terms for rotation in block)
 
 
+def _count(block: list[Rotation]) -> int:
+    return sum(rotation.is_entangling for rotation in block)
+
+
 def _is_canonical(block: list[Rotation]) -> bool:
     """Whether it is commuting rotations about different letters, with nothing between them."""
-    if sum(rotation.is_entangling for rotation in block) < 2:
+    if _count(block) < 2:
         return True
     places = [number for number, rotation in enumerate(block) if rotation.is_entangling]
     entangling = block[places[0] : places[-1] + 1]

@@ -125,7 +125,7 @@ def test_only_the_first_run_begins_at_zero_and_only_the_last_is_measured(rng):
     for pair in ([0, 1], [1, 2], [0, 1]):
         circuit.add_unitary(random_unitary(rng, 2), pair)
     new = decompose_blocks(lower(circuit), from_zero=True, measured=True)
-    assert entanglers(new) == 1 + 3 + 2
+    assert entanglers(new) == 1 + 2 + 2
     matrix = circuit.unitary()
     np.testing.assert_allclose(abs(unitary(new)[:, 0]), abs(matrix[:, 0]), atol=1e-8)
 
@@ -156,3 +156,31 @@ def test_nearly_full_and_nearly_empty_runs_stay_exact():
         circuit.add_gate("RY", 1, 1.0).add_gate("RZZ", [0, 1], off)
         new = decompose_blocks(lower(circuit))
         assert_same_up_to_phase(unitary(new), circuit.unitary(), 1e-8)
+
+
+def test_a_run_before_which_one_wire_is_zero_takes_two_entanglers(rng):
+    for pair in ([0, 1], [1, 0], [1, 2], [2, 1]):
+        circuit = UnifiedCircuit(3).add_gate("RX", 1, "a").add_unitary(random_unitary(rng, 2), pair)
+        new = decompose_blocks(lower(circuit), from_zero=True)
+        assert entanglers(new) == 2
+        assert_same_up_to_phase(unitary(new)[:, 0], wanted(circuit)[:, 0], 1e-8)
+
+
+@settings(max_examples=60, deadline=None)
+@given(any_circuits(max_gates=16))
+def test_runs_of_as_many_entanglers_stay_where_only_fewer_count(circuit):
+    form = merge(lower(circuit))
+    for begins in (False, True):
+        new = decompose_blocks(form, from_zero=begins, only_fewer=True)
+        assert entanglers(new) <= entanglers(form)
+        if entanglers(new) == entanglers(form):
+            assert sorted(map(str, new.rotations)) == sorted(map(str, form.rotations))
+        assert_same_up_to_phase(unitary(new)[:, 0], wanted(circuit)[:, 0], 1e-8)
+
+
+def test_a_run_of_as_many_entanglers_by_smaller_angles_may_stay():
+    circuit = UnifiedCircuit(2).add_gate("RX", 0, 0.3).add_gate("RX", 1, 0.4)
+    form = lower(circuit.add_gate("RZZ", [0, 1], 0.5))
+    stays = decompose_blocks(form, from_zero=True, only_fewer=True)
+    assert total(stays) == total(form)
+    assert total(decompose_blocks(form, from_zero=True)) < total(form)

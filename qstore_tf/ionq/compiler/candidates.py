@@ -1,0 +1,93 @@
+"""What a circuit may become by the passes that a mode and a level allow.
+
+A pass that saves entanglers may cost depth or pulses further on, which it cannot know. So several
+ways are tried, and which is the best is seen at the end.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from qstore_tf.ionq.compiler.blocks import decompose_blocks
+from qstore_tf.ionq.compiler.conjugating import conjugate
+from qstore_tf.ionq.compiler.merging import merge
+from qstore_tf.ionq.compiler.outcomes import OutcomeMap, drop_unmeasured, permutation
+from qstore_tf.ionq.compiler.rotations import Rotations
+from qstore_tf.ionq.compiler.stabilizers import use_stabilizers
+from qstore_tf.ionq.compiler.starting import from_zero
+
+
+def candidates(circuit: Rotations, mode: str, level: int) -> Iterator[tuple[Rotations, OutcomeMap]]:
+    """Yields circuits that do the same, with how outcomes of wires become those of qubits.
+
+    Args:
+        circuit: As it was lowered.
+        mode: "unitary", "state" or "measured".
+        level: Of optimization, 0 to 3.
+    """
+    if level >= 1:
+        circuit = merge(circuit)
+    if level >= 2:
+        circuit = conjugate(circuit)
+    outcomes = permutation(circuit.wires)
+    yield _decomposed(circuit, level), outcomes
+    if mode == "unitary":
+        return
+    for known in _known(from_zero(circuit), level):
+        for only_fewer in (False, True) if level >= 2 else (False,):
+            state = _decomposed(known, level, from_zero=True, only_fewer=only_fewer)
+            yield state, outcomes
+            if mode == "measured":
+                yield _measured(state, level, only_fewer)
+            if not _size(state)[0]:
+                return
+            if mode == "measured":
+                yield _measured(known, level, only_fewer)
+
+
+def _known(circuit: Rotations, level: int) -> Iterator[Rotations]:
+    """Yields circuits that make the same state of |0...0>, the smaller one first."""
+    if level >= 1:
+        other = use_stabilizers(circuit)
+        if other is not circuit:
+            other = merge(other)
+            yield conjugate(other) if level >= 2 else other
+    yield circuit
+
+
+def _measured(circuit: Rotations, level: int, only_fewer: bool) -> tuple[Rotations, OutcomeMap]:
+    """Returns a circuit from |0...0> that is measured, and how its outcomes are to be read."""
+    shorter, outcomes = drop_unmeasured(circuit)
+    made = _decomposed(shorter, level, from_zero=True, measured=True, only_fewer=only_fewer)
+    return made, outcomes
+
+
+def _decomposed(
+    circuit: Rotations,
+    level: int,
+    *,
+    from_zero: bool = False,
+    measured: bool = False,
+    only_fewer: bool = False,
+) -> Rotations:
+    if level < 2:
+        return circuit
+    while True:
+        size = _size(circuit)
+        made = decompose_blocks(
+            circuit, from_zero=from_zero, measured=measured, only_fewer=only_fewer
+        )
+        made = merge(made)
+        if from_zero:
+            known = use_stabilizers(made)
+            if known is not made:
+                made = merge(known)
+        circuit = made
+        if level < 3 or _size(circuit) >= size:
+            return circuit
+        circuit = conjugate(circuit)
+
+
+def _size(circuit: Rotations) -> tuple[int, int]:
+    entangling = sum(rotation.is_entangling for rotation in circuit.rotations)
+    return entangling, len(circuit.rotations)
