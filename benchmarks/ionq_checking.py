@@ -2,7 +2,8 @@
 
 Up to 8 qubits every column of the unitary is compared, beyond that three random states. Compared
 are amplitudes after the best global phase; the error is the largest difference of any two. A
-circuit compiled for |0...0> and measurement is compared by the probabilities of its outcomes.
+circuit compiled for |0...0> is compared by the state that it makes, and one that is compiled for
+measurement too by the probabilities of its outcomes.
 """
 
 from __future__ import annotations
@@ -32,7 +33,8 @@ class Verdict:
 
     Attributes:
         kept: "unitary", "unitary up to Z" (a Z rotation on each wire at the end, which no outcome
-            sees), "outcomes", "nearly" (one of these, but for an error), or "nothing".
+            sees), "state up to Z" (of |0...0>, after the turns that are declared), "outcomes",
+            "nearly" (one of these, but for an error), or "nothing".
         error: largest difference under that reading.
     """
 
@@ -55,9 +57,16 @@ def check(circuit: UnifiedCircuit, gates: Sequence[Gate], output: dict[str, Any]
         made = np.abs(_run(start, gates, n_qubits)[0]) ** 2
         mapped = np.bincount(output["outcomes"], weights=made, minlength=2**n_qubits)
         return _verdict([("outcomes", float(np.abs(mapped - wanted).max()))])
-    start = _starts(n_qubits)
+    from_zero = output.get("from_zero", False)
+    start = np.eye(1, 2**n_qubits, dtype=np.complex128) if from_zero else _starts(n_qubits)
+    if from_zero:
+        # What a single state has no neighbouring amplitudes for cannot be found from it.
+        turns = enumerate(np.exp(1j * np.array(output.get("frames", ()))))
+        gates = [*gates, *(Gate((wire,), np.diag([1, turn])) for wire, turn in turns)]
     wanted = _run(start, gates_of(circuit), n_qubits)
     made = _unpermuted(_run(start, gates, n_qubits), output["permutation"], n_qubits)
+    if from_zero:
+        return _verdict([("state up to Z", _distance(wanted, made))])
     turned = made * _frame(wanted, made, n_qubits)
     return _verdict(
         [("unitary", _distance(wanted, made)), ("unitary up to Z", _distance(wanted, turned))]

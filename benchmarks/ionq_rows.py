@@ -19,6 +19,8 @@ COLUMNS = {
 }
 # By how much a figure may be larger and still count as the same: as shown.
 SAME = 0.005
+# What is kept, from most to least; what keeps more also keeps less.
+MODES = ("unitary", "state", "measured")
 # Columns that count what a device is sent: ours are those of the circuit compiled for it.
 DEVICES = ("forte", "aria")
 
@@ -49,9 +51,11 @@ class Row:
         return self.title.startswith(OURS)
 
     @property
-    def measured(self) -> bool:
-        """Whether it was compiled for measurement."""
-        return self.output.get("outcomes") is not None
+    def mode(self) -> str:
+        """For what it was compiled: one of MODES."""
+        if self.output.get("outcomes") is not None:
+            return "measured"
+        return "state" if self.output.get("from_zero") else "unitary"
 
     @property
     def valid(self) -> bool:
@@ -78,7 +82,7 @@ class Row:
         return {
             "compiler": self.title,
             "circuit": self.circuit,
-            "measured": self.measured,
+            "mode": self.mode,
             "cached": self.cached,
             **{key: self.output.get(key) for key in shown},
             **(asdict(self.count) if self.count else {}),
@@ -90,21 +94,21 @@ def best(
     rows: Sequence[Row],
     circuit: str,
     column: str,
-    measured: bool,
+    mode: str,
     *,
     ours: bool,
     emitted: bool = True,
 ) -> tuple[float, str] | None:
     """The least of a column and who has it; of our own two devices the worse.
 
-    A peer's circuit that keeps the unitary also keeps the outcomes.
+    A peer's circuit that keeps more than is asked for counts too.
     """
     least: dict[str | None, tuple[float, str]] = {}
     for row in rows:
         if row.circuit != circuit or not row.valid or row.ours != ours:
             continue
         device = row.output.get("device")
-        fits = row.measured == measured or (measured and not ours)
+        fits = row.mode == mode if ours else MODES.index(row.mode) <= MODES.index(mode)
         if fits and (device is None or column not in DEVICES or device == column):
             found = (row.value(column, emitted), row.title)
             least[device] = min(least.get(device, found), found, key=lambda pair: pair[0])
@@ -112,38 +116,35 @@ def best(
 
 
 def never_more(
-    circuits: Iterable[str], rows: Sequence[Row], measured: bool, emitted: bool = True
+    circuits: Iterable[str], rows: Sequence[Row], mode: str, emitted: bool = True
 ) -> str:
     """The line that says whether we are never worse than the best peer, and where."""
     where = []
     for circuit in circuits:
         for column, title in COLUMNS.items():
-            own = best(rows, circuit, column, measured, ours=True, emitted=emitted)
-            peer = best(rows, circuit, column, measured, ours=False)
+            own = best(rows, circuit, column, mode, ours=True, emitted=emitted)
+            peer = best(rows, circuit, column, mode, ours=False)
             if peer and (own is None or own[0] > peer[0] + SAME):
                 shown = number(own[0]) if own else "nothing"
                 where.append(f"{circuit} {title} ({shown} against {number(peer[0])}, {peer[1]})")
-    mode = (
-        f"{'measured' if measured else 'unitary'}, pulses {'as emitted' if emitted else 'by rule'}"
-    )
+    counted = "as emitted" if emitted else "by rule"
     answer = "yes" if not where else f"no: {'; '.join(where)}"
-    return f"Never more than the best peer, mode {mode}: {answer}."
+    return f"Never more than the best peer, mode {mode}, pulses {counted}: {answer}."
 
 
-def dominated(circuits: Iterable[str], rows: Sequence[Row], measured: bool) -> str:
+def dominated(circuits: Iterable[str], rows: Sequence[Row], mode: str) -> str:
     """The line that says whether a peer's circuit is nowhere worse than ours and once better."""
     where = []
     for circuit in circuits:
-        found = [best(rows, circuit, column, measured, ours=True) for column in COLUMNS]
+        found = [best(rows, circuit, column, mode, ours=True) for column in COLUMNS]
         own = [figure[0] for figure in found if figure]
         for row in rows:
             if row.circuit == circuit and row.valid and not row.ours and own:
-                if row.measured and not measured:
+                if MODES.index(row.mode) > MODES.index(mode):
                     continue
                 gaps = [mine - row.value(column) for mine, column in zip(own, COLUMNS, strict=True)]
                 if min(gaps) > -SAME and max(gaps) > SAME:
                     where.append(f"{circuit} ({row.title})")
-    mode = "measured" if measured else "unitary"
     answer = "no" if not where else f"yes: {'; '.join(where)}"
     return f"One peer's circuit nowhere worse and somewhere better, mode {mode}: {answer}."
 

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from benchmarks import ionq_goals, tables
 from benchmarks.ionq_checking import TOLERANCE
 from benchmarks.ionq_circuits import TIMED
-from benchmarks.ionq_rows import COLUMNS, Row, best, dominated, never_more, number
+from benchmarks.ionq_rows import COLUMNS, MODES, Row, best, dominated, never_more, number
 
 NOTES = (
     "*2q*: two-qubit gates, each as its number of non-zero Weyl coordinates. *2q depth*: the "
@@ -16,6 +16,7 @@ NOTES = (
     "the rules in `ionq_counting.py`, the same for every compiler; those of qstore_tf are the "
     "gates that it emits, in square brackets what the rule counts where that is another number. "
     "*Emitted*: one- and two-qubit native gates, where a compiler emits them.",
+    "*State*: compiled for |0...0>; without a mode for it, a peer's circuit is the same. "
     "*Measured*: compiled for |0...0> and for outcomes in the Z basis, which may be mapped "
     "classically afterwards; without a mode for it, a peer's circuit is the same.",
     "*Kept*: what is the same as in the input, with the largest difference (at most "
@@ -42,10 +43,10 @@ def markdown(
     parts += ["## qstore_tf and the best peer" if ours else "## The best peer", ""]
     parts += [_summary(circuits, rows, ours), ""]
     if ours:
-        for measured in (False, True):
+        for mode in MODES:
             for emitted in (True, False):
-                parts.append(f"{never_more(circuits, rows, measured, emitted)}\n")
-            parts.append(f"{dominated(circuits, rows, measured)}\n")
+                parts.append(f"{never_more(circuits, rows, mode, emitted)}\n")
+            parts.append(f"{dominated(circuits, rows, mode)}\n")
     parts += ["## Goals", "", ionq_goals.table(circuits, rows), ""]
     parts += [f"{line}\n" for line in ionq_goals.times(rows, TIMED[0], bindings)]
     if bindings:
@@ -74,16 +75,17 @@ def _details(row: Row) -> list[str]:
 
 
 def _summary(circuits: Iterable[str], rows: Sequence[Row], ours: bool) -> str:
-    columns = [(column, title, False) for column, title in COLUMNS.items()]
-    columns.insert(1, ("two", "measured 2q", True))
+    columns = [(column, title, "unitary") for column, title in COLUMNS.items()]
+    columns[1:1] = [("two", "state 2q", "state"), ("two", "measured 2q", "measured")]
+    columns.insert(4, ("depth", "state depth", "state"))
     lines = []
     for circuit in circuits:
         cells = [circuit]
-        for column, _, measured in columns:
-            peer = best(rows, circuit, column, measured, ours=False)
+        for column, _, mode in columns:
+            peer = best(rows, circuit, column, mode, ours=False)
             shown = f"{number(peer[0])} ({peer[1].split()[0]})" if peer else "-"
             if ours:
-                shown = f"{_ours(rows, circuit, column, measured)} / {shown}"
+                shown = f"{_ours(rows, circuit, column, mode)} / {shown}"
             cells.append(shown)
         cells.append(
             " / ".join(
@@ -96,10 +98,9 @@ def _summary(circuits: Iterable[str], rows: Sequence[Row], ours: bool) -> str:
     return tables.text(header, lines)
 
 
-def _ours(rows: Sequence[Row], circuit: str, column: str, measured: bool) -> str:
+def _ours(rows: Sequence[Row], circuit: str, column: str, mode: str) -> str:
     emitted, ruled = (
-        best(rows, circuit, column, measured, ours=True, emitted=emitted)
-        for emitted in (True, False)
+        best(rows, circuit, column, mode, ours=True, emitted=emitted) for emitted in (True, False)
     )
     if emitted is None or ruled is None:
         return "-"
@@ -110,7 +111,7 @@ def _milliseconds(rows: Sequence[Row], circuit: str, ours: bool) -> Iterable[str
     found = [
         (row.output["cpu_ms"], row.title.split()[0])
         for row in rows
-        if row.circuit == circuit and row.valid and row.ours == ours and not row.measured
+        if row.circuit == circuit and row.valid and row.ours == ours and row.mode == "unitary"
         if row.output["cpu_ms"] is not None
     ]
     if not found:

@@ -13,7 +13,10 @@ output is the compiled circuit,
     permutation  [k] = wire on which qubit k ends
     outcomes     [b] = outcome of the input circuit for which outcome b of the compiled one
                  stands, qubit 0 the most significant bit; null where nothing was moved behind
-                 the measurement (only then is the unitary kept)
+                 the measurement (only then is the state kept)
+    from_zero    whether it is a circuit for the start in |0...0> only
+    frames       radians by which each wire is to be turned about Z at the end, where a compiler
+                 declares that; no outcome shows it
     native       {"one": n, "two": n}: gates as emitted, null where they are not IonQ's
     device       "forte" or "aria" if those pulses are to be shown as they are, else null
     ms, cpu_ms   median wall and processor time of compiling it again; reading is not timed; the
@@ -49,6 +52,8 @@ class Output:
         permutation: [k] = wire on which qubit k ends; None: wire k.
         native: one- and two-qubit gates as emitted, where they are IonQ's.
         outcomes: see above.
+        from_zero: see above.
+        frames: see above.
         device: "forte" or "aria": whose pulses `native` has, where they count as emitted.
     """
 
@@ -56,6 +61,8 @@ class Output:
     permutation: Sequence[int] | None = None
     native: tuple[int, int] | None = None
     outcomes: Sequence[int] | None = None
+    from_zero: bool = False
+    frames: Sequence[float] = ()
     device: str | None = None
 
 
@@ -127,6 +134,8 @@ def _measure(load: Callable[[str], Any], variant: Variant, qasm: str) -> dict[st
         "native": native,
         "device": output.device,
         "outcomes": None if output.outcomes is None else [int(b) for b in output.outcomes],
+        "from_zero": output.from_zero,
+        "frames": [float(turn) for turn in output.frames],
         "ms": wall * 1e3,
         "cpu_ms": cpu * 1e3 if variant.in_process else None,
     }

@@ -1,4 +1,4 @@
-"""qstore_tf: both devices and both modes, and its numeric encoder for amplitudes."""
+"""qstore_tf: both devices and all modes, and its numeric encoder for amplitudes."""
 
 from __future__ import annotations
 
@@ -52,6 +52,8 @@ def read(device: str, mode: str, result: Any) -> Output:
         permutation=None if measured else result.output_permutation,
         native=(one, len(names) - one),
         outcomes=outcomes(result, circuit.n_qubits) if measured else None,
+        from_zero=mode != "unitary",
+        frames=result.bind().frames[0],
         device=device,
     )
 
@@ -81,7 +83,7 @@ VARIANTS = {
     f"qstore_tf {target}, {mode}": Variant(
         partial(compiled, target, mode), partial(read, device, mode)
     )
-    for mode in ("unitary", "measured")
+    for mode in compiling.MODES
     for device, target in DEVICES.items()
 } | {
     f"qstore_tf {target}, encoder {gate}, measured": Variant(
