@@ -271,7 +271,7 @@ GOALS = {
         "unitary",
         (5, 5, 3.5, 6, 6),
     ),
-    "Ising chain": (lambda: ionq_circuits.ising(8, 4), "unitary", (28, 8, 7.2, 64, 16)),
+    "Ising chain": (lambda: ionq_circuits.ising(8, 4), "unitary", (24, 8, 7.3, 72, 16)),
     "random pairs": (lambda: ionq_circuits.brickwork(6, 6, 7), "unitary", (45, 18, 22.5, 132, 72)),
     "random pairs, measured": (
         lambda: ionq_circuits.brickwork(6, 6, 7),
@@ -283,7 +283,12 @@ GOALS = {
         "state",
         (39, 16, 22.5, 114, 60),
     ),
-    "Ising chain, measured": (lambda: ionq_circuits.ising(8, 4), "measured", (21, 6, 5.4, 64, 16)),
+    "Ising chain, measured": (lambda: ionq_circuits.ising(8, 4), "measured", (17, 6, 5.6, 66, 20)),
+    "excitations": (
+        lambda: ionq_circuits.coupled_clusters(4, [(0, 2), (1, 3)], [(0, 1, 2, 3)], 7),
+        "unitary",
+        (36, 32, 30, 56, 12),
+    ),
     "excitations from zero": (
         lambda: ionq_circuits.coupled_clusters(4, [(0, 2), (1, 3)], [(0, 1, 2, 3)], 7),
         "state",

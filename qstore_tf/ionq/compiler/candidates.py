@@ -12,9 +12,13 @@ from qstore_tf.ionq.compiler.blocks import decompose_blocks
 from qstore_tf.ionq.compiler.conjugating import conjugate
 from qstore_tf.ionq.compiler.merging import merge
 from qstore_tf.ionq.compiler.outcomes import OutcomeMap, drop_unmeasured, permutation
-from qstore_tf.ionq.compiler.rotations import Rotations
+from qstore_tf.ionq.compiler.rotations import Rotation, Rotations
 from qstore_tf.ionq.compiler.stabilizers import use_stabilizers
 from qstore_tf.ionq.compiler.starting import from_zero
+from qstore_tf.ionq.compiler.turnovers import turn_over
+
+# By how many entanglers more than the fewest a circuit is worth being turned over.
+_NEARLY = 2
 
 
 def candidates(circuit: Rotations, mode: str, level: int) -> Iterator[tuple[Rotations, OutcomeMap]]:
@@ -29,6 +33,25 @@ def candidates(circuit: Rotations, mode: str, level: int) -> Iterator[tuple[Rota
         circuit = merge(circuit)
     if level >= 2:
         circuit = conjugate(circuit)
+    found: list[tuple[Rotations, OutcomeMap]] = []
+    for begun in _turned(circuit, level):
+        found += _ways(begun, mode, level)
+    fewest = min(_size(made)[0] for made, _ in found)
+    seen: list[list[Rotation]] = []
+    for made, outcomes in found:
+        yield made, outcomes
+        if _size(made)[0] <= fewest + _NEARLY and made.rotations not in seen:
+            seen.append(made.rotations)
+            yield from ((turned, outcomes) for turned in _turned(made, level)[1:])
+
+
+def _turned(circuit: Rotations, level: int) -> list[Rotations]:
+    """Returns a circuit and, where there is one, what comes of turning over its rotations."""
+    turned = turn_over(circuit) if level >= 3 else circuit
+    return [circuit] if turned is circuit else [circuit, conjugate(merge(turned))]
+
+
+def _ways(circuit: Rotations, mode: str, level: int) -> Iterator[tuple[Rotations, OutcomeMap]]:
     outcomes = permutation(circuit.wires)
     yield _decomposed(circuit, level), outcomes
     if mode == "unitary":
