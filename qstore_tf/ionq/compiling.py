@@ -8,7 +8,7 @@ circuit's structure, and binding only computes phases and angles.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -260,10 +260,26 @@ def _compiled(n_qubits: int, operations: tuple[Operation, ...], options: Options
     level = options.optimization_level
     pairs = relative_phase_pairs(circuit) if level >= 2 else frozenset()
     variants = VARIANTS if pairs and level >= 3 else VARIANTS[:1]
+    lowered = [lower(circuit, pairs, variant) for variant in variants]
+    best, angle = _best(circuit, lowered, options)
+    large = (n for n, operation in enumerate(operations) if len(operation.qubits) > 2)
+    if level >= 3 and not pairs.issuperset(large):
+        other, smaller = _best(circuit, [lower(circuit, pairs, commutators=True)], options)
+        # Its turns are less often quarters, so that less depth would mostly cost pulses.
+        no_more = other.depth_2q <= best.depth_2q and other.gates_1q <= best.gates_1q
+        if (other.gates_2q, not no_more, smaller) < (best.gates_2q, False, angle):
+            return other
+    return best
+
+
+def _best(
+    circuit: Circuit, lowered: Sequence[Rotations], options: Options
+) -> tuple[Compiled, float]:
+    """Returns the smallest circuit that comes of one of several forms, and its angles' sum."""
     found = [
         (_arranged(rotations, options), outcomes)
-        for variant in variants
-        for rotations, outcomes in candidates(lower(circuit, pairs, variant), options.mode, level)
+        for form in lowered
+        for rotations, outcomes in candidates(form, options.mode, options.optimization_level)
     ]
     # Pulses are compared of the best only, as it takes longest to make them.
     least = min(_size(rotations) for rotations, _ in found)
@@ -271,7 +287,8 @@ def _compiled(n_qubits: int, operations: tuple[Operation, ...], options: Options
     for rotations, outcomes in found:
         if _size(rotations) == least and all(rotations != other for other, _ in emitted):
             emitted.append((rotations, _emitted(circuit, rotations, outcomes, options)))
-    return min(emitted, key=lambda pair: (pair[1].gates_1q, _angle(pair[0])))[1]
+    made = [(compiled, _angle(rotations)) for rotations, compiled in emitted]
+    return min(made, key=lambda pair: (pair[0].gates_1q, pair[1]))
 
 
 def _arranged(rotations: Rotations, options: Options) -> Rotations:

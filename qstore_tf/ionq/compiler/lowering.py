@@ -20,19 +20,27 @@ from qstore_tf.circuits.symbols import Affine
 from qstore_tf.errors import CircuitError, describe
 from qstore_tf.ionq.compiler import weyl
 from qstore_tf.ionq.compiler.cliffords import LETTERS, THIRD, product_sign
+from qstore_tf.ionq.compiler.commutators import commutator
 from qstore_tf.ionq.compiler.rotations import Rotations
 
 _QUARTER = Affine(math.pi / 2)
 _MAX_CONTROLLED_MATRIX = 8
 
 
-def lower(circuit: Circuit, relative_phase: Collection[int] = (), variant: int = 0) -> Rotations:
+def lower(
+    circuit: Circuit,
+    relative_phase: Collection[int] = (),
+    variant: int = 0,
+    commutators: bool = False,
+) -> Rotations:
     """Returns a circuit as Pauli rotations, equal to it up to global phase.
 
     Args:
         circuit: The circuit; measurement markers are dropped.
         relative_phase: The numbers of Toffoli gates that may be so up to phases.
         variant: Which of the four forms they get; see `relative_phase_toffoli`.
+        commutators: Whether turns by numbers under two controls are made of commutators, which
+            takes fewer or smaller entanglers, but mostly no full ones that others could cancel.
 
     Raises:
         CircuitError: A gate that cannot be compiled, such as a matrix on many qubits with controls.
@@ -50,7 +58,8 @@ def lower(circuit: Circuit, relative_phase: Collection[int] = (), variant: int =
                 relative_phase_toffoli(out, first, second, plain.targets[0], variant)
                 continue
             for primitive in operation.primitives():
-                _lower(out, primitive)
+                if not (commutators and _by_commutator(out, primitive)):
+                    _lower(out, primitive)
         except CircuitError as error:
             raise CircuitError(
                 f"Operation {number}, {operation}, cannot be compiled: {error}"
@@ -107,6 +116,35 @@ def _controlled(
     _controlled(out, factors, -angle / 2, [last], as_power)
     _flip_up_to_phases(out, last, others, -1)
     _controlled(out, factors, angle / 2, others, as_power)
+
+
+def _by_commutator(out: Rotations, primitive: SymbolicPrimitive) -> bool:
+    """Adds a turn of one qubit under two controls, or a phase of three qubits, if it is one."""
+    phase = Affine()
+    if isinstance(primitive, Rot) and len(primitive.targets) == 1:
+        target, letter = primitive.targets[0], primitive.paulis[0]
+        angle, controls = primitive.angle, list(primitive.controls)
+    elif isinstance(primitive, Flip):
+        target, letter, controls = primitive.target, "X", list(primitive.controls)
+        angle, phase = Affine(math.pi), Affine(math.pi / 2)
+    elif isinstance(primitive, Phase) and primitive.controls:
+        *controls, target = primitive.controls
+        letter, angle, phase = "Z", primitive.angle, primitive.angle / 2
+    else:
+        return False
+    found = None
+    if len(controls) == 2 and not angle.terms:
+        found = commutator(angle.constant, letter)
+    if found is None:
+        return False
+    turn, change = found
+    one_wire(out, _at(out, target), change.conj().T)
+    for sign in (1, -1):
+        for control, axis in zip(controls, "XY", strict=True):
+            _controlled(out, {target: axis}, Affine(sign * turn), [control])
+    one_wire(out, _at(out, target), change)
+    _phase(out, phase, controls)
+    return True
 
 
 def _flip_up_to_phases(
