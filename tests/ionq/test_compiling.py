@@ -24,7 +24,7 @@ from tests.ionq.compiler.test_lowering import (
     wanted,
     wanted_states,
 )
-from tests.ionq.compiler.test_ms import ACCURACY, FAR_BESIDE
+from tests.ionq.compiler.test_ms import ACCURACY
 from tests.ionq.compiler.test_outcomes import read
 from tests.ionq.compiler.test_rotations import (
     VALUES,
@@ -148,7 +148,7 @@ def test_symbols_may_be_bound_before_or_after(circuit, chosen, special, seed):
     values = dict(zip(compiled.symbols, mine[0].tolist(), strict=True))
     after = unitary(compiled, values)
     before = unitary(compile(circuit.bind(values), **chosen))
-    assert_same_up_to_phase(after, before, FAR_BESIDE if special else ACCURACY)
+    assert_same_up_to_phase(after, before, ACCURACY)
 
 
 @settings(max_examples=40, deadline=None)

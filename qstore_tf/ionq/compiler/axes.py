@@ -11,13 +11,21 @@ Axes depend on the symbols' values; which are equal or perpendicular is seen at 
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import Enum
 
 import numpy as np
 from numpy.typing import NDArray
 
-from qstore_tf.ionq.compiler.vectors import CLOSE, ONE, FloatArray, dot, perpendicular
+from qstore_tf.ionq.compiler.vectors import (
+    CLOSE,
+    FloatArray,
+    cross,
+    dot,
+    parallel,
+    perpendicular,
+    same,
+)
 
 # Beyond so many axes at one entangler only the cheapest are followed up.
 _MOST_AXES = 48
@@ -28,9 +36,14 @@ class Way(Enum):
     """How the next up axis follows from what is known."""
 
     STAY = "the one before"
+    SIDE = "one of two that are given"
     ACROSS = "perpendicular to the one before"
     WITH = "perpendicular to the axis of another entangler, the start or the end"
     TOWARD = "as near to that axis as it can be"
+
+
+# Of equal axes that is chosen which has a direction for most values.
+_RANKS = {Way.STAY: 0, Way.SIDE: 0, Way.ACROSS: 1, Way.WITH: 2, Way.TOWARD: 3}
 
 
 @dataclass(frozen=True)
@@ -39,7 +52,8 @@ class Choice:
 
     Attributes:
         way: How it is found.
-        other: For `WITH` and `TOWARD` the place of the other axis among start, entanglers and end.
+        other: For `WITH` and `TOWARD` the place of the other axis among start, entanglers and end;
+            for `SIDE` which of the two, 0 or 1.
         pulses: How many pulses it takes to get there: 0, 1 or 2.
         sign: Whether it is the perpendicular axis or its opposite.
     """
@@ -57,7 +71,8 @@ class Path:
     Attributes:
         choices: One for each entangler.
         last: The number of pulses to the measured axis; 0 also where only a flip is left.
-        opposite: Whether the last up axis points against the measured one.
+        opposite: Whether the last up axis points against the measured one for all values; if not
+            it points along it, but for a sign that all axes since the last pulse may have.
     """
 
     choices: tuple[Choice, ...]
@@ -65,11 +80,13 @@ class Path:
     opposite: bool
 
 
-def cheapest(axes: FloatArray, end: FloatArray, flip: int) -> Path:
+def cheapest(axes: FloatArray, sides: FloatArray, end: FloatArray, flip: int) -> Path:
     """Returns the up axes of one wire that take the fewest pulses.
 
     Args:
         axes: The axis of each entangler at some random values of the symbols, [n, 3, S].
+        sides: For each an axis perpendicular to it, the first of the two that `Way.SIDE` gives,
+            [n, 3, S]; the second is perpendicular to both.
         end: The measured axis, [3, S].
         flip: What it costs if only a flip is left at the end.
     """
@@ -80,56 +97,61 @@ def cheapest(axes: FloatArray, end: FloatArray, flip: int) -> Path:
     ups, costs = start[:, None], np.zeros(1, int)
     # For each entangler and each axis there: the axis before it, and the choice.
     history: list[tuple[NDArray[np.int64], list[Choice]]] = []
-    for axis, others in zip(axes, neighbours, strict=True):
-        candidates, derived, n_stay = _candidates(axis[:, None], ups, everything[:, others])
+    for axis, side, others in zip(axes, sides, neighbours, strict=True):
+        candidates, choices, sources = _candidates(axis, side, ups, everything, others)
         dots = np.einsum("cas,cbs->abs", ups, candidates)
         steps = np.where(np.all(np.abs(dots) < CLOSE, axis=-1), 1, 2)
         # What follows from the axis before follows from that one only.
-        for place, before in enumerate(derived):
-            pulses = 0 if place < n_stay else int(steps[before, place])
+        for place, source in enumerate(sources):
+            pulses = 0 if choices[place].way is Way.STAY else int(steps[source, place])
             steps[:, place] = _FAR
-            steps[before, place] = pulses
+            steps[source, place] = pulses
         totals = costs[:, None] + steps
         best = np.argmin(totals, axis=0)
         cost = totals[best, np.arange(len(best))]
-        kept = _kept(candidates, cost)
-        choices = []
-        for number in kept:
-            pulses = int(steps[best[number], number])
-            if number < n_stay:
-                choices.append(Choice(Way.STAY))
-            elif number < len(derived):
-                sign = 1 if number - n_stay < ups.shape[1] else -1
-                choices.append(Choice(Way.ACROSS, pulses=pulses, sign=sign))
-            else:
-                side, place = divmod(number - len(derived), len(others))
-                way = Way.WITH if side < 2 else Way.TOWARD
-                choices.append(Choice(way, others[place], pulses, 1 - 2 * (side % 2)))
-        history.append((best[kept], choices))
+        kept = _kept(candidates, cost, choices)
+        history.append(
+            (
+                best[kept],
+                [replace(choices[n], pulses=int(steps[best[n], n])) for n in kept],
+            )
+        )
         ups, costs = candidates[:, kept], cost[kept]
     return _best_path(ups, costs, end, flip, history)
 
 
 def _candidates(
-    axis: FloatArray, ups: FloatArray, others: FloatArray
-) -> tuple[FloatArray, list[int], int]:
-    """Returns axes that are up next, [3, N, S], which of `ups` the first come from, and how many
-    of them are the same as before."""
-    stay = np.flatnonzero(np.all(np.abs(dot(ups, axis)) < CLOSE, axis=-1))
-    across = perpendicular(axis, ups)
-    fixed = perpendicular(axis, others)
+    axis: FloatArray, side: FloatArray, ups: FloatArray, everything: FloatArray, others: list[int]
+) -> tuple[FloatArray, list[Choice], list[int]]:
+    """Returns axes that are up next, [3, N, S], how each is found, and which of `ups` the first of
+    them come from."""
+    axis, two = axis[:, None], np.stack([side, cross(axis, side)], axis=1)
+    stay = np.flatnonzero(np.all(np.abs(dot(ups, axis)) < CLOSE, axis=-1)).tolist()
+    # What is parallel gives no direction.
+    turning = np.flatnonzero(~parallel(axis, ups).any(axis=-1)).tolist()
+    apart = ~parallel(axis, everything[:, others]).any(axis=-1)
+    others = [others[n] for n in np.flatnonzero(apart)]
+    across = perpendicular(axis, ups[:, turning])
+    fixed = perpendicular(axis, everything[:, others])
     toward = perpendicular(axis, fixed)
-    candidates = [ups[:, stay], across, -across, fixed, -fixed, toward, -toward]
-    derived = [*stay.tolist(), *range(ups.shape[1]), *range(ups.shape[1])]
-    return np.concatenate(candidates, axis=1), derived, len(stay)
+    candidates = [ups[:, stay], across, -across, two, -two, fixed, -fixed, toward, -toward]
+    choices = [Choice(Way.STAY)] * len(stay)
+    for way, places in (
+        (Way.ACROSS, [-1] * len(turning)),
+        (Way.SIDE, [0, 1]),
+        (Way.WITH, others),
+        (Way.TOWARD, others),
+    ):
+        choices += [Choice(way, place, sign=sign) for sign in (1, -1) for place in places]
+    return np.concatenate(candidates, axis=1), choices, [*stay, *turning, *turning]
 
 
-def _kept(candidates: FloatArray, cost: NDArray[np.int64]) -> list[int]:
+def _kept(candidates: FloatArray, cost: NDArray[np.int64], choices: list[Choice]) -> list[int]:
     """Returns the cheapest of equal axes, and not too many of them."""
     rounded = np.round(candidates, 8) + 0.0
     kept: list[int] = []
     seen: set[bytes] = set()
-    for number in np.argsort(cost, kind="stable").tolist():
+    for number in np.lexsort((np.array([_RANKS[choice.way] for choice in choices]), cost)).tolist():
         key = rounded[:, number].tobytes()
         if key not in seen:
             seen.add(key)
@@ -146,15 +168,16 @@ def _best_path(
     flip: int,
     history: list[tuple[NDArray[np.int64], list[Choice]]],
 ) -> Path:
-    dots = dot(ups, end[:, None])
-    same = np.all(dots > ONE, axis=-1)
-    against = np.all(dots < -ONE, axis=-1)
-    level = np.all(np.abs(dots) < CLOSE, axis=-1)
-    last = np.where(same, 0, np.where(against, flip, np.where(level, 1, 2)))
-    if not flip:
-        last[np.all(np.abs(dots) > ONE, axis=-1)] = 0
+    measured = end[:, None]
+    along = np.all(same(ups, measured), axis=-1)
+    against = np.all(same(ups, -measured), axis=-1)
+    level = np.all(np.abs(dot(ups, measured)) < CLOSE, axis=-1)
+    last = np.where(along, 0, np.where(against, flip, np.where(level, 1, 2)))
+    # After any pulse the opposite up axis serves as well, for each value on its own.
+    either = np.all(parallel(ups, measured), axis=-1)
+    last[either & ~against & ((costs > 0) | (flip == 0))] = 0
     at = int(np.argmin(costs + last))
-    final = 0 if same[at] or against[at] or not last[at] else int(last[at])
+    final = 0 if along[at] or against[at] or not last[at] else int(last[at])
     opposite = bool(against[at])
     path: list[Choice] = []
     for before, choices in reversed(history):
@@ -170,7 +193,7 @@ def _neighbours(everything: FloatArray) -> list[list[int]]:
     def nearest(k: int, places: range) -> list[int]:
         found: list[int] = []
         for other in places:
-            if np.any(np.abs(dot(everything[:, k], everything[:, other])) <= ONE):
+            if not parallel(everything[:, k], everything[:, other]).all():
                 found.append(other)
                 if len(found) == 2:
                     break

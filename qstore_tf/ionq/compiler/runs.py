@@ -87,9 +87,14 @@ class Wire:
     rotations: tuple[tuple[tuple[str, Affine], ...], ...]
     frame: int
 
-    def runs(self) -> list[Run]:
-        """Returns the runs before, between and after entanglers that act about Z."""
-        sides = [IDENTITY, *(taking(letter) for letter in self.letters), self.frame]
+    def runs(self, outside: int = IDENTITY) -> list[Run]:
+        """Returns the runs before, between and after entanglers that act about Z.
+
+        Args:
+            outside: The Clifford gate that takes to the coordinates at the beginning and the end.
+        """
+        takings = [taking(letter) for letter in self.letters]
+        sides = [outside, *takings, THEN[self.frame][outside]]
         return [
             run_between(list(between), begins, ends)
             for between, begins, ends in zip(self.rotations, sides[:-1], sides[1:], strict=True)

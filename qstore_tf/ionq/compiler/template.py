@@ -4,11 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
+from itertools import pairwise
 
 import numpy as np
 from numpy.typing import NDArray
 
 FloatArray = NDArray[np.float64]
+
+# How many numbers are computed at once, about, and rows at least.
+_NUMBERS = 40_000
+_LEAST_ROWS = 16
 
 
 @dataclass(frozen=True)
@@ -53,7 +58,19 @@ class Template:
 
     def bind(self, values: FloatArray) -> Numbers:
         """Returns the numbers of all gates for values of the symbols, [B, symbols], radians."""
-        return self.compute(np.ascontiguousarray(values.T))
+        values = np.ascontiguousarray(values.T)
+        rows = max(_LEAST_ROWS, _NUMBERS // (1 + sum(len(gate.columns) for gate in self.gates)))
+        n_batch = values.shape[1]
+        if n_batch <= rows:
+            return self.compute(values)
+        # As many rows in turn as processors keep at hand, in parts of about the same size.
+        bounds = np.linspace(0, n_batch, -(-n_batch // rows) + 1).astype(int)
+        parts = [self.compute(values[:, a:b].copy()) for a, b in pairwise(bounds)]
+        return Numbers(
+            np.concatenate([part.columns.T for part in parts], axis=1).T,
+            np.concatenate([part.frames.T for part in parts], axis=1).T,
+            np.concatenate([part.flips.T for part in parts], axis=1).T,
+        )
 
 
 def in_turns(radians: FloatArray) -> FloatArray:

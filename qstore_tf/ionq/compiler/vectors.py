@@ -7,10 +7,8 @@ from numpy.typing import NDArray
 
 FloatArray = NDArray[np.float64]
 
-# Two vectors whose inner product is smaller are perpendicular.
-CLOSE = 1e-7
-# Two unit vectors whose inner product is larger are one: 1 - x^2/2 at an angle x of 1e-7.
-ONE = 1 - 5e-15
+# Unit vectors that differ by less are one; with a smaller inner product they are perpendicular.
+CLOSE = 1e-10
 # Products that are shorter have no direction left.
 _NO_DIRECTION = 1e-13
 _FEW_DIGITS = 1e-6
@@ -28,6 +26,17 @@ def cross(a: FloatArray, b: FloatArray) -> FloatArray:
     out[1] = a[2] * b[0] - a[0] * b[2]
     out[2] = a[0] * b[1] - a[1] * b[0]
     return out
+
+
+def same(a: FloatArray, b: FloatArray) -> NDArray[np.bool_]:
+    """Returns which vectors are one, [M]."""
+    return np.asarray(dot(a - b, a - b) < CLOSE**2)
+
+
+def parallel(a: FloatArray, b: FloatArray) -> NDArray[np.bool_]:
+    """Returns which unit vectors are one, or one the opposite of the other, [M]."""
+    normal = cross(a, b)
+    return np.asarray(dot(normal, normal) < CLOSE**2)
 
 
 def perpendicular(axis: FloatArray, other: FloatArray) -> FloatArray:

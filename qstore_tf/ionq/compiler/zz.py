@@ -11,17 +11,14 @@ from __future__ import annotations
 import math
 from collections import defaultdict
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
-from functools import lru_cache
+from dataclasses import replace
 
 import numpy as np
 
-from qstore_tf.circuits.gates.matrices import PAULIS
 from qstore_tf.circuits.symbols import Affine
 from qstore_tf.ionq.compiler import formulas
-from qstore_tf.ionq.compiler.cliffords import COUNT, MATRICES
 from qstore_tf.ionq.compiler.formulas import Evaluator, FloatArray
-from qstore_tf.ionq.compiler.rotations import TOLERANCE, Rotation, Rotations
+from qstore_tf.ionq.compiler.rotations import Rotation, Rotations
 from qstore_tf.ionq.compiler.runs import ZERO, Run, Wire, wires_of
 from qstore_tf.ionq.compiler.signs import ANY, FLIP, NOTHING, QUARTER, Signs
 from qstore_tf.ionq.compiler.template import (
@@ -31,6 +28,7 @@ from qstore_tf.ionq.compiler.template import (
     in_turns,
     order_of_gates,
 )
+from qstore_tf.ionq.compiler.turns import CLIFFORDS, Turn, turn_of
 
 PI = math.pi
 # By the number of quarter turns that a run comes to (None: any other angle) what it is made of. A
@@ -43,27 +41,6 @@ _PULSES: dict[int, tuple[str, ...]] = {
     FLIP: ("GPi",),
 }
 _ONLY = 2  # the place of a pulse that is alone
-
-
-@dataclass(frozen=True)
-class _Turn:
-    """A run as R_Z(a) R_Y(b) R_Z(c), radians.
-
-    Attributes:
-        quarters: b in quarter turns if that is a whole number, None if it is any angle.
-        first: c, with all that stands before.
-        middle: b.
-        last: a, with all that stands after.
-        run: The run itself where a, b and c are no affine functions; they are to be added then.
-        signs: The signs of a and c of the run, which an X that is taken up turns around.
-    """
-
-    quarters: int | None
-    first: Affine
-    middle: Affine
-    last: Affine
-    run: Run | None = None
-    signs: tuple[int, int] = (1, 1)
 
 
 def emit_zz(
@@ -118,17 +95,17 @@ def emit_zz(
 
 def _turns(
     wires: Sequence[Wire], entangling: Sequence[Rotation]
-) -> tuple[list[list[_Turn]], list[Affine], list[bool]]:
+) -> tuple[list[list[Turn]], list[Affine], list[bool]]:
     """Returns the turns of each wire, the angles of the entanglers, and which wires end flipped.
 
     Half turns about X or Y are put off as long as nothing else has to be done on their wire.
     """
     signs = [1] * len(entangling)
-    turns: list[list[_Turn]] = []
+    turns: list[list[Turn]] = []
     left: list[bool] = []
     for wire in wires:
         flip = False
-        plain = [_turn_of(run) for run in wire.runs()]
+        plain = [turn_of(run) for run in wire.runs()]
         last = max((k for k, turn in enumerate(plain) if turn.quarters in (1, None)), default=-1)
         # What is turned over after the last pulses is better turned over by them.
         over = sum(turn.quarters == 2 for turn in plain[last + 1 :]) % 2 == 1
@@ -146,46 +123,13 @@ def _turns(
     return turns, angles, left
 
 
-def _numbered(turns: Sequence[Sequence[_Turn]]) -> list[list[int]]:
+def _numbered(turns: Sequence[Sequence[Turn]]) -> list[list[int]]:
     """The places of each wire's turns among all turns."""
     starts = np.cumsum([0, *map(len, turns)])
     return [list(range(start, end)) for start, end in zip(starts, starts[1:], strict=False)]
 
 
-def _turn_of(run: Run) -> _Turn:
-    if not run.is_constant and len(run.letters) == 1:
-        # The Clifford gate keeps the equator, so it is a rotation about the same axis and a frame.
-        frame, quarters = _split(run.clifford, run.letters)
-        aside = 0.0 if run.letters == "Y" else PI / 2
-        return _Turn(
-            None,
-            run.before + aside,
-            run.angles[0] + quarters * PI / 2,
-            run.after + (frame - aside),
-        )
-    if not run.is_constant:
-        return _Turn(None, run.before, ZERO, run.after, run)
-    quaternion = _CLIFFORDS[run.clifford]
-    for letter, angle in zip(run.letters[::-1], run.angles[::-1], strict=True):
-        quaternion = _times_rotation(quaternion, letter, angle.constant / 2)
-    w, x, y, z = quaternion
-    total, difference = math.atan2(z, w), math.atan2(-x, y)
-    b = 2 * math.atan2(math.hypot(x, y), math.hypot(w, z))
-    quarters = round(b / (PI / 2))
-    whole = abs(b - quarters * PI / 2) < TOLERANCE
-    if whole and quarters == 0:
-        difference = 0.0
-    elif whole and quarters == 2:
-        total = 0.0
-    return _Turn(
-        quarters if whole else None,
-        run.before + (total - difference),
-        Affine(b),
-        run.after + (total + difference),
-    )
-
-
-def _after_flip(turn: _Turn, flip: bool) -> tuple[_Turn, bool]:
+def _after_flip(turn: Turn, flip: bool) -> tuple[Turn, bool]:
     """Returns a turn after an X that is due, if one is, and whether one is due after it.
 
     An X is put off as long as nothing else has to be done: it turns frames and angles around. A
@@ -207,7 +151,7 @@ def _after_flip(turn: _Turn, flip: bool) -> tuple[_Turn, bool]:
     return replace(turn, first=-first + PI, middle=middle + PI, signs=(1, -1)), False
 
 
-def _before_flip(turn: _Turn) -> _Turn:
+def _before_flip(turn: Turn) -> Turn:
     """Returns a turn with an X after it, to be followed by the X that takes it back."""
     first, middle, last = turn.first, turn.middle, turn.last
     if turn.quarters == 1:
@@ -216,40 +160,12 @@ def _before_flip(turn: _Turn) -> _Turn:
     return replace(turn, last=-last + PI, middle=middle + PI, signs=(-1, turn.signs[1]))
 
 
-def _times_rotation(
-    quaternion: tuple[float, float, float, float], letter: str, half: float
-) -> tuple[float, float, float, float]:
-    """A quaternion times the rotation about a letter by twice the angle given."""
-    c, s = math.cos(half), math.sin(half)
-    w, x, y, z = quaternion
-    if letter == "X":
-        return c * w - s * x, c * x + s * w, c * y + s * z, c * z - s * y
-    if letter == "Y":
-        return c * w - s * y, c * x - s * z, c * y + s * w, c * z + s * x
-    return c * w - s * z, c * x + s * y, c * y - s * x, c * z + s * w
-
-
-_CLIFFORDS = tuple(formulas.quaternion(matrix) for matrix in MATRICES)
-
-
-@lru_cache(maxsize=2 * COUNT)
-def _split(clifford: int, letter: str) -> tuple[float, int]:
-    """Returns f and k of a Clifford gate R_Z(f) R_letter(k pi/2)."""
-    for k in range(4):
-        rest = MATRICES[clifford] @ (
-            math.cos(k * PI / 4) * np.eye(2) + 1j * math.sin(k * PI / 4) * PAULIS[letter]
-        )
-        if abs(rest[0, 1]) < TOLERANCE:
-            return float(np.angle(rest[1, 1] / rest[0, 0])), k
-    raise AssertionError(f"Clifford gate {clifford} does not keep the equator at {letter}")
-
-
 class _Binder:
     """Computes the numbers of the gates for a batch of values of the symbols."""
 
     def __init__(
         self,
-        turns: Sequence[_Turn],
+        turns: Sequence[Turn],
         kinds: Sequence[int],
         numbers: Sequence[Sequence[int]],
         slots: Sequence[tuple[int, int]],
@@ -276,7 +192,7 @@ class _Binder:
         # X R_Z(c) is R_Y(pi) R_Z(c + pi): what a wire ends with where signs are settled otherwise.
         self._over = np.flatnonzero([kind == FLIP and signs is None for kind in kinds])
         slot = np.array(slots, dtype=int).reshape(-1, 2)
-        self._turn_of_pulse = slot[:, 0]
+        self.turn_of_pulse = slot[:, 0]
         self._single = np.flatnonzero(slot[:, 1] == _ONLY)
         self._second = np.flatnonzero(slot[:, 1] == 1)
         # A half turn about ZZ is a half turn of the frame of either wire, right before the turn
@@ -290,7 +206,7 @@ class _Binder:
         self._curved = [
             (
                 letters,
-                _CLIFFORDS[clifford],
+                CLIFFORDS[clifford],
                 signs_of_run,
                 np.array([number for number, _ in members]),
                 [
@@ -332,7 +248,7 @@ class _Binder:
         offset = begins[self._starts]
         psi = begins + first
         psi -= offset[self._wire_of_turn]
-        of = self._turn_of_pulse
+        of = self.turn_of_pulse
         radians = -psi[of]
         radians[self._single] += PI / 2
         radians[self._second] += PI - middle[of[self._second]]

@@ -24,14 +24,26 @@ def stacked(*vectors):
     return np.array(vectors, float).reshape(-1, 3, 1)
 
 
+def sides_of(axes):
+    """An axis perpendicular to each, [n, 3, S]."""
+    return np.array([perpendicular(axis, np.eye(3)[:, :1]) for axis in axes]).reshape(axes.shape)
+
+
+def way_of(axes, end, flip=1):
+    return cheapest(axes, sides_of(axes), end, flip)
+
+
 def ups(path, axes, end):
     """The up axes of a path, as its choices describe them, [n + 1, 3, S] with the start."""
     start = np.broadcast_to(Z[:, None], end.shape)
     everything = [start, *axes, end]
     made = [start]
-    for axis, choice in zip(axes, path.choices, strict=True):
+    for axis, side, choice in zip(axes, sides_of(axes), path.choices, strict=True):
         if choice.way is Way.STAY:
             made.append(made[-1])
+            continue
+        if choice.way is Way.SIDE:
+            made.append(choice.sign * (np.cross(axis, side, axis=0) if choice.other else side))
             continue
         other = made[-1] if choice.way is Way.ACROSS else everything[choice.other]
         up = perpendicular(axis, other)
@@ -47,7 +59,7 @@ def pulses(path):
 
 def check(axes, end, flip=1):
     """That a path can be gone with the pulses that it says; returns how many they are."""
-    path = cheapest(axes, end, flip)
+    path = way_of(axes, end, flip)
     way = ups(path, axes, end)
     for before, up, axis, choice in zip(way, way[1:], axes, path.choices, strict=False):
         assert (abs(dot(up, axis)) < CLOSE).all()
@@ -113,7 +125,7 @@ def test_any_way_can_be_gone_as_it_says(flip, rng):
 
 
 def test_nothing_between_start_and_end_takes_nothing():
-    assert cheapest(np.empty((0, 3, 2)), np.array([[0, 0], [0, 0], [1, 1.0]]), 1).last == 0
+    assert way_of(np.empty((0, 3, 2)), np.array([[0, 0], [0, 0], [1, 1.0]]), 1).last == 0
 
 
 def test_one_entangler_about_z_takes_two_pulses_and_two_about_z_no_more():
@@ -140,7 +152,7 @@ def test_two_axes_in_any_directions_take_three_pulses_from_start_to_end(rng):
 
 def test_a_flip_at_the_end_costs_what_it_is_said_to_cost():
     up_side_down = -Z[:, None]
-    path = cheapest(np.empty((0, 3, 1)), up_side_down, 0)
+    path = way_of(np.empty((0, 3, 1)), up_side_down, 0)
     assert (path.last, path.opposite) == (0, True)
     assert check(np.empty((0, 3, 1)), up_side_down, 0) == 0
     assert check(np.empty((0, 3, 1)), up_side_down, 1) == 1
