@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import cached_property
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -17,6 +18,7 @@ from numpy.typing import ArrayLike, NDArray
 from qstore_tf.caching import remember
 from qstore_tf.circuits.circuit import Circuit, check_circuit
 from qstore_tf.circuits.operation import Operation
+from qstore_tf.circuits.optimizing import optimize
 from qstore_tf.errors import CircuitError, ConfigurationError, InputError, describe, did_you_mean
 from qstore_tf.ionq.compiler.candidates import candidates
 from qstore_tf.ionq.compiler.lowering import VARIANTS, lower
@@ -51,23 +53,27 @@ class Compiled:
     """A circuit in native gates, into which numbers are put.
 
     Attributes:
-        circuit: What was compiled.
         options: How.
         template: The native gates, and what computes their numbers.
         outcomes: How outcomes of wires become those of qubits.
         depth_2q: Time steps of entangling gates.
     """
 
-    circuit: Circuit
+    _circuit: Circuit
     options: Options
     template: Template = field(repr=False)
     outcomes: OutcomeMap = field(repr=False)
     depth_2q: int
 
     @property
+    def circuit(self) -> Circuit:
+        """A copy of what was compiled."""
+        return self._circuit.copy()
+
+    @cached_property
     def symbols(self) -> tuple[str, ...]:
         """The symbols in the order in which `bind` takes their values."""
-        return self.circuit.parameters
+        return self._circuit.parameters
 
     @property
     def output_permutation(self) -> tuple[int, ...]:
@@ -131,7 +137,7 @@ class Compiled:
                 )
             )
         row = numbers.columns[0].tolist()
-        result = Circuit(self.circuit.n_qubits)
+        result = Circuit(self._circuit.n_qubits)
         for gate in self.template.gates:
             result.add_gate(gate.name, gate.wires, [row[column] for column in gate.columns])
         return result
@@ -258,18 +264,31 @@ def compile(
 def _compiled(n_qubits: int, operations: tuple[Operation, ...], options: Options) -> Compiled:
     circuit = Circuit.from_operations(n_qubits, operations)
     level = options.optimization_level
-    pairs = relative_phase_pairs(circuit) if level >= 2 else frozenset()
+    shorter = _without_inverses(circuit) if level >= 1 else circuit
+    pairs = relative_phase_pairs(shorter) if level >= 2 else frozenset()
     variants = VARIANTS if pairs and level >= 3 else VARIANTS[:1]
-    lowered = [lower(circuit, pairs, variant) for variant in variants]
+    lowered = [lower(shorter, pairs, variant) for variant in variants]
     best, angle = _best(circuit, lowered, options)
-    large = (n for n, operation in enumerate(operations) if len(operation.qubits) > 2)
+    large = (n for n, op in enumerate(shorter.operations) if len(op.qubits) > 2)
     if level >= 3 and not pairs.issuperset(large):
-        other, smaller = _best(circuit, [lower(circuit, pairs, commutators=True)], options)
+        other, smaller = _best(circuit, [lower(shorter, pairs, commutators=True)], options)
         # Its turns are less often quarters, so that less depth would mostly cost pulses.
         no_more = other.depth_2q <= best.depth_2q and other.gates_1q <= best.gates_1q
         if (other.gates_2q, not no_more, smaller) < (best.gates_2q, False, angle):
             return other
     return best
+
+
+def _without_inverses(circuit: Circuit) -> Circuit:
+    """Returns an equal circuit in which gates on many qubits that meet their inverses are gone."""
+
+    def many(one: Circuit) -> int:
+        return sum(len(operation.qubits) > 2 for operation in one.operations)
+
+    if many(circuit) < 2:
+        return circuit
+    shorter = optimize(circuit)
+    return shorter if many(shorter) < many(circuit) else circuit
 
 
 def _best(

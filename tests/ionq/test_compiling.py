@@ -458,6 +458,14 @@ def test_other_structures_and_options_are_compiled_anew():
     assert made[1].circuit == other and made[2].circuit.n_qubits == 3
 
 
+def test_a_change_of_the_circuit_that_was_compiled_does_no_harm():
+    circuit = UnifiedCircuit(2).add_gate("CRX", [0, 1], "a")
+    compiled = compile(circuit)
+    compiled.circuit.add_gate("RX", 0, "b")
+    circuit.add_gate("RX", 0, "c")
+    assert compiled.symbols == compiled.circuit.parameters == ("a",)
+
+
 def test_what_comes_back_for_one_batch_is_not_the_next_ones():
     compiled = compile(UnifiedCircuit(2).add_gate("CRX", [0, 1], "a"))
     first = compiled.bind([0.3])
@@ -588,3 +596,18 @@ def test_compiling_twice_gives_the_same_gates_and_numbers(circuit, chosen, mode)
     assert one.template.gates == two.template.gates
     row = row_of(one)
     np.testing.assert_array_equal(one.bind(row).columns, two.bind(row).columns)
+
+
+@pytest.mark.parametrize(("gate", "n_qubits"), [("CCX", 3), ("CSWAP", 3), ("CCZ", 3), ("X", 6)])
+@pytest.mark.parametrize("level", [1, 2, 3])
+def test_gates_on_many_qubits_that_meet_their_inverse_are_gone(gate, n_qubits, level):
+    circuit = Circuit(n_qubits + 1)
+    controls = range(n_qubits - 1) if gate == "X" else ()
+    qubits = [n_qubits - 1] if gate == "X" else list(range(n_qubits))
+    circuit.add_gate(gate, qubits, controls=list(controls))
+    # On another qubit, and about Z of a control.
+    circuit.add_gate("H", n_qubits).add_gate("RZ", 0, "a")
+    circuit.add_gate(gate, qubits, controls=list(controls)[::-1])
+    compiled = compile(circuit, optimization_level=level)
+    assert compiled.gates_2q == 0
+    assert compiled.symbols == ("a",)

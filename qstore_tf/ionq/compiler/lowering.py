@@ -1,10 +1,10 @@
 """Lowers circuits to `Rotations`: primitives become Pauli rotations on one or two wires.
 
-One control is a factor (1 - Z)/2 of the generator, so that CRZ(a) = RZ(a/2) RZZ(-a/2). With more
+One control is a factor (1 - Z)/2 of the generator, so that CRZ(a) = RZ(a/2) RZZ(-a/2). With two
 controls, half of the angle is controlled by the last one, on both sides of an X on that one under
 the others, and then by the others (Barenco et al., arXiv:quant-ph/9503016, lemma 7.5); what is X
 only up to phases serves as well there. A Toffoli gate comes to five two-wire rotations that way,
-the fewest that there can be (Yu, Duan, Ying, arXiv:1301.3372).
+the fewest that there can be (Yu, Duan, Ying, arXiv:1301.3372). More controls are for `controls`.
 """
 
 from __future__ import annotations
@@ -18,6 +18,7 @@ from qstore_tf.circuits.circuit import Circuit
 from qstore_tf.circuits.primitives import Flip, Phase, Rot, Swap, SymbolicPrimitive, Unitary
 from qstore_tf.circuits.symbols import Affine
 from qstore_tf.errors import CircuitError, describe
+from qstore_tf.ionq.compiler import controls as many
 from qstore_tf.ionq.compiler import weyl
 from qstore_tf.ionq.compiler.cliffords import LETTERS, THIRD, product_sign
 from qstore_tf.ionq.compiler.commutators import commutator
@@ -90,7 +91,11 @@ def _phase(out: Rotations, angle: Affine, controls: Sequence[int]) -> None:
 
 def _flip(out: Rotations, target: int, controls: Sequence[int]) -> None:
     """X is i times a half turn, and the i is a phase of the controls."""
-    _controlled(out, {target: "X"}, Affine(math.pi), controls, as_power=True)
+    if len(controls) < 3:
+        _controlled(out, {target: "X"}, Affine(math.pi), controls, as_power=True)
+    else:
+        spare = [q for q in range(out.n_wires) if q != target and q not in controls]
+        _steps(out, many.flip(controls, target, spare))
 
 
 def _controlled(
@@ -110,6 +115,10 @@ def _controlled(
             _product(out, {last: "Z"}, angle / 2)
         _product(out, factors, angle / 2)
         _product(out, {**factors, last: "Z"}, -angle / 2)
+        return
+    if len(controls) > 2 and len(factors) == 1:
+        ((target, letter),) = factors.items()
+        _steps(out, many.under_controls(controls, target, letter, angle, as_power))
         return
     _controlled(out, factors, angle / 2, [last], as_power)
     _flip_up_to_phases(out, last, others, 1)
@@ -162,7 +171,8 @@ def _flip_up_to_phases(
     elif len(controls) == 2:
         relative_phase_toffoli(out, controls[0], controls[1], target)
     else:
-        _many_controls(out, target, controls)
+        steps = many.flip_up_to_phases(controls, target)
+        _steps(out, steps if direction > 0 else many.inverse(steps))
 
 
 # Which control comes twice and which way the target turns: with other pulses around it, one form of
@@ -184,6 +194,11 @@ def relative_phase_toffoli(
         _product(out, {target: "Y"}, angle)
         _flip(out, target, [control])
     _product(out, {target: "Y"}, -eighth)
+
+
+def _steps(out: Rotations, steps: many.Steps) -> None:
+    for factors, angle in steps:
+        _product(out, factors, angle)
 
 
 def _at(out: Rotations, qubit: int) -> int:
@@ -269,17 +284,6 @@ def _hermitian(matrix: np.ndarray) -> np.ndarray:
     """A Hermitian matrix with the eigenvectors of a one-qubit unitary."""
     half = np.sqrt(complex(np.linalg.det(matrix)))
     return (matrix / half - (matrix / half).conj().T) / 2j
-
-
-def _many_controls(out: Rotations, target: int, controls: Sequence[int]) -> None:
-    """X under many controls, by Cirq, which borrows idle qubits where there are any."""
-    import cirq
-
-    line = cirq.LineQubit.range(out.n_wires)
-    free = [line[q] for q in range(out.n_wires) if q != target and q not in controls]
-    _add_cirq(
-        out, cirq.decompose_multi_controlled_x([line[q] for q in controls], line[target], free)
-    )
 
 
 def _by_cirq(out: Rotations, matrix: np.ndarray, qubits: Sequence[int]) -> None:
