@@ -11,7 +11,7 @@ Axes depend on the symbols' values; which are equal or perpendicular is seen at 
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from enum import Enum
 
 import numpy as np
@@ -42,8 +42,14 @@ class Way(Enum):
     TOWARD = "as near to that axis as it can be"
 
 
-# Of equal axes that is chosen which has a direction for most values.
-_RANKS = {Way.STAY: 0, Way.SIDE: 0, Way.ACROSS: 1, Way.WITH: 2, Way.TOWARD: 3}
+_WAYS = tuple(Way)
+_STAY = _WAYS.index(Way.STAY)
+# The ways in the order in which axes are listed, and by number the order in which one of equal axes
+# is chosen: those first that have a direction for most values.
+_IN_ORDER = [_WAYS.index(w) for w in (Way.STAY, Way.ACROSS, Way.SIDE, Way.WITH, Way.TOWARD)]
+_RANKS = np.array([0, 0, 1, 2, 3])
+
+Ints = NDArray[np.int64]
 
 
 @dataclass(frozen=True)
@@ -55,13 +61,11 @@ class Choice:
         other: For `WITH` and `TOWARD` the place of the other axis among start, entanglers and end;
             for `SIDE` which of the two, 0 or 1.
         pulses: How many pulses it takes to get there: 0, 1 or 2.
-        sign: Whether it is the perpendicular axis or its opposite.
     """
 
     way: Way
     other: int = -1
     pulses: int = 0
-    sign: int = 1
 
 
 @dataclass(frozen=True)
@@ -71,8 +75,8 @@ class Path:
     Attributes:
         choices: One for each entangler.
         last: The number of pulses to the measured axis; 0 also where only a flip is left.
-        opposite: Whether the last up axis points against the measured one for all values; if not
-            it points along it, but for a sign that all axes since the last pulse may have.
+        opposite: Whether the last up axis points against the measured one, without any pulse
+            before. After a pulse all up axes may as well be the opposite ones: signs are free.
     """
 
     choices: tuple[Choice, ...]
@@ -95,78 +99,66 @@ def cheapest(axes: FloatArray, sides: FloatArray, end: FloatArray, flip: int) ->
     everything = np.stack([start, *axes, end], axis=1)
     neighbours = _neighbours(everything)
     ups, costs = start[:, None], np.zeros(1, int)
-    # For each entangler and each axis there: the axis before it, and the choice.
-    history: list[tuple[NDArray[np.int64], list[Choice]]] = []
+    # For each entangler: the axis before each axis there, how that one is found, and its pulses.
+    history: list[tuple[Ints, Ints, Ints, Ints]] = []
     for axis, side, others in zip(axes, sides, neighbours, strict=True):
-        candidates, choices, sources = _candidates(axis, side, ups, everything, others)
-        dots = np.einsum("cas,cbs->abs", ups, candidates)
-        steps = np.where(np.all(np.abs(dots) < CLOSE, axis=-1), 1, 2)
+        candidates, ways, places, sources = _candidates(axis, side, ups, everything, others)
+        dots = np.matmul(ups.transpose(2, 1, 0), candidates.transpose(2, 0, 1))
+        steps = np.where(np.all(np.abs(dots) < CLOSE, axis=0), 1, 2)
         # What follows from the axis before follows from that one only.
-        for place, source in enumerate(sources):
-            pulses = 0 if choices[place].way is Way.STAY else int(steps[source, place])
-            steps[:, place] = _FAR
-            steps[source, place] = pulses
+        own = np.arange(len(sources))
+        pulses = np.where(ways[own] == _STAY, 0, steps[sources, own])
+        steps[:, own] = _FAR
+        steps[sources, own] = pulses
         totals = costs[:, None] + steps
         best = np.argmin(totals, axis=0)
         cost = totals[best, np.arange(len(best))]
-        kept = _kept(candidates, cost, choices)
-        history.append(
-            (
-                best[kept],
-                [replace(choices[n], pulses=int(steps[best[n], n])) for n in kept],
-            )
-        )
+        kept = _kept(candidates, cost, ways)
+        history.append((best[kept], ways[kept], places[kept], steps[best[kept], kept]))
         ups, costs = candidates[:, kept], cost[kept]
     return _best_path(ups, costs, end, flip, history)
 
 
 def _candidates(
     axis: FloatArray, side: FloatArray, ups: FloatArray, everything: FloatArray, others: list[int]
-) -> tuple[FloatArray, list[Choice], list[int]]:
-    """Returns axes that are up next, [3, N, S], how each is found, and which of `ups` the first of
-    them come from."""
+) -> tuple[FloatArray, Ints, Ints, Ints]:
+    """Returns axes that may be up next, [3, N, S], by which way and other axis each is found, and
+    which of `ups` the first of them come from."""
     axis, two = axis[:, None], np.stack([side, cross(axis, side)], axis=1)
-    stay = np.flatnonzero(np.all(np.abs(dot(ups, axis)) < CLOSE, axis=-1)).tolist()
+    stay = np.flatnonzero(np.all(np.abs(dot(ups, axis)) < CLOSE, axis=-1))
     # What is parallel gives no direction.
-    turning = np.flatnonzero(~parallel(axis, ups).any(axis=-1)).tolist()
-    apart = ~parallel(axis, everything[:, others]).any(axis=-1)
-    others = [others[n] for n in np.flatnonzero(apart)]
+    turning = np.flatnonzero(~parallel(axis, ups).any(axis=-1))
+    apart = np.flatnonzero(~parallel(axis, everything[:, others]).any(axis=-1))
+    others = [others[place] for place in apart.tolist()]
     across = perpendicular(axis, ups[:, turning])
     fixed = perpendicular(axis, everything[:, others])
     toward = perpendicular(axis, fixed)
-    candidates = [ups[:, stay], across, -across, two, -two, fixed, -fixed, toward, -toward]
-    choices = [Choice(Way.STAY)] * len(stay)
-    for way, places in (
-        (Way.ACROSS, [-1] * len(turning)),
-        (Way.SIDE, [0, 1]),
-        (Way.WITH, others),
-        (Way.TOWARD, others),
-    ):
-        choices += [Choice(way, place, sign=sign) for sign in (1, -1) for place in places]
-    return np.concatenate(candidates, axis=1), choices, [*stay, *turning, *turning]
+    parts = (ups[:, stay], across, two, fixed, toward)
+    ways = np.repeat(_IN_ORDER, [part.shape[1] for part in parts])
+    places = np.array([-1] * (len(stay) + len(turning)) + [0, 1] + others + others, int)
+    return np.concatenate(parts, axis=1), ways, places, np.concatenate([stay, turning])
 
 
-def _kept(candidates: FloatArray, cost: NDArray[np.int64], choices: list[Choice]) -> list[int]:
-    """Returns the cheapest of equal axes, and not too many of them."""
-    rounded = np.round(candidates, 8) + 0.0
-    kept: list[int] = []
-    seen: set[bytes] = set()
-    for number in np.lexsort((np.array([_RANKS[choice.way] for choice in choices]), cost)).tolist():
-        key = rounded[:, number].tobytes()
-        if key not in seen:
-            seen.add(key)
-            kept.append(number)
+def _kept(candidates: FloatArray, cost: Ints, ways: Ints) -> Ints:
+    """Returns the cheapest of equal or opposite axes, and not too many of them."""
+    first = candidates[:, :, 0]
+    largest = first[np.argmax(np.abs(first), axis=0), np.arange(first.shape[1])]
+    rounded = np.round(candidates * np.sign(largest)[:, None], 8) + 0.0
+    keys = np.ascontiguousarray(rounded.transpose(1, 0, 2))
+    kept: dict[bytes, int] = {}
+    for number in np.lexsort((_RANKS[ways], cost)).tolist():
+        kept.setdefault(keys[number].tobytes(), number)
         if len(kept) == _MOST_AXES:
             break
-    return kept
+    return np.array(list(kept.values()))
 
 
 def _best_path(
     ups: FloatArray,
-    costs: NDArray[np.int64],
+    costs: Ints,
     end: FloatArray,
     flip: int,
-    history: list[tuple[NDArray[np.int64], list[Choice]]],
+    history: list[tuple[Ints, Ints, Ints, Ints]],
 ) -> Path:
     measured = end[:, None]
     along = np.all(same(ups, measured), axis=-1)
@@ -175,13 +167,13 @@ def _best_path(
     last = np.where(along, 0, np.where(against, flip, np.where(level, 1, 2)))
     # After any pulse the opposite up axis serves as well, for each value on its own.
     either = np.all(parallel(ups, measured), axis=-1)
-    last[either & ~against & ((costs > 0) | (flip == 0))] = 0
+    last[either & ((costs > 0) | (flip == 0))] = 0
     at = int(np.argmin(costs + last))
-    final = 0 if along[at] or against[at] or not last[at] else int(last[at])
-    opposite = bool(against[at])
+    opposite = bool(against[at] and not costs[at])
+    final = 0 if opposite else int(last[at])
     path: list[Choice] = []
-    for before, choices in reversed(history):
-        path.append(choices[at])
+    for before, ways, places, pulses in reversed(history):
+        path.append(Choice(_WAYS[ways[at]], int(places[at]), int(pulses[at])))
         at = int(before[at])
     return Path(tuple(reversed(path)), final, opposite)
 

@@ -25,7 +25,7 @@ from qstore_tf.ionq.compiler.turning import Complex, Ints, Turned
 
 PI = math.pi
 # Stands for a sine of 0, so that what is divided by its size has a direction.
-_TINY = 1e-300
+_TINY = 1e-150
 # Vectors that are shorter are rounding errors.
 _NO_DIRECTION = 1e-14
 
@@ -65,33 +65,29 @@ class Steps:
         self._freed, self._sign_of = np.unique(
             np.array([wire for _, wire in free], int), return_inverse=True
         )
-        follow: dict[int, dict[Way, list[tuple[int, int]]]] = defaultdict(lambda: defaultdict(list))
-        seen: dict[int, list[tuple[int, int, int, int]]] = defaultdict(list)
+        follow: dict[int, dict[Way, list[int]]] = defaultdict(lambda: defaultdict(list))
+        seen: dict[int, list[tuple[int, int, int]]] = defaultdict(list)
         sides: list[tuple[int, complex]] = []
         for wire, path in enumerate(paths):
             first, last, level = int(self.starts[wire]), len(path.choices) + 1, 0
             for place, choice in enumerate(path.choices, 1):
                 step = first + place - 1
                 if choice.way in (Way.STAY, Way.ACROSS):
-                    follow[level][choice.way].append((step, choice.sign))
+                    follow[level][choice.way].append(step)
                     level += 1
                     continue
                 level = 0
                 if choice.way is Way.SIDE:
-                    sides.append((int(self.before[step]) + 1, choice.sign * 1j**choice.other))
+                    sides.append((int(self.before[step]) + 1, 1j**choice.other))
                     continue
                 outer = choice.other in (0, last)
-                seen[choice.other - place].append(
-                    (step, choice.sign, outer, choice.way is Way.TOWARD)
-                )
+                seen[choice.other - place].append((step, outer, choice.way is Way.TOWARD))
         # What is seen from an entangler depends on turns only; the rest on the azimuth before.
         self._seen = [(away, *np.array(rows).T) for away, rows in seen.items()]
         self._sides = np.array([place for place, _ in sides], int)
         self._side = np.array([[up] for _, up in sides], np.complex128).reshape(-1, 1)
         self._follow = [
-            (way, *_columns(rows))
-            for level in sorted(follow)
-            for way, rows in follow[level].items()
+            (way, np.array(rows)) for level in sorted(follow) for way, rows in follow[level].items()
         ]
 
     def azimuths(self, turned: Turned) -> Complex:
@@ -100,14 +96,16 @@ class Steps:
         out = np.ones((self.n_azimuths, n_batch), np.complex128)
         out[self.ends] = self._end
         out[self._sides] = self._side
-        for away, steps, signs, outer, toward in self._seen:
+        for away, steps, outer, toward in self._seen:
             flat, _ = _seen(turned, steps, away, outer)
             size = np.abs(flat)
             lost = size == 0
-            up = np.where(lost, 1.0, flat) / np.where(lost, 1.0, size)
-            up *= np.where(toward, -1.0, 1j)[:, None] * signs[:, None]
+            size = 1 / np.where(lost, 1.0, size)
+            flat = np.where(lost, 1.0, flat)
+            flat.real, flat.imag = flat.real * size, flat.imag * size
+            up = flat * np.where(toward, -1.0, 1j)[:, None]
             out[self.before[steps] + 1] = up
-        for way, steps, signs in self._follow:
+        for way, steps in self._follow:
             delta = out[self.before[steps]] * turned.first[steps]
             cosine = turned.cosine[steps]
             x, y = delta.real * cosine, delta.imag
@@ -118,14 +116,14 @@ class Steps:
             if lost.any():
                 # Any direction will do, if there is none.
                 x, size = np.where(lost, 1.0, x), np.where(lost, 1.0, size)
-            size = signs / size
+            size = 1 / size
             delta.real, delta.imag = x * size, y * size
             up = np.multiply(delta, turned.last[steps], out=delta)
             out[self.before[steps] + 1] = up
         if len(self.either):
             out[self.ends[self.either]] = self._signs_at_end(turned, out, self.either)
         if len(self._free):
-            signs = self._signs_at_end(turned, out, self._freed) * self._end[self._freed]
+            signs = self._signs_at_end(turned, out, self._freed)
             if (signs < 0).any():
                 out[self._free] *= signs[self._sign_of]
         return out
@@ -135,11 +133,6 @@ class Steps:
         steps = self.starts[wires + 1] - 1
         moved = Differences(self, turned, azimuths, steps).moved() * turned.last[steps]
         return np.where(moved.real < 0, -1.0, 1.0)
-
-
-def _columns(rows: list[tuple[int, int]]) -> tuple[Ints, FloatArray]:
-    steps, signs = np.array(rows).T
-    return steps, signs[:, None].astype(float)
 
 
 def _seen(turned: Turned, steps: Ints, away: int, outer: Ints) -> tuple[Complex, FloatArray]:

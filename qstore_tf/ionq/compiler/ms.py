@@ -7,6 +7,7 @@ computes the numbers of all wires together.
 from __future__ import annotations
 
 import math
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import lru_cache
@@ -22,7 +23,7 @@ from qstore_tf.ionq.compiler.cliffords import HADAMARD, LETTERS, PULLED, taking
 from qstore_tf.ionq.compiler.following import Differences, Steps, misses
 from qstore_tf.ionq.compiler.formulas import Evaluator, FloatArray
 from qstore_tf.ionq.compiler.rotations import Rotation, Rotations
-from qstore_tf.ionq.compiler.runs import Wire, wires_of
+from qstore_tf.ionq.compiler.runs import ZERO, Wire, wires_of
 from qstore_tf.ionq.compiler.settling import settle
 from qstore_tf.ionq.compiler.template import (
     NativeGate,
@@ -112,12 +113,40 @@ def _renamed(
         return Affine(angle.constant, tuple(terms))
 
     runs = tuple(tuple((letter, renamed(angle)) for letter, angle in run) for run in wire.rotations)
-    own = tuple(renamed(entangling[number].angle) for number in wire.numbers)
+    # Of an entangler's angle half turns matter only, which no number has.
+    angles = [entangling[number].angle for number in wire.numbers]
+    own = tuple(renamed(angle) if angle.terms else ZERO for angle in angles)
     return (wire.letters, runs, own, wire.frame), list(names)
 
 
 @lru_cache(maxsize=1024)
 def _plan(letters: str, runs: _Runs, own: tuple[Affine, ...], frame: int, may_flip: bool) -> _Plan:
+    path = _path(letters, _loose(runs, own), own, frame, may_flip)
+    last = ("GPi2",) * path.last
+    if not path.last and path.opposite and not may_flip:
+        last = ("GPi",)
+    between = tuple(("GPi2",) * choice.pulses for choice in path.choices)
+    wire = Wire(letters, (), runs, frame)
+    turns = [turn_of(run) for run in wire.runs(HADAMARD)]
+    return _Plan(path, (*between, last), Formulas(turns))
+
+
+def _loose(runs: _Runs, own: tuple[Affine, ...]) -> _Runs:
+    """The runs with plain symbols for angles whose symbols do not come again: any angles."""
+    angles = [angle for run in runs for _, angle in run]
+    times = Counter(name for angle in (*angles, *own) for name in angle.symbols)
+
+    def loose(angle: Affine) -> Affine:
+        for name in angle.symbols:
+            if times[name] == 1:
+                return Affine(0.0, ((name, 1.0),))
+        return angle
+
+    return tuple(tuple((letter, loose(angle)) for letter, angle in run) for run in runs)
+
+
+@lru_cache(maxsize=1024)
+def _path(letters: str, runs: _Runs, own: tuple[Affine, ...], frame: int, may_flip: bool) -> Path:
     rotations = tuple("".join(letter for letter, _ in run) for run in runs)
     angles = [angle for run in runs for _, angle in run]
     symbols = list({name: None for angle in (*angles, *own) for name in angle.symbols})
@@ -126,14 +155,7 @@ def _plan(letters: str, runs: _Runs, own: tuple[Affine, ...], frame: int, may_fl
     # Half turns of entanglers turn the signs of what follows around, as they do when bound.
     odd = _halves(Evaluator(own, symbols)(values)) % 2 != 0
     axes, sides, end = _axes(letters, rotations, frame, Evaluator(angles, symbols)(values), odd)
-    path = cheapest(axes, sides, end, 0 if may_flip else 1)
-    last = ("GPi2",) * path.last
-    if not path.last and path.opposite and not may_flip:
-        last = ("GPi",)
-    between = tuple(("GPi2",) * choice.pulses for choice in path.choices)
-    wire = Wire(letters, (), runs, frame)
-    turns = [turn_of(run) for run in wire.runs(HADAMARD)]
-    return _Plan(path, (*between, last), Formulas(turns))
+    return cheapest(axes, sides, end, 0 if may_flip else 1)
 
 
 def _halves(angles: FloatArray) -> FloatArray:

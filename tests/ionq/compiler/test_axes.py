@@ -43,13 +43,13 @@ def ups(path, axes, end):
             made.append(made[-1])
             continue
         if choice.way is Way.SIDE:
-            made.append(choice.sign * (np.cross(axis, side, axis=0) if choice.other else side))
+            made.append(np.cross(axis, side, axis=0) if choice.other else side)
             continue
         other = made[-1] if choice.way is Way.ACROSS else everything[choice.other]
         up = perpendicular(axis, other)
         if choice.way is Way.TOWARD:
             up = perpendicular(axis, up)
-        made.append(choice.sign * up)
+        made.append(up)
     return made
 
 
@@ -71,6 +71,9 @@ def check(axes, end, flip=1):
             assert choice.pulses == 2
     final = dot(way[-1], end)
     if path.last == 0:
+        # After a pulse the opposite axes serve as well.
+        if pulses(path):
+            final = abs(final)
         assert (final < CLOSE - 1).all() if path.opposite else (final > 1 - CLOSE).all()
     elif path.last == 1:
         assert (abs(final) < CLOSE).all()
