@@ -11,6 +11,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -20,8 +21,11 @@ from qstore_tf.circuits.circuit import Circuit, check_circuit
 from qstore_tf.circuits.operation import Operation
 from qstore_tf.circuits.optimizing import optimize
 from qstore_tf.errors import CircuitError, ConfigurationError, InputError, describe, did_you_mean
-from qstore_tf.ionq.compiler.candidates import candidates
+from qstore_tf.ionq.compiler.candidates import candidates, decomposed
+from qstore_tf.ionq.compiler.conjugating import conjugate
+from qstore_tf.ionq.compiler.gadgets import fewer_entanglers
 from qstore_tf.ionq.compiler.lowering import VARIANTS, lower
+from qstore_tf.ionq.compiler.merging import merge
 from qstore_tf.ionq.compiler.ms import emit_ms
 from qstore_tf.ionq.compiler.narrowing import drop_small, limit_partial
 from qstore_tf.ionq.compiler.outcomes import OutcomeMap
@@ -267,16 +271,14 @@ def _compiled(n_qubits: int, operations: tuple[Operation, ...], options: Options
     shorter = _without_inverses(circuit) if level >= 1 else circuit
     pairs = relative_phase_pairs(shorter) if level >= 2 else frozenset()
     variants = VARIANTS if pairs and level >= 3 else VARIANTS[:1]
-    lowered = [lower(shorter, pairs, variant) for variant in variants]
-    best, angle = _best(circuit, lowered, options)
+    best = _best(circuit, [lower(shorter, pairs, variant) for variant in variants], options)
+    if level < 3:
+        return best.compiled
     large = (n for n, op in enumerate(shorter.operations) if len(op.qubits) > 2)
-    if level >= 3 and not pairs.issuperset(large):
-        other, smaller = _best(circuit, [lower(shorter, pairs, commutators=True)], options)
-        # Its turns are less often quarters, so that less depth would mostly cost pulses.
-        no_more = other.depth_2q <= best.depth_2q and other.gates_1q <= best.gates_1q
-        if (other.gates_2q, not no_more, smaller) < (best.gates_2q, False, angle):
-            return other
-    return best
+    if not pairs.issuperset(large):
+        best = _smaller(best, _best(circuit, [lower(shorter, pairs, commutators=True)], options))
+    anew = _anew(circuit, best, options)
+    return best.compiled if anew is None else anew.compiled
 
 
 def _without_inverses(circuit: Circuit) -> Circuit:
@@ -291,23 +293,63 @@ def _without_inverses(circuit: Circuit) -> Circuit:
     return shorter if many(shorter) < many(circuit) else circuit
 
 
-def _best(
-    circuit: Circuit, lowered: Sequence[Rotations], options: Options
-) -> tuple[Compiled, float]:
-    """Returns the smallest circuit that comes of one of several forms, and its angles' sum."""
+class _Made(NamedTuple):
+    """A compiled circuit, the form that it was lowered to, and what became of that."""
+
+    compiled: Compiled
+    lowered: Rotations
+    rotations: Rotations
+
+    @property
+    def angle(self) -> float:
+        """The sum of the entanglers' angles, those that depend on symbols left out."""
+        entanglers = (r for r in self.rotations.rotations if r.is_entangling)
+        return sum(abs(entangler.angle.constant) for entangler in entanglers)
+
+
+def _best(circuit: Circuit, forms: Sequence[Rotations], options: Options) -> _Made:
+    """Returns the smallest circuit that comes of one of several forms."""
     found = [
-        (_arranged(rotations, options), outcomes)
-        for form in lowered
+        (form, _arranged(rotations, options), outcomes)
+        for form in forms
         for rotations, outcomes in candidates(form, options.mode, options.optimization_level)
     ]
     # Pulses are compared of the best only, as it takes longest to make them.
-    least = min(_size(rotations) for rotations, _ in found)
-    emitted: list[tuple[Rotations, Compiled]] = []
-    for rotations, outcomes in found:
-        if _size(rotations) == least and all(rotations != other for other, _ in emitted):
-            emitted.append((rotations, _emitted(circuit, rotations, outcomes, options)))
-    made = [(compiled, _angle(rotations)) for rotations, compiled in emitted]
-    return min(made, key=lambda pair: (pair[0].gates_1q, pair[1]))
+    least = min(_size(rotations) for _, rotations, _ in found)
+    made: list[_Made] = []
+    for form, rotations, outcomes in found:
+        if _size(rotations) == least and all(rotations != other.rotations for other in made):
+            compiled = _emitted(circuit, rotations, outcomes, options)
+            made.append(_Made(compiled, form, rotations))
+    return min(made, key=lambda one: (one.compiled.gates_1q, one.angle))
+
+
+def _smaller(best: _Made, other: _Made) -> _Made:
+    """Returns the circuit with commutators, `other`, where it is smaller."""
+    # Its turns are less often quarters, so that less depth would mostly cost pulses.
+    mine, its = best.compiled, other.compiled
+    no_more = its.depth_2q <= mine.depth_2q and its.gates_1q <= mine.gates_1q
+    if (its.gates_2q, not no_more, other.angle) < (mine.gates_2q, False, best.angle):
+        return other
+    return best
+
+
+def _anew(circuit: Circuit, present: _Made, options: Options) -> _Made | None:
+    """Returns a circuit built anew with fewer entanglers, or None if none is found."""
+    level, measured = options.optimization_level, options.mode == "measured"
+    partial = options.max_partial == 0.25
+    form = merge(present.lowered)
+    found = fewer_entanglers(form, present.rotations, measured=measured, partial=partial)
+    if found is None:
+        return None
+    rotations, outcomes = found
+    if measured:
+        rotations = conjugate(merge(rotations))
+        rotations = _arranged(decomposed(rotations, level, from_zero=True, measured=True), options)
+        made = _Made(_emitted(circuit, rotations, outcomes, options), form, rotations)
+    else:
+        made = _best(circuit, [rotations], options)
+    return made if made.compiled.gates_2q < present.compiled.gates_2q else None
 
 
 def _arranged(rotations: Rotations, options: Options) -> Rotations:
@@ -321,10 +363,6 @@ def _arranged(rotations: Rotations, options: Options) -> Rotations:
 def _size(rotations: Rotations) -> tuple[int, int]:
     entangling = sum(rotation.is_entangling for rotation in rotations.rotations)
     return entangling, depth(rotations.rotations)
-
-
-def _angle(rotations: Rotations) -> float:
-    return sum(abs(r.angle.constant) for r in rotations.rotations if r.is_entangling)
 
 
 def _emitted(

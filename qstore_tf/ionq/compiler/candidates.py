@@ -53,12 +53,12 @@ def _turned(circuit: Rotations, level: int) -> list[Rotations]:
 
 def _ways(circuit: Rotations, mode: str, level: int) -> Iterator[tuple[Rotations, OutcomeMap]]:
     outcomes = permutation(circuit.wires)
-    yield _decomposed(circuit, level), outcomes
+    yield decomposed(circuit, level), outcomes
     if mode == "unitary":
         return
     for known in _known(from_zero(circuit), level):
         for only_fewer in (False, True) if level >= 2 else (False,):
-            state = _decomposed(known, level, from_zero=True, only_fewer=only_fewer)
+            state = decomposed(known, level, from_zero=True, only_fewer=only_fewer)
             yield state, outcomes
             if mode == "measured":
                 yield _measured(state, level, only_fewer)
@@ -81,11 +81,11 @@ def _known(circuit: Rotations, level: int) -> Iterator[Rotations]:
 def _measured(circuit: Rotations, level: int, only_fewer: bool) -> tuple[Rotations, OutcomeMap]:
     """Returns a circuit from |0...0> that is measured, and how its outcomes are to be read."""
     shorter, outcomes = drop_unmeasured(circuit)
-    made = _decomposed(shorter, level, from_zero=True, measured=True, only_fewer=only_fewer)
+    made = decomposed(shorter, level, from_zero=True, measured=True, only_fewer=only_fewer)
     return made, outcomes
 
 
-def _decomposed(
+def decomposed(
     circuit: Rotations,
     level: int,
     *,
@@ -93,6 +93,15 @@ def _decomposed(
     measured: bool = False,
     only_fewer: bool = False,
 ) -> Rotations:
+    """Returns a circuit whose runs on two wires are decomposed anew, until that is quiet.
+
+    Args:
+        circuit: The circuit.
+        level: Of optimization; below 2 nothing is done, at 2 once.
+        from_zero: Whether it starts in |0...0>.
+        measured: Whether outcomes in Z alone have to stay.
+        only_fewer: Whether runs whose number of entanglers stays are left as they are.
+    """
     if level < 2:
         return circuit
     while True:
