@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 FloatArray = NDArray[np.float64]
 
 # How many numbers are computed at once, about, and rows at least.
-_NUMBERS = 40_000
+_NUMBERS = 30_000
 _LEAST_ROWS = 16
 
 
