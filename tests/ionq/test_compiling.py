@@ -292,7 +292,7 @@ GOALS = {
     "excitations": (
         lambda: ionq_circuits.coupled_clusters(4, [(0, 2), (1, 3)], [(0, 1, 2, 3)], 7),
         "unitary",
-        (36, 32, 30, 56, 12),
+        (15, 11, 12.5, 30, 14),
     ),
     "excitations from zero": (
         lambda: ionq_circuits.coupled_clusters(4, [(0, 2), (1, 3)], [(0, 1, 2, 3)], 7),
