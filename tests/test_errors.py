@@ -1,5 +1,7 @@
 """The error hierarchy and the form of its messages."""
 
+import pickle
+
 import numpy as np
 import pytest
 
@@ -18,6 +20,12 @@ from qstore_tf import errors
         (errors.BackendError, RuntimeError),
         (errors.CheckpointError, RuntimeError),
         (errors.MemoryLimitError, MemoryError),
+        (errors.ServiceError, RuntimeError),
+        (errors.RefusedError, ValueError),
+        (errors.ResultsError, ValueError),
+        (errors.JobFailedError, RuntimeError),
+        (errors.JobStuckError, TimeoutError),
+        (errors.DeadlineError, TimeoutError),
     ],
 )
 def test_every_error_is_a_qstore_error_and_the_builtin_that_fits(error, builtin):
@@ -64,3 +72,17 @@ def test_none_is_something_received():
 def test_aliases_are_proposed_but_not_listed():
     hint = errors.did_you_mean("cnott", ["CX", "H"], ["cnot"])
     assert hint == "Did you mean 'cnot'? Available: 'CX', 'H'."
+
+
+def test_what_an_error_knows_of_a_run_goes_along_in_a_pickle():
+    error = errors.DeadlineError("no more time")
+    assert (error.job_ids, error.circuits, error.completed, error.spent) == ((), (), 0, "")
+    error.job_ids, error.circuits, error.spent = ("a",), (3, 4), "2 USD"
+    again = pickle.loads(pickle.dumps(error))
+    assert (again.args, again.job_ids, again.circuits) == (error.args, ("a",), (3, 4))
+    assert again.spent == "2 USD" and again.completed == 0
+
+
+def test_ctrl_c_stays_ctrl_c():
+    assert issubclass(errors.RunInterrupted, KeyboardInterrupt)
+    assert not issubclass(errors.RunInterrupted, Exception)

@@ -6,17 +6,19 @@ import os
 import threading
 import time
 import weakref
-from collections.abc import Generator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
-import httpx
-
+from qstore_tf.errors import LibraryError, describe
 from qstore_tf.ionq.service.server import Server
+
+if TYPE_CHECKING:
+    import httpx
 
 MOST_BYTES = 1 << 28  # of an answer
 _AGENT = "qstore-tf"
-_TIMEOUTS = httpx.Timeout(connect=10.0, read=60.0, write=60.0, pool=60.0)
+_CONNECT_S, _SILENT_S = 10.0, 60.0  # for a connection, and between two pieces of anything
 _TOTAL_S = 600.0  # for an answer that comes in drops
 
 
@@ -74,17 +76,21 @@ class Http:
 
     Args:
         server: Where to.
-        timeouts: httpx's, in seconds.
+        silent_s: For how long the other side may say nothing.
         total_s: For one answer in all.
+
+    Raises:
+        LibraryError: httpx is not installed.
     """
 
     def __init__(
         self,
         server: Server,
-        timeouts: httpx.Timeout | float = _TIMEOUTS,
+        silent_s: float = _SILENT_S,
         total_s: float = _TOTAL_S,
     ) -> None:
-        self._server, self._timeouts, self._total_s = server, timeouts, total_s
+        _httpx()
+        self._server, self._silent_s, self._total_s = server, silent_s, total_s
         self._lock = threading.Lock()
         self._client: httpx.Client | None = None
         self._owner = 0
@@ -97,7 +103,7 @@ class Http:
         body: str | None = None,
     ) -> Answer:
         """Sends a request, once; see `Wire`."""
-        client = self._connected()
+        httpx, client = _httpx(), self._connected()
         headers = {} if body is None else {"Content-Type": "application/json"}
         content = None if body is None else body.encode()
         try:
@@ -133,11 +139,11 @@ class Http:
         with self._lock:
             if self._client is None or self._owner != os.getpid():
                 # A forked process must not use the connections of the other.
-                self._owner = os.getpid()
+                httpx, self._owner = _httpx(), os.getpid()
                 self._client = httpx.Client(
-                    auth=_Auth(self._server),
+                    auth=self._with_key,
                     headers={"User-Agent": _AGENT, "Accept": "application/json"},
-                    timeout=self._timeouts,
+                    timeout=httpx.Timeout(self._silent_s, connect=_CONNECT_S),
                     limits=httpx.Limits(max_connections=64, max_keepalive_connections=16),
                     follow_redirects=False,
                     # Certificates take a while to read, and plain http has none.
@@ -145,6 +151,11 @@ class Http:
                 )
                 weakref.finalize(self, _close, self._client, self._owner)
             return self._client
+
+    def _with_key(self, request: httpx.Request) -> httpx.Request:
+        """Puts the key into the header at the last moment."""
+        request.headers["Authorization"] = f"apiKey {self._server.key()}"
+        return request
 
     def _text(self, error: Exception) -> str:
         return self._server.mask(f"{type(error).__name__}: {error}")[:500]
@@ -155,12 +166,11 @@ def _close(client: httpx.Client, owner: int) -> None:
         client.close()
 
 
-class _Auth(httpx.Auth):
-    """Puts the key into the header at the last moment."""
-
-    def __init__(self, server: Server) -> None:
-        self._server = server
-
-    def auth_flow(self, request: httpx.Request) -> Generator[httpx.Request, httpx.Response, None]:
-        request.headers["Authorization"] = f"apiKey {self._server.key()}"
-        yield request
+def _httpx() -> Any:
+    try:
+        import httpx
+    except ImportError:
+        raise LibraryError(
+            describe("IonQ's service needs httpx", hint="pip install qstore-tf[ionq]")
+        ) from None
+    return httpx
