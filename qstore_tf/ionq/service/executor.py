@@ -45,6 +45,7 @@ _log = logging.getLogger("qstore_tf")
 
 TRANSPORTS = ("http", "cirq")
 _RECONCILE_S = 60.0  # for looking after what earlier processes have left
+_SURELY_LISTED_S = 3600.0  # after which a job that is in no list was not accepted
 _SEEDS = 2**31  # those of the service have 32 bits and a sign
 
 
@@ -310,9 +311,12 @@ class Executor:
             try:
                 if entry.state != states.ACCEPTED:
                     found = submitter.find(entry, patience)
-                    if found is None:
-                        continue
                     now = self._clock.time()
+                    if found is None:
+                        if entry.sent is not None and now - entry.sent > _SURELY_LISTED_S:
+                            journal.change(entry, states.PLANNED, now, unclear=0)
+                            payer.release(entry)
+                        continue
                     entry = journal.change(entry, states.ACCEPTED, now, job=found.id)
                 job = transport.job(entry.job or "", patience)
                 if job.is_over:

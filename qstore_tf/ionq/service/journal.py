@@ -32,6 +32,7 @@ from qstore_tf.ionq.service.owners import Owners
 
 VARIABLE = "QSTORE_IONQ_JOURNAL"
 DEFAULT = "~/.qstore/ionq.sqlite"
+KEEP_S = 90 * 86400.0  # for how long a run that is over is kept, for whoever looks it up
 
 PLANNED, SENDING, UNCERTAIN, ACCEPTED = "planned", "sending", "uncertain", "accepted"
 REFUSED, COMPLETED, FAILED, CANCELED = "refused", "completed", "failed", "canceled"
@@ -131,6 +132,7 @@ class Journal:
         )
         self.path = Path(self._file.path)
         self._owners = Owners(self._file)
+        self._is_pruned = False
 
     def open(
         self,
@@ -158,6 +160,9 @@ class Journal:
         """
         me = self._owners.me(now)
         with self._file.writing() as sql:
+            if not self._is_pruned:
+                _prune(sql, now - KEEP_S)
+                self._is_pruned = True
             found = sql.execute(
                 "SELECT id, sizes, owner FROM runs WHERE is_open AND fingerprint = ? AND time >= ?"
                 " ORDER BY time",
@@ -274,6 +279,16 @@ class Journal:
             " VALUES (?, ?, ?, ?, ?, ?, 0, '', ?)",
             (uuid.uuid4().hex, run, part, PLANNED, circuits, shots, now),
         )
+
+
+def _prune(sql: sqlite3.Connection, before: float) -> None:
+    """Forgets runs that are over, or of which nothing was ever sent, and are old."""
+    sql.execute(
+        "DELETE FROM runs WHERE time < ? AND (NOT is_open OR NOT EXISTS"
+        " (SELECT 1 FROM jobs WHERE run = runs.id AND sent IS NOT NULL))",
+        (before,),
+    )
+    sql.execute("DELETE FROM jobs WHERE time < ? AND run NOT IN (SELECT id FROM runs)", (before,))
 
 
 def _newest(sql: sqlite3.Connection, run: str) -> tuple[Entry, ...]:

@@ -114,7 +114,7 @@ class MortalJournal(Journal):
     def __init__(self):
         self.is_temporary, self._file = True, QuickFile()
         self.life = Life()
-        self.number = 0
+        self.number, self._is_pruned = 0, False
         self.is_delivered = False
         self._owners = self
 

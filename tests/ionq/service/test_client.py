@@ -228,6 +228,7 @@ def test_redirects_are_not_followed_and_answers_are_bounded(place, monkeypatch):
     monkeypatch.setattr(network, "MOST_BYTES", 50_000)
     with pytest.raises(Broken, match="longer than 50000 bytes"):
         wire.send("GET", "/flood")
+    monkeypatch.undo()
     wire.close()
     with pytest.raises(NotSent):
         Http(Server("http://127.0.0.1:1", "k")).send("GET", "/x")

@@ -194,3 +194,32 @@ def test_a_dead_owner_s_jobs_are_settled_by_the_next_executor(ionq_emulator, qui
     assert again.journal.entry(entry.token).state == "completed"
     assert (second.spent.shots, second.reserved.shots) == (400, 0)
     assert again.run(some_work(2)) and len(ionq_emulator.jobs()) == 2  # taken up, not sent
+
+
+def test_what_is_long_over_is_forgotten_and_what_is_open_is_not(tmp_path):
+    journal = Journal(tmp_path / "j")
+    delivered, unsent, lost = (opened(journal, name=name) for name in "abc")
+    journal.change(lost.entries[0], states.SENDING, 101.0, sent=101.0)
+    journal.deliver(delivered.id)
+    later = 101.0 + states.KEEP_S
+    assert not opened(Journal(tmp_path / "j"), now=later - 2, adopt_s=1e9, name="d").is_adopted
+    assert len(journal.entries()) == 4
+    opened(Journal(tmp_path / "j"), now=later + 2, name="e")
+    assert {entry.run for entry in journal.entries()} & {delivered.id, unsent.id, lost.id} == {
+        lost.id
+    }
+
+
+def test_a_job_that_is_in_no_list_for_an_hour_was_not_accepted(tmp_path):
+    from qstore_tf.ionq.money.budget import Budget
+
+    budget = Budget(shots=10_000)
+    service, executor = simulated(tmp_path, budget=budget, most_unclear=1)
+    with pytest.raises(SubmissionUncertainError):
+        executor.run([work(0, 2)])
+    assert budget.reserved.shots == 2000  # it may be there
+    for hours, reserved in ((0.5, 2000), (1.5, 0)):
+        other, again = simulated(tmp_path, budget=budget)
+        again._clock.now = service.clock.now + 3600 * hours
+        assert again.journal.entries()[0].state == ("uncertain" if reserved else "planned")
+        assert budget.reserved.shots == reserved
