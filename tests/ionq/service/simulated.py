@@ -156,6 +156,7 @@ class SimulatedJob:
     end: str
     canceled: float | None = None
     debiasing: object = None
+    is_twin: bool = False  # made by the network, which delivered a submission twice
 
     def state(self, now):
         if self.canceled is not None and self.canceled <= now:
@@ -259,8 +260,10 @@ class SimulatedService:
     def _handle(self, method, path, params, document, rng, fault):
         if method == "POST":
             late = rng.uniform(0, self.late_s) if fault == "late" else 0.0
-            for _ in range(2 if fault == "twice" else 1):
+            job = self._accept(document, rng, late)
+            if fault == "twice":
                 job = self._accept(document, rng, late)
+                job.is_twin = True
             return 201, {"id": job.id, "status": "submitted", "session_id": None}
         if path == "/jobs":
             return 200, self._list(params)

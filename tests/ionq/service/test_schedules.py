@@ -104,6 +104,9 @@ class Schedule:
         """Holds what happened to what is promised."""
         # Everything that waits somewhere runs.
         self.clock.wait(1e6, threading.Event())
+        # Nothing was sent again that had arrived: no answer and no list comes later than is waited.
+        tokens = Counter(job.token for job in self.service.jobs.values() if not job.is_twin)
+        assert max(tokens.values(), default=1) == 1, tokens
         billed = Counter()
         for job in self.service.jobs.values():
             assert job.debiasing is False  # always said
