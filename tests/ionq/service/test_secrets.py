@@ -9,11 +9,18 @@ import traceback
 import pytest
 from conftest import KEY, some_work
 
-from qstore_tf.errors import AuthenticationError, ConfigurationError, QstoreError, ServiceError
+from qstore_tf.errors import (
+    AuthenticationError,
+    ConfigurationError,
+    JobError,
+    QstoreError,
+    ServiceError,
+)
 from qstore_tf.ionq.service import Executor, Server, Session
 from qstore_tf.ionq.service.client import Client
 from qstore_tf.ionq.service.clock import Clock, Patience
 from qstore_tf.ionq.service.network import Answer, Http
+from qstore_tf.ionq.service.retrying import Retries
 
 FAULTS = ("server_error", "dropped", "lost_answer", "wrong_json", "failed_job", "restart")
 
@@ -45,6 +52,11 @@ def test_the_key_is_in_nothing_that_is_left_behind(
             wrong = Server(emulator.url, KEY + "-wrong")
             Executor(wrong, transport=transport, journal=":memory:").run(some_work())
         assert caught.value.status in (401, 403)
+        texts += [repr(caught.value), variables_of(caught.value)]
+        with pytest.raises((ServiceError, JobError)) as caught:
+            away, short = Server("http://127.0.0.1:1", KEY), Retries(0.01, 0.01, 0.05)
+            options = {"transport": transport, "most_unclear": 1, "settle_s": 0.0}
+            Executor(away, journal=":memory:", retries=short, **options).run(some_work())
         texts += [repr(caught.value), variables_of(caught.value)]
     server = Server(emulator.url, KEY)
     texts += [repr(server), str(vars(server)), f"{pickle.dumps(server)!r}", str(caplog.records)]
