@@ -48,7 +48,7 @@ def test_expectations_are_those_of_the_program(case: int, target: str) -> None:
         bound = group.runnable.bind(inputs, theta)
         found += group.expectations(ideal(bound.work), bound.flips)
     wanted = reference.expectation(program, observables, inputs, theta)
-    np.testing.assert_allclose(found, wanted, atol=3e-3 if target == "aria-1" else 1e-8)
+    np.testing.assert_allclose(found, wanted, atol=1e-8)
 
 
 @pytest.mark.parametrize("case", range(10))
