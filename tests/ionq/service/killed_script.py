@@ -53,7 +53,7 @@ def run(order, out):
         shots=100,
         max_circuits=3,
         max_in_flight=1,
-        settle_s=0.3,
+        settle_s=1.0,
         poll_s=0.02,
         connect=connect,
     )
