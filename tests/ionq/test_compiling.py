@@ -226,8 +226,7 @@ def test_what_has_to_keep_less_takes_no_more(circuit, chosen):
     unitary, state, measured = (
         (compiled.gates_2q, compiled.depth_2q, compiled.gates_1q)
         for compiled in (
-            compile(circuit, mode=mode, **{**chosen, "optimization_level": level})
-            for mode in MODES
+            compile(circuit, mode=mode, **{**chosen, "optimization_level": level}) for mode in MODES
         )
     )
     assert state <= unitary

@@ -86,6 +86,7 @@ class Stabilizers:
 
     Example:
         >>> known = Stabilizers(2)
+        >>> from qstore_tf.circuits.symbols import Affine
         >>> list(known.forms(Rotation((0, 1), "ZX", Affine.of("a"))))[0]
         Rotation(wires=(1,), letters='X', angle=Affine(constant=0.0, terms=(('a', 1.0),)))
     """
