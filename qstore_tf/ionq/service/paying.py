@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from decimal import Decimal
 from typing import Any
 
-from qstore_tf.errors import PriceError, QstoreError
+from qstore_tf.errors import LedgerError, PriceError, QstoreError
 from qstore_tf.ionq.money.amounts import Money, add, plain
 from qstore_tf.ionq.money.budget import Budget
 from qstore_tf.ionq.money.estimating import estimate_batch
@@ -179,11 +179,12 @@ class Payer:
         return quote.at_most(part.n_circuits)
 
     def _bill(self, job: Job, patience: Patience) -> tuple[Money | None, bool]:
-        """What was billed, and whether that is known."""
+        """What was billed, and whether that is known: a machine may not have priced a job yet."""
         if self._options.is_simulator:
             return Money(_NOTHING, "USD"), True
         try:
-            return billed(self._transport.cost(job.id, patience) or None), True
+            bill = billed(self._transport.cost(job.id, patience) or None)
+            return bill, bill is not None
         except PriceError as error:
             _log.warning("What job %s was billed is not known: %s", job.id, error)
             return None, False
@@ -196,7 +197,8 @@ class Payer:
                 self._budget.commit(key, amount=nothing, shots=shots)
             else:
                 self._budget.commit(key, amount=bill.amount, currency=bill.currency, shots=shots)
-        except PriceError as error:  # another currency: what was set aside counts
+        except (PriceError, LedgerError) as error:
+            # Another currency, or nothing was set aside here: no reason to lose the outcomes.
             _log.warning("%s", error)
 
     def _count(self, bill: Money | None, shots: int) -> None:
