@@ -37,7 +37,7 @@ def candidates(circuit: Rotations, mode: str, level: int) -> Iterator[tuple[Rota
     for begun in _turned(circuit, level):
         found += _ways(begun, mode, level)
     fewest = min(_size(made)[0] for made, _ in found)
-    seen: list[list[Rotation]] = []
+    seen: list[list[Rotation]] = [circuit.rotations]
     for made, outcomes in found:
         yield made, outcomes
         if _size(made)[0] <= fewest + _NEARLY and made.rotations not in seen:
@@ -64,8 +64,11 @@ def _ways(circuit: Rotations, mode: str, level: int) -> Iterator[tuple[Rotations
                 yield _measured(state, level, only_fewer)
             if not _size(state)[0]:
                 return
-            if mode == "measured":
+            is_new = state.rotations != known.rotations
+            if mode == "measured" and is_new:
                 yield _measured(known, level, only_fewer)
+            if not is_new:
+                break  # and not in the other way either
 
 
 def _known(circuit: Rotations, level: int) -> Iterator[Rotations]:

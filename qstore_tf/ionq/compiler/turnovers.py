@@ -16,7 +16,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from itertools import chain
 
 from qstore_tf.circuits.symbols import Affine
-from qstore_tf.ionq.compiler.rotations import Rotation, Rotations, commute
+from qstore_tf.ionq.compiler.rotations import Rotation, Rotations
 
 # How many letters of words are looked at before no better word is expected.
 _PATIENCE = 40_000
@@ -87,14 +87,15 @@ class _Axes:
         for number, rotation in enumerate(examples):
             for wire in rotation.wires:
                 on_wire.setdefault(wire, []).append(number)
+        flips, signs = [_mask(r, "XY") for r in examples], [_mask(r, "YZ") for r in examples]
         self._against = [
             {
                 number
                 for wire in rotation.wires
                 for number in on_wire[wire]
-                if not commute(rotation, examples[number])
+                if ((flip & signs[number]).bit_count() ^ (sign & flips[number]).bit_count()) & 1
             }
-            for rotation in examples
+            for rotation, flip, sign in zip(examples, flips, signs, strict=True)
         ]
 
     def normal(self, word: _Word) -> tuple[list[list[int]], _Word]:
@@ -155,6 +156,12 @@ class _Axes:
 
     def entanglers(self, word: _Word) -> int:
         return sum([self.entangles[axis] for axis in word])
+
+
+def _mask(rotation: Rotation, letters: str) -> int:
+    """Returns the wires with one of these letters, as bits."""
+    pairs = zip(rotation.wires, rotation.letters, strict=True)
+    return sum(1 << wire for wire, letter in pairs if letter in letters)
 
 
 def _better(axes: _Axes, start: _Word) -> list[_Move]:
