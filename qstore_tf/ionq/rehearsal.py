@@ -34,7 +34,7 @@ class Rehearsal:
     def __init__(self, version: str, mitigation: bool, table: PriceTable | None, ask: Ask) -> None:
         self._version, self._mitigation = version, mitigation
         self._table, self._ask = table, ask
-        self._prices: dict[tuple[int, ...], Money] = {}
+        self._quotes: dict[tuple[int, ...], Quote] = {}
         self._found: list[Estimate] = []
         self._lock = threading.Lock()
 
@@ -44,13 +44,13 @@ class Rehearsal:
         found = [self._estimate(each, shots) for each in work if len(each)]
         with self._lock:
             self._found += found
-            self._found.append(Estimate(jobs=jobs - len(found), price=_same(found)))
+            self._found.append(Estimate(jobs=jobs - len(found), price=_same(found), seconds=0.0))
         return [_nothing_happens(each, shots) for each in work]
 
     def total(self) -> Estimate:
         """Returns the sum of all that was counted."""
         with self._lock:
-            return sum(self._found, start=Estimate(price=_same(self._found)))
+            return sum(self._found, start=Estimate(price=_same(self._found), seconds=0.0))
 
     def _estimate(self, work: Work, shots: int | None) -> Estimate:
         given, table = shots or 1, self._table
@@ -58,12 +58,12 @@ class Rehearsal:
         if table is None:
             key = (work.n_1q, work.n_2q, work.n_qubits, len(work), given)
             with self._lock:
-                if key not in self._prices:
+                if key not in self._quotes:
                     n_1q, n_2q = work.n_1q * len(work), work.n_2q * len(work)
-                    quote = self._ask(n_1q, n_2q, work.n_qubits, len(work), given)
-                    self._prices[key] = quote.at_most(len(work))
-                price = self._prices[key]
-            estimate = replace(estimate, price=price)
+                    self._quotes[key] = self._ask(n_1q, n_2q, work.n_qubits, len(work), given)
+                quote = self._quotes[key]
+            price, seconds = quote.at_most(len(work)), quote.execution_s
+            estimate = replace(estimate, price=price, seconds=seconds)
         return estimate if shots else replace(estimate, shots=0)
 
 

@@ -88,6 +88,8 @@ class Target:
         if self.entangler not in accepts or not set(accepts) <= set(ENTANGLERS):
             self._refuse("accepts", f"{self.entangler!r}, alone or with the other", self.accepts)
         object.__setattr__(self, "accepts", accepts)
+        if self.depolarizing is not None:
+            object.__setattr__(self, "depolarizing", tuple(self.depolarizing))  # JSON has lists
         for attribute in ("error_1q", "error_2q", "error_spam"):
             value = getattr(self, attribute)
             if value is not None and not (_is_number(value) and 0 <= value < 1):

@@ -71,6 +71,13 @@ def estimate(
 
     Example: see docs/ionq.md.
     """
+    for name, value in (("epochs", epochs), ("batch_size", batch_size)):
+        if isinstance(value, bool) or not isinstance(value, int) or value < 1:
+            expected = "an integer of at least 1"
+            raise InputError(describe(f"Unusable {name}", expected=expected, received=value))
+    if not isinstance(prices, PriceTable | str | None):
+        expected = "a PriceTable, the name of a provider, or None"
+        raise ConfigurationError(describe("Unusable prices", expected=expected, received=prices))
     senders = _senders(model)
     steps, batch = _first(dataset, batch_size)
     with _rehearsing(senders, prices) as rehearsals, _as_before(model):

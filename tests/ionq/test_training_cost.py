@@ -88,6 +88,7 @@ def test_without_a_table_the_service_is_asked(emulator: Emulator) -> None:
     model = a_model(backends.get("ionq", target="qpu.forte-1", shots=100))
     found = ionq.estimate(model, (X, Y), batch_size=5)
     assert found.run.price is not None and found.run.price.amount > 0
+    assert found.run.seconds is not None
     assert not emulator.jobs() and emulator.requests()
 
 
@@ -99,6 +100,11 @@ def test_what_cannot_be_estimated_says_why() -> None:
         ionq.estimate(a_model("ionq_simulator"), endless)
     with pytest.raises(InputError, match="empty"):
         ionq.estimate(a_model("ionq_simulator"), (X[:0], Y[:0]))
+    for wrong in ({"epochs": -1}, {"epochs": 1.5}, {"batch_size": 0}):
+        with pytest.raises(InputError, match="at least 1"):
+            ionq.estimate(a_model("ionq_simulator"), (X, Y), **wrong)
+    with pytest.raises(ConfigurationError, match="PriceTable"):
+        ionq.estimate(a_model("ionq_simulator"), (X, Y), prices=3)
     with pytest.raises(ConfigurationError, match="not published"):
         model = a_model(backends.get("ionq", target="qpu.forte-1"))
         ionq.estimate(model, (X, Y), prices="ionq")

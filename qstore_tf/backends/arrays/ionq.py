@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import copy
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -12,10 +12,11 @@ import numpy as np
 
 from qstore_tf.backends import registry
 from qstore_tf.backends.arrays.base import Array, ArrayBackend
+from qstore_tf.backends.arrays.ionq_options import check_count, check_options
 from qstore_tf.backends.base import Backend, Batch, Capabilities
 from qstore_tf.backends.extras import require
 from qstore_tf.caching import Counts, counts_of
-from qstore_tf.checks import check_observables, check_shots
+from qstore_tf.checks import check_observables
 from qstore_tf.circuits.observables import PauliSum
 from qstore_tf.circuits.program import Program
 from qstore_tf.errors import (
@@ -30,7 +31,7 @@ from qstore_tf.ionq.money.budget import Budget
 from qstore_tf.ionq.money.environment import budget_from_environment
 from qstore_tf.ionq.prices import PriceTable, price_table
 from qstore_tf.ionq.sending import Sender
-from qstore_tf.ionq.targets import NOISE_MODELS, Target, check_noise, lookup
+from qstore_tf.ionq.targets import NOISE_MODELS, TARGETS, Target, check_noise, lookup
 
 if TYPE_CHECKING:
     from qstore_tf.ionq.money.tracker import CostTracker
@@ -93,7 +94,7 @@ class IonQ(ArrayBackend):
 
     def __init__(
         self,
-        target: str | Target = "simulator",
+        target: str | Target | Mapping[str, Any] = "simulator",
         shots: int | None = None,
         *,
         noise: str | None = None,
@@ -116,11 +117,13 @@ class IonQ(ArrayBackend):
     ) -> None:
         """Checks the options; nothing is sent before the first run."""
         require("httpx", self.name, extra="ionq")
-        self.target, self.noise = lookup(target), check_noise(noise, lookup(target))
+        check_options(shots, debiasing, aggregation, dry_run, budget, tracker)
+        self.target = Target(**target) if isinstance(target, Mapping) else lookup(target)
+        self.noise = check_noise(noise, self.target)
         is_ideal = self.target.name == "simulator" and noise in (None, "ideal")
         if shots is None and not is_ideal:
             shots = _SHOTS
-        self.shots = None if shots is None else check_shots(shots)
+        self.shots = None if shots is None else check_count(shots, debiasing)
         self.capabilities = replace(self.capabilities, exact=self.shots is None)
         self._compiling = CompileOptions(
             self.target,
@@ -163,7 +166,7 @@ class IonQ(ArrayBackend):
         the model. A key is never saved.
         """
         return {
-            "target": self.target.api_name,
+            "target": _plain(self.target),
             "shots": self.shots,
             "noise": self.noise,
             "optimization_level": self._compiling.optimization_level,
@@ -181,12 +184,16 @@ class IonQ(ArrayBackend):
         """Goes with equality."""
         return object.__hash__(self)
 
+    def __deepcopy__(self, memo: dict[int, Any]) -> IonQ:
+        """The same object: an account is not copied."""
+        return self
+
     def with_shots(self, shots: int) -> IonQ:
         """Returns this backend with another number of shots; jobs, caches and budget are shared."""
-        other = self._with_shots.setdefault(check_shots(shots), copy.copy(self))
-        other.shots = check_shots(shots)
+        other = copy.copy(self)
+        other.shots = check_count(shots, bool(self._options["debiasing"]))
         other.capabilities = replace(self.capabilities, exact=False)
-        return other
+        return self._with_shots.setdefault(other.shots, other)
 
     def check(self, program: Program) -> None:
         """Raises ConfigurationError where the program cannot be compiled for the target."""
@@ -253,6 +260,11 @@ class IonQ(ArrayBackend):
         if isinstance(fallback, Mapping):  # as a saved model has it
             return registry.get(fallback["name"], **fallback["options"])
         return registry.get(fallback)
+
+
+def _plain(target: Target) -> str | dict[str, Any]:
+    """A target as JSON can hold it: its name, or all about it where that says not enough."""
+    return target.api_name if TARGETS.get(target.name) == target else asdict(target)
 
 
 def _finite_rows(batch: Batch) -> Array:

@@ -1,6 +1,9 @@
 """The backend on IonQ's service, against a local IonQ: the numbers of the simulators, sent once."""
 
+import copy
+import json
 from collections.abc import Iterator
+from dataclasses import replace
 
 import keras
 import numpy as np
@@ -12,6 +15,7 @@ from qstore_tf.backends import arrays
 from qstore_tf.circuits import UnifiedCircuit, compile_circuit, parse_observables, reference
 from qstore_tf.errors import BudgetExceededError, ConfigurationError, InputError
 from qstore_tf.execution import build_expectation
+from qstore_tf.ionq import TARGETS, Target
 from qstore_tf.ionq.emulator.running import Emulator
 from qstore_tf.ionq.money.budget import Budget
 from qstore_tf.layers import AngleEncoding, QuantumLayer, Sample
@@ -215,8 +219,23 @@ def test_it_is_made_again_from_its_configuration_without_any_key() -> None:
     backend = backends.get("ionq", target="simulator", noise="aria-1", api_key="very-secret",
                            budget=Budget(usd=2), debiasing=False)  # fmt: skip
     config = backend.get_config()
-    assert "secret" not in repr(config) + repr(backend) + repr(vars(backend.arrays))
+    held = [repr(config), repr(backend), repr(vars(backend.arrays)), repr(vars(backend.sender))]
+    assert "secret" not in "".join(held)
+    assert copy.deepcopy(backend.arrays) is backend.arrays
     assert backends.get("ionq", **config).get_config() == config
+
+
+@pytest.mark.parametrize(
+    "target",
+    [
+        replace(TARGETS["forte-1"], signed_zz=False),
+        Target(name="mine", api_name="qpu.mine", n_qubits=3, entangler="MS"),
+    ],
+    ids=["changed", "own"],
+)
+def test_targets_that_no_name_tells_come_back_too(target: Target) -> None:
+    config = json.loads(json.dumps(backends.get("ionq", target=target).get_config()))
+    assert backends.get("ionq", **config).target == target
 
 
 @pytest.mark.parametrize(
@@ -226,6 +245,12 @@ def test_it_is_made_again_from_its_configuration_without_any_key() -> None:
         ({"noise": "ariel"}, "no such noise model.*aria-1"),
         ({"target": "qpu.forte-1", "noise": "aria-1"}, "Noise models are the simulator's"),
         ({"shots": 0}, "shots"),
+        ({"shots": 2_000_000}, "1,000,000"),
+        ({"shots": 100, "debiasing": True}, "500"),
+        ({"debiasing": "no"}, "True or False"),
+        ({"aggregation": "mean"}, "voting"),
+        ({"budget": 100}, r"Budget\(usd=100\)"),
+        ({"tracker": "x"}, "CostTracker"),
         ({"transport": "pigeon"}, "transport"),
         ({"max_in_flight": 0}, "max_in_flight"),
         ({"url": "http://example.com"}, "plain http"),
