@@ -15,6 +15,8 @@ from __future__ import annotations
 
 import contextlib
 import json
+import logging
+import math
 import random
 from collections.abc import Iterator, Mapping
 from typing import Any, Protocol, TypeVar
@@ -38,9 +40,13 @@ from qstore_tf.ionq.service.server import Server
 from qstore_tf.ionq.service.versions import VERSIONS, Body
 
 _E = TypeVar("_E", bound=ServiceError)
+_log = logging.getLogger("qstore_tf")
 _PAGE = 100  # jobs of a page of a list
 _MOST_PAGES = 200
 _LONGEST = 500  # characters of the service's words
+_SILENT = 3  # failures in a row that nobody hears of
+_BETWEEN_S = 30.0  # at least, two warnings that calls fail
+_TOP = ("/jobs", "/sessions")  # what every such service has
 
 
 class NotThere(RefusedError):
@@ -123,6 +129,7 @@ class Client:
         self._counts = counts or Counts()
         self._wire: Wire = wire or Http(server)
         self._rng = rng
+        self._failures, self._warned = 0, -math.inf
 
     def submit(self, body: Body, patience: Patience) -> str:
         """Sends a job, once.
@@ -152,7 +159,7 @@ class Client:
             raise refusal
         if _is_transient(answer.status) or answer.status == 303:
             raise self._refusal(Unclear, "A submission has no clear answer", answer)
-        self._raise_for(answer, "The service refuses a job")
+        self._raise_for(answer, "The service refuses a job", "/jobs")
         identity = _json(answer).get("id")
         if not isinstance(identity, str) or not identity:
             raise self._refusal(Unclear, "The answer to a submission names no job", answer)
@@ -203,7 +210,10 @@ class Client:
             self._repeated("PUT", path, lambda answer: True, patience)
 
     def listing(self, target: str, session: str | None, patience: Patience) -> Iterator[Job]:
-        """Yields the jobs of a target, newest first, page by page. Errors as in `job`."""
+        """Yields the jobs of a target, newest first, page by page.
+
+        Errors as in `job`, and a ServiceError where pages repeat or have no end.
+        """
         params = {"target": target, "limit": str(_PAGE)}
         if session is not None and self._names.has_sessions:
             params["session_id"] = session
@@ -212,10 +222,19 @@ class Client:
             page = self._repeated("GET", "/jobs", _page, patience, params)
             yield from filter(None, map(read_job, page["jobs"]))
             following = page.get("next")
-            if not isinstance(following, str) or not following or following in seen:
+            if not isinstance(following, str) or not following:
                 return
+            if following in seen:
+                break
             seen.add(following)
             params["next"] = following
+        raise ServiceError(
+            describe(
+                "The service's list of jobs has no end: what is further down cannot be told",
+                expected=f"at most {_MOST_PAGES} pages, each another one",
+                received=f"{len(seen) + 1} pages",
+            )
+        )
 
     def cost(self, job_id: str, patience: Patience) -> dict[str, Any]:
         """Returns what the service says of a job's cost, see `money.rates`; {} where nothing."""
@@ -275,7 +294,7 @@ class Client:
                     failure = self._refusal(UnreachableError, "The service fails", answer)
                     asked = retry_after(answer.headers.get("retry-after"), self.clock.time())
                 else:
-                    self._raise_for(answer, f"The service refuses {method} {path}")
+                    self._raise_for(answer, f"The service refuses {method} {path}", path)
                     found = read(answer)
                     if found is not None:
                         return found
@@ -293,21 +312,40 @@ class Client:
         self._counts.add("requests")
         try:
             answer = self._wire.send(method, path, params, body)
-        except (NotSent, Broken):
+        except (NotSent, Broken) as error:
             self._breaker.failed()
+            self._failed(str(error))
             raise
         if answer.status >= 500:
             self._breaker.failed()
         else:
             self._breaker.succeeded()
+        if answer.status == 429 or answer.status >= 500:
+            self._failed(f"status {answer.status}")
+        else:
+            self._failures = 0
         return answer
+
+    def _failed(self, why: str) -> None:
+        """Says so, now and then, where calls fail: who waits should know what for."""
+        self._failures += 1
+        now = self.clock.monotonic()
+        if self._failures > _SILENT and now - self._warned > _BETWEEN_S:
+            self._warned = now
+            _log.warning(
+                "IonQ's service at %s does not answer as it should (%s). Each call is tried again "
+                "for up to %g s; check IONQ_API_URL, or whether the local IonQ runs",
+                self.server.url,
+                why,
+                self._retries.total_s,
+            )
 
     def _admitted(self, patience: Patience) -> None:
         patience.check()
         while pause := self._breaker.admit():
             patience.wait(pause)
 
-    def _raise_for(self, answer: Answer, what: str) -> None:
+    def _raise_for(self, answer: Answer, what: str, path: str) -> None:
         """Raises where a call was refused for good."""
         if 200 <= answer.status < 300:
             return
@@ -319,11 +357,14 @@ class Client:
                 f"Check api_key, or IONQ_API_KEY, for {self.server.host}",
             )
         elif 300 <= answer.status < 400:
-            hint = "Redirects are not followed, lest the key go astray; correct the address"
+            hint = "Redirects are not followed: they could take the key to another host. Check "
+            hint += "IONQ_API_URL"
             error = self._refusal(RefusedError, f"{what}: it is elsewhere", answer, hint)
+        elif answer.status == 404 and path in _TOP:
+            where = f"IonQ's service is not at {self.server.url}: there is no {path}"
+            error = self._refusal(NotThere, where, answer, "Check IONQ_API_URL")
         else:
-            kind = NotThere if answer.status == 404 else RefusedError
-            error = self._refusal(kind, what, answer)
+            error = self._refusal(NotThere if answer.status == 404 else RefusedError, what, answer)
         raise error
 
     def _refusal(self, kind: type[_E], what: str, answer: Answer, hint: str | None = None) -> _E:

@@ -15,7 +15,7 @@ from qstore_tf.errors import (
     ConfigurationError,
     DryRunError,
     PriceError,
-    ServiceError,
+    QstoreError,
     describe,
 )
 from qstore_tf.ionq.money.amounts import Money, add
@@ -45,7 +45,6 @@ _log = logging.getLogger("qstore_tf")
 
 TRANSPORTS = ("http", "cirq")
 _RECONCILE_S = 60.0  # for looking after what earlier processes have left
-_SURELY_LISTED_S = 3600.0  # after which a job that is in no list was not accepted
 _SEEDS = 2**31  # those of the service have 32 bits and a sign
 
 
@@ -198,6 +197,8 @@ class Executor:
         """
         number = self._options.seed if seed is None else _seed(seed)
         count = self._shots if shots is None else shots
+        if self._options.is_exact or not self._options.is_simulator:
+            number = None  # nothing is drawn by it, and the same work must have one fingerprint
         options = replace(self._options, shots=check_shots(count), seed=number)
         if not sum(map(len, work)):
             return [nothing(each.n_qubits, options.given_shots) for each in work]
@@ -311,12 +312,9 @@ class Executor:
             try:
                 if entry.state != states.ACCEPTED:
                     found = submitter.find(entry, patience)
-                    now = self._clock.time()
                     if found is None:
-                        if entry.sent is not None and now - entry.sent > _SURELY_LISTED_S:
-                            journal.change(entry, states.PLANNED, now, unclear=0)
-                            payer.release(entry)
-                        continue
+                        continue  # other keys and sessions see other lists: not a proof
+                    now = self._clock.time()
                     entry = journal.change(entry, states.ACCEPTED, now, job=found.id)
                 job = transport.job(entry.job or "", patience)
                 if job.is_over:
@@ -325,7 +323,7 @@ class Executor:
                     state = end.get(job.state, states.CANCELED)
                     payer.settle(entry, job, patience)
                     journal.change(entry, state, self._clock.time(), text=job.text)
-            except (ServiceError, Over) as error:
+            except (QstoreError, Over) as error:  # or somebody else is at it as well
                 _log.warning("Job qs-%s of an earlier run: %s", entry.token, error)
 
     def _priced(self, journal: Journal, transport: Transport, run: str) -> DryRunError:

@@ -6,7 +6,8 @@
     uncertain  given up without knowing       -> accepted   found later
                                               -> planned    not there, and somebody asks again
     accepted   the service has it             -> completed, failed, canceled
-    refused, completed, failed, canceled      the end
+    completed  its outcomes are there         -> canceled   the service has forgotten it
+    refused, failed, canceled                 the end
 
 A *run* is the work that one call was given, cut into parts; each part has a job, and another one
 where that failed and the same work is asked for again. A run that a process left behind, by an
@@ -42,7 +43,7 @@ TRANSITIONS: Mapping[str, tuple[str, ...]] = {
     UNCERTAIN: (ACCEPTED, PLANNED),
     ACCEPTED: (COMPLETED, FAILED, CANCELED),
     REFUSED: (),
-    COMPLETED: (),
+    COMPLETED: (CANCELED,),
     FAILED: (),
     CANCELED: (),
 }
@@ -64,7 +65,7 @@ _SCHEMA = (
     "CREATE TABLE copies (job TEXT PRIMARY KEY, token TEXT NOT NULL, state TEXT NOT NULL)",
 )
 _MARK = 0x71536A6F  # chosen once, for files of journals
-_FIELDS = "token, run, part, state, circuits, shots, unclear, sent, job, text"
+_FIELDS = "token, run, part, state, circuits, shots, unclear, sent, job, text, time"
 
 
 @dataclass(frozen=True)
@@ -82,6 +83,7 @@ class Entry:
         sent: When it was first sent, seconds since 1970; None: it was not.
         job: The service's name of it; None: not known.
         text: The service's words on how it ended.
+        time: When it was last changed, seconds since 1970.
     """
 
     token: str
@@ -94,6 +96,7 @@ class Entry:
     sent: float | None
     job: str | None
     text: str
+    time: float
 
 
 @dataclass(frozen=True)

@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from decimal import Decimal
 from typing import Any
 
-from qstore_tf.errors import LedgerError, PriceError, QstoreError
+from qstore_tf.errors import LedgerError, PriceError, ServiceError
 from qstore_tf.ionq.money.amounts import Money, add, plain
 from qstore_tf.ionq.money.budget import Budget
 from qstore_tf.ionq.money.estimating import estimate_batch
@@ -16,7 +16,7 @@ from qstore_tf.ionq.money.rates import billed, read_estimate
 from qstore_tf.ionq.money.tracker import CostTracker, record
 from qstore_tf.ionq.prices import PriceTable, price_table
 from qstore_tf.ionq.service.client import Transport
-from qstore_tf.ionq.service.clock import Patience
+from qstore_tf.ionq.service.clock import Over, Patience
 from qstore_tf.ionq.service.counting import Counts
 from qstore_tf.ionq.service.jobs import Job
 from qstore_tf.ionq.service.journal import Entry
@@ -25,6 +25,7 @@ from qstore_tf.ionq.service.versions import Options
 
 _log = logging.getLogger("qstore_tf")
 _NOTHING = Decimal(0)
+_BILL_S = 60.0  # for a bill; without one, what was set aside counts
 
 
 class Payer:
@@ -99,6 +100,13 @@ class Payer:
             )
         self._tell(entry, part)
 
+    def settle_late(self, entry: Entry, job: Job, patience: Patience) -> None:
+        """Commits what a job cost that somebody else has seen end, without this budget."""
+        if self._budget is None or self._options.dry_run:
+            return
+        if any(each.key == entry.token for each in self._budget.entries("reserved")):
+            self.settle(entry, job, patience)
+
     def release(self, entry: Entry) -> None:
         """Frees what was set aside for a job that was not run and will not be."""
         if self._budget is not None and not self._options.dry_run:
@@ -112,7 +120,7 @@ class Payer:
         if self._options.dry_run:
             return
         bill, is_known = self._bill(job, patience)
-        ran = job.state == "completed"
+        ran = job.state == "completed" or (job.ran and not is_known)
         if not ran and (bill is None or not bill.amount):
             self.release(entry)
             return
@@ -147,7 +155,7 @@ class Payer:
     def _record(self, token: str, **known: Any) -> None:
         try:
             record(token, self._trackers, **known)
-        except QstoreError as error:  # a record is no reason to lose outcomes
+        except Exception as error:  # a record is no reason to lose outcomes
             _log.warning("The cost of job %s was not recorded: %s", token, error)
 
     def _price(self, part: Part, patience: Patience) -> Money | None:
@@ -183,11 +191,17 @@ class Payer:
         if self._options.is_simulator:
             return Money(_NOTHING, "USD"), True
         try:
-            bill = billed(self._transport.cost(job.id, patience) or None)
+            short = Patience(patience.clock, min(patience.left, _BILL_S), patience.stop)
+            bill = billed(self._transport.cost(job.id, short) or None)
             return bill, bill is not None
-        except PriceError as error:
-            _log.warning("What job %s was billed is not known: %s", job.id, error)
-            return None, False
+        except Over:
+            patience.check()  # there is time for other things only
+            why: object = f"there was no answer within {_BILL_S:g} s"
+        except (PriceError, ServiceError) as error:
+            why = error
+        # No reason to lose outcomes.
+        _log.warning("What job %s was billed is not known: %s", job.id, why)
+        return None, False
 
     def _commit(self, key: str, bill: Money | None, shots: int, is_known: bool) -> None:
         assert self._budget is not None

@@ -22,12 +22,14 @@ from qstore_tf.errors import (
     ResultsError,
     RunFacts,
     RunInterrupted,
+    ServiceError,
     describe,
 )
 from qstore_tf.ionq.service import journal as states
 from qstore_tf.ionq.service.client import NotThere, Transport
 from qstore_tf.ionq.service.clock import Clock, Over, Patience
 from qstore_tf.ionq.service.counting import Counts
+from qstore_tf.ionq.service.interrupts import told
 from qstore_tf.ionq.service.jobs import CANCELED, COMPLETED, FAILED, QUEUED, Job
 from qstore_tf.ionq.service.journal import Entry, Journal
 from qstore_tf.ionq.service.outcomes import Outcomes
@@ -87,6 +89,7 @@ class Running:
         self._deadline_s, self._max_in_flight = deadline_s, max_in_flight
         self._checks_copies = checks_copies
         self._stop, self._no_more = threading.Event(), threading.Event()
+        self._interrupted = threading.Event()
         self._patience = Patience(clock, deadline_s, self._stop)
         self._outcomes: dict[int, list[Outcomes]] = {}
         self._errors: dict[int, BaseException] = {}
@@ -103,7 +106,6 @@ class Running:
             RunInterrupted: Ctrl-C.
         """
         entries = {entry.part: entry for entry in run.entries}
-        interrupt: KeyboardInterrupt | None = None
         try:
             self._reserve(run, parts, entries)
             # What cannot be written is not sent, nor anything before it.
@@ -115,20 +117,20 @@ class Running:
                     senders.submit(self._carry, part, entries[part.index], fetchers, fetched)
                     for part in parts
                 ]
-                try:
-                    wait(sent)
-                    wait(fetched)
-                except KeyboardInterrupt as error:
-                    interrupt = error
-                    self._stop.set()
-                    wait(sent)
-                    wait(fetched)
+                with told(self._interrupt):
+                    try:
+                        wait(sent)
+                        wait(fetched)
+                    except KeyboardInterrupt:
+                        self._interrupt()
+                        wait(sent)
+                        wait(fetched)
                 for future in (*sent, *fetched):
                     future.result()  # raises what nobody foresaw
-            if not self._errors and interrupt is None:
+            if not self._errors and not self._interrupted.is_set():
                 self._journal.deliver(run.id)
                 return [self._outcomes[part.index] for part in parts]
-            raise self._error(parts, interrupt)
+            raise self._error(parts)
         except BaseException:
             self._stop.set()
             self._journal.release(run.id)
@@ -141,8 +143,8 @@ class Running:
             for part in parts:
                 entry = entries[part.index]
                 if entry.state == states.PLANNED:
+                    done.append(entry)  # first: an error may come once it is reserved
                     self._payer.reserve(entry, part, run.is_adopted, self._patience)
-                    done.append(entry)
         except BaseException:
             for entry in done:
                 self._payer.release(entry)
@@ -175,24 +177,40 @@ class Running:
             self._counts.add("adopted")
             self._jobs[part.index] = entry.job or ""
             # Asked for once more, because it knows the order of its circuits.
-            return self._transport.job(entry.job or "", self._patience)
+            try:
+                job = self._transport.job(entry.job or "", self._patience)
+            except NotThere as error:
+                raise self._gone(entry, part) from error
+            self._payer.settle_late(entry, job, self._patience)
+            return job
         if entry.state == states.PLANNED and self._no_more.is_set():
             raise Over
+        known_s = 0.0
         if entry.state == states.ACCEPTED:
             self._counts.add("adopted")
+            known_s = max(0.0, self._clock.time() - entry.time)
         else:
             entry = self._submitter.submit(entry, self._maker(part), self._patience)
         assert entry.job is not None
         self._jobs[part.index] = entry.job
         if self._checks_copies:
-            self._submitter.find(entry, self._patience)  # while a copy may still wait
-        job = self._waiter.wait(entry.job, part.n_circuits, self._patience)
+            self._find_copies(entry, self._patience)  # while they may still wait
+        try:
+            job = self._waiter.wait(entry.job, part.n_circuits, self._patience, known_s)
+        except NotThere as error:
+            raise self._gone(entry, part) from error
         self._ended(entry, job, self._patience)
         if job.state == COMPLETED:
             self._counts.add("circuits", part.n_circuits)
             self._counts.add("shots", self._payer.shots(entry))
             return job
         raise _unsuccessful(job, part)
+
+    def _gone(self, entry: Entry, part: Part) -> JobError:
+        """Gives up a job that the service has forgotten; what it may have cost stays reserved."""
+        text = "the service does not know it any more"
+        self._journal.change(entry, states.CANCELED, self._clock.time(), text=text)
+        return _unsuccessful(Job(entry.job or "", CANCELED, text=text), part)
 
     def _maker(self, part: Part) -> Callable[[str], Body]:
         return lambda token: part.body(self._version, self._options, token)
@@ -203,13 +221,20 @@ class Running:
         In this order: who finds the job accepted, after a crash in between, settles it again.
         """
         if self._checks_copies or entry.unclear:
-            self._submitter.find(entry, patience)
+            self._find_copies(entry, patience)
         self._payer.settle(entry, job, patience)
         self._journal.change(entry, _ENDS[job.state], self._clock.time(), text=job.text)
         if job.state != COMPLETED:
             self._counts.add(job.state)
         self._counts.add("queue_s", job.queue_s or 0.0)
         self._counts.add("run_s", job.run_s or 0.0)
+
+    def _find_copies(self, entry: Entry, patience: Patience) -> None:
+        """Deals with copies of a job; lists that cannot be read are no reason to lose outcomes."""
+        try:
+            self._submitter.find(entry, patience)
+        except ServiceError as error:
+            _log.warning("Whether IonQ has job qs-%s twice is not known: %s", entry.token, error)
 
     def _fetch(self, part: Part, token: str, job: Job) -> None:
         """Fetches and reads the results of a job."""
@@ -267,15 +292,20 @@ class Running:
         if entry.state in (states.PLANNED, states.REFUSED):
             self._payer.release(entry)
 
-    def _error(self, parts: Sequence[Part], interrupt: KeyboardInterrupt | None) -> BaseException:
+    def _interrupt(self) -> None:
+        self._interrupted.set()
+        self._stop.set()
+
+    def _error(self, parts: Sequence[Part]) -> BaseException:
         """The error of the run, with what is missing."""
         first = next((e for _, e in sorted(self._errors.items()) if not isinstance(e, Over)), None)
         missing = [part for part in parts if part.index not in self._outcomes]
         names = ", ".join(self._jobs[p.index] for p in missing if p.index in self._jobs)
         spent = self._payer.spent
         left = f"{spent} spent; jobs that were accepted: {names or 'none'}"
-        if interrupt is not None:
+        if self._interrupted.is_set():
             error: BaseException = RunInterrupted(describe(f"Interrupted: {left}"))
+            _log.warning("%s", error)  # TensorFlow keeps an error's words back at Ctrl-C
         elif first is not None:
             error = first
         else:

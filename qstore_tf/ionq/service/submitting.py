@@ -172,11 +172,15 @@ class Submitter:
         """
         since = (self._clock.time() if entry.sent is None else entry.sent) - MARGIN_S
         found: list[Job] = []
-        for job in self._transport.listing(self._target, self._session, patience):
-            if job.token == entry.token:
-                found.append(job)
-            if job.submitted is not None and job.submitted < since:
-                break
+        try:
+            for job in self._transport.listing(self._target, self._session, patience):
+                if job.token == entry.token:
+                    found.append(job)
+                if job.submitted is not None and job.submitted < since:
+                    break
+        except ServiceError:
+            if not found:
+                raise  # it may be further down
         if entry.job is not None and all(job.id != entry.job for job in found):
             found.append(Job(entry.job, COMPLETED, entry.token))
         found.sort(key=lambda job: (job.id != entry.job, _BEST_FIRST[job.state]))

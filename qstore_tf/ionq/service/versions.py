@@ -23,7 +23,6 @@ class Version:
         input: The field of the circuits.
         results: The path of the results of one circuit, below that of the job.
         aggregated: That of a job of several circuits.
-        submitted: The field of the time of submission.
         has_sessions: Whether there are sessions.
         has_costs: Whether a job's cost can be asked for.
         max_circuits: The most circuits of a job. The clients of v0.3 send one by one.
@@ -33,7 +32,6 @@ class Version:
     input: str
     results: str
     aggregated: str
-    submitted: str
     has_sessions: bool
     has_costs: bool
     max_circuits: int
@@ -45,7 +43,6 @@ VERSIONS: Mapping[str, Version] = {
         input="input",
         results="/results/probabilities",
         aggregated="/results/probabilities/aggregated",
-        submitted="submitted_at",
         has_sessions=True,
         has_costs=True,
         max_circuits=MAX_CIRCUITS,
@@ -55,7 +52,6 @@ VERSIONS: Mapping[str, Version] = {
         input="body",
         results="/results",
         aggregated="/results",
-        submitted="request",
         has_sessions=False,
         has_costs=False,
         max_circuits=1,

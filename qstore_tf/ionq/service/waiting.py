@@ -44,8 +44,14 @@ class Waiter:
         self._stuck_s, self._absent_s = stuck_s, absent_s
         self._rng = rng or _rng
 
-    def wait(self, job_id: str, n_circuits: int, patience: Patience) -> Job:
+    def wait(self, job_id: str, n_circuits: int, patience: Patience, known_s: float = 0.0) -> Job:
         """Returns a job that is over.
+
+        Args:
+            job_id: The service's name of it.
+            n_circuits: How many circuits it has.
+            patience: For how long.
+            known_s: For how long the service has had it already.
 
         Raises:
             JobStuckError: It runs for too long; it was asked to stop.
@@ -59,7 +65,7 @@ class Waiter:
         while True:
             patience.wait(pause)
             asked = self._clock.monotonic()
-            job = self._look(job_id, asked - begin, patience)
+            job = self._look(job_id, known_s + asked - begin, patience)
             now = self._clock.monotonic()
             self._pace.trip(now - asked)
             if job is not None and job.is_over:

@@ -164,7 +164,10 @@ def test_waiting_ends_with_the_patience():
 def test_listing_goes_through_all_pages_and_never_in_circles():
     one, two = (b'{"jobs":[{"id":"%d","status":"ready"},{"odd":1}],"next":"n"}' % k for k in (1, 2))
     made, patience = client(Answer(200, one), Answer(200, two))
-    assert [job.id for job in made.listing("simulator", "s", patience)] == ["1", "2"]
+    found = made.listing("simulator", "s", patience)
+    assert [next(found).id, next(found).id] == ["1", "2"]
+    with pytest.raises(ServiceError, match="no end"):  # and not: there is nothing more
+        next(found)
     assert made._wire.sent[1] == (
         "GET", "/jobs", {"target": "simulator", "limit": "100", "session_id": "s", "next": "n"}
     )  # fmt: skip
