@@ -17,6 +17,7 @@ from qstore_tf.errors import (
     ConversionError,
     DeadlineError,
     DryRunError,
+    JobCanceledError,
     JobFailedError,
     PriceError,
     RefusedError,
@@ -27,6 +28,8 @@ from qstore_tf.ionq.money.budget import Budget
 from qstore_tf.ionq.money.tracker import CostTracker
 from qstore_tf.ionq.prices import price_table
 from qstore_tf.ionq.service import Executor, Server, Work
+from qstore_tf.ionq.service.client import Client
+from qstore_tf.ionq.service.network import Answer
 from qstore_tf.ionq.service.pacing import Pace
 from qstore_tf.ionq.service.planning import parts, sizes
 from qstore_tf.ionq.service.retrying import Retries
@@ -298,3 +301,114 @@ def test_jobs_in_flight_are_as_many_as_may_be(start_ionq_emulator, quick):
     ideal = 48 / 8 * (latency + run) + latency
     print(f"{48 / took:.2f} jobs/s, {ideal / took:.1%} of what eight in flight allow")
     assert took < ideal / 0.9
+
+
+def test_a_machine_s_work_is_taken_up_whatever_the_seed(start_ionq_emulator, quick):
+    emulator = start_ionq_emulator(run_s=0.3, slots=1)
+    executor = quick(emulator, max_circuits=2, max_in_flight=3, deadline_s=0.45)
+    with pytest.raises(DeadlineError):
+        executor.run(some_work(), seed=1)
+    quick(emulator, max_circuits=2).run(some_work(), seed=2)
+    assert len(bills(emulator)) == 3  # machines draw by themselves: nothing is run again
+
+
+class Without(Client):
+    """A client that nobody answers on some calls."""
+
+    without: tuple = ()
+
+    def _send(self, method, path, params, body):
+        if any(path.endswith(end) for end in self.without):
+            self.clock.wait(0.01, threading.Event())
+            return Answer(500, b"")
+        return super()._send(method, path, params, body)
+
+
+def without(*ends):
+    def connect(server, clock, counts):
+        client = Without(server, clock, Retries(0.01, 0.02, 0.1), counts=counts)
+        client.without = ends
+        return client
+
+    return connect
+
+
+def test_a_bill_that_cannot_be_had_loses_no_outcomes(ionq_emulator, quick, caplog):
+    budget = Budget(usd=1000)
+    executor = quick(ionq_emulator, budget=budget, connect=without("/cost"))
+    assert len(executor.run(some_work())) == 2
+    assert "billed is not known" in caplog.text
+    assert budget.reserved.money == 0 and budget.spent.money > 0  # what was set aside counts
+
+
+def test_lists_that_cannot_be_read_lose_no_outcomes(ionq_emulator, quick, caplog):
+    executor = quick(ionq_emulator, connect=without("/jobs"))
+    send = Without._send
+    Without._send = lambda self, method, path, params, body: (
+        Client._send(self, method, path, params, body)
+        if method == "POST"
+        else send(self, method, path, params, body)
+    )
+    try:
+        assert len(executor.run(some_work())) == 2
+    finally:
+        Without._send = send
+    assert "twice is not known" in caplog.text
+
+
+@pytest.mark.parametrize("state", ["accepted", "completed"])
+def test_a_job_that_the_service_has_forgotten_is_an_error_once(ionq_emulator, quick, state):
+    executor = quick(ionq_emulator)
+    executor.run(some_work())
+    with executor.journal._file.writing() as sql:
+        sql.execute("UPDATE jobs SET state = ?, job = 'forgotten', time = time - 100", (state,))
+        sql.execute("UPDATE runs SET is_open = 1, owner = NULL")
+    begin = time.monotonic()
+    with pytest.raises(JobCanceledError, match="does not know it any more") as caught:
+        executor.run(some_work())
+    assert time.monotonic() - begin < 10 and caught.value.circuits == tuple(range(6))
+    assert len(executor.run(some_work())) == 2 and len(ionq_emulator.jobs()) == 2
+
+
+def test_what_others_have_settled_is_settled_with_this_budget(ionq_emulator, quick):
+    executor = quick(ionq_emulator)
+    executor.run(some_work())
+    (entry,) = executor.journal.entries()
+    with executor.journal._file.writing() as sql:
+        sql.execute("UPDATE runs SET is_open = 1, owner = NULL")
+    budget = Budget(usd=1000, shots=10_000)
+    budget.reserve(entry.token, usd=900, shots=600)  # before somebody else, without it, came
+    assert len(quick(ionq_emulator, budget=budget).run(some_work())) == 2
+    (job,) = ionq_emulator.jobs()
+    assert (budget.spent.money, budget.reserved.money) == (Decimal(job.price), 0)
+
+
+def test_an_error_while_money_is_set_aside_leaves_nothing_reserved(
+    ionq_emulator, quick, monkeypatch
+):
+    from qstore_tf.ionq.service.paying import Payer
+
+    def tell(self, entry, part):
+        raise RuntimeError("out of order")
+
+    budget = Budget(usd=1000)
+    with monkeypatch.context() as patch:
+        patch.setattr(Payer, "_tell", tell)
+        with pytest.raises(RuntimeError):
+            quick(ionq_emulator, budget=budget, max_circuits=2).run(some_work())
+    assert budget.reserved.money == 0 and not ionq_emulator.jobs()
+
+
+def test_a_tracker_that_fails_loses_no_outcomes(ionq_emulator, quick, caplog):
+    class Broken(CostTracker):
+        def record(self, token, **known):
+            raise OSError("the disk is full")
+
+    executor = quick(ionq_emulator, tracker=Broken())
+    assert len(executor.run(some_work())) == 2 and "the disk is full" in caplog.text
+
+
+def test_an_address_without_the_service_is_named(ionq_emulator, tmp_path):
+    server = Server(ionq_emulator.host + "/elsewhere/v0.4", KEY)
+    with pytest.raises(RefusedError, match=r"/elsewhere/v0\.4[\s\S]*IONQ_API_URL"):
+        Executor(server, journal=tmp_path / "j").run(some_work())
