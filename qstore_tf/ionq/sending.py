@@ -19,6 +19,7 @@ from qstore_tf.ionq.rehearsal import Rehearsal
 from qstore_tf.ionq.service.client import Client
 from qstore_tf.ionq.service.clock import Over, Patience
 from qstore_tf.ionq.service.executor import Executor
+from qstore_tf.ionq.service.interrupts import listen
 from qstore_tf.ionq.service.outcomes import Outcomes
 from qstore_tf.ionq.service.server import Server
 from qstore_tf.ionq.service.work import Work
@@ -56,11 +57,13 @@ class Sender:
     ) -> None:
         self.target, self.budget, self.tracker = target, budget, tracker
         self._options, self._label = options, label
-        self._address = url, api_key
+        # A closure shows the key to nobody; the environment may change.
+        self._server = lambda: Server(url, api_key)
         self._lock = threading.Lock()
         self._executors: dict[str, Executor] = {}
         self._rehearsal: Rehearsal | None = None
         self._fallbacks = 0
+        listen()  # only the main thread can, and runs wait in others
         self._connected()  # checks the options and opens nothing: without a key, models still load
 
     def run(
@@ -152,9 +155,6 @@ class Sender:
             for name, number in executor.telemetry().items():
                 sent[name] = sent.get(name, 0.0) + number
         return {**sent, "fallbacks": float(self._fallbacks)}
-
-    def _server(self) -> Server:
-        return Server(*self._address)
 
     def _connected(self) -> Executor:
         """The executor for the service that arguments and environment name now."""
