@@ -10,7 +10,7 @@ from tensorflow import keras
 from qstore_tf.ionq.money.phases import PHASES
 
 
-class CostPhases(keras.callbacks.Callback):  # type: ignore[misc, name-defined]
+class CostPhases(keras.callbacks.Callback):
     """Marks the jobs of a backend "ionq" as training, validation or prediction.
 
     A `CostTracker` sums by that mark. It holds for all of the process, so train one model at a

@@ -85,7 +85,7 @@ def from_native(
     """
     data = _parse(document)
     if "circuits" in data:
-        _fail("This holds many circuits", "one, as 'circuit'", hint="Use from_native_batch")
+        fail("This holds many circuits", "one, as 'circuit'", hint="Use from_native_batch")
     return _read_circuits(data, signed_zz, default_gateset)[0]
 
 
@@ -119,45 +119,45 @@ parameters>]
 def _parse(document: object) -> Mapping[str, Any]:
     if isinstance(document, str | bytes):
         if len(document) > MAX_BYTES:
-            _fail("The JSON text is too long", f"at most {MAX_BYTES} bytes", len(document))
+            fail("The JSON text is too long", f"at most {MAX_BYTES} bytes", len(document))
         if isinstance(document, str):
             document = document.removeprefix("\ufeff")
         try:
             # Long integers are refused before they cost quadratic time; no field needs them.
             document = json.loads(document, parse_constant=_no_constant, parse_int=_short_int)
         except RecursionError:
-            _fail("The JSON text is nested too deeply", "a native circuit of IonQ's")
+            fail("The JSON text is nested too deeply", "a native circuit of IonQ's")
         except ValueError as error:  # bytes that are no Unicode raise one too
-            _fail(f"The text is not valid JSON: {error}", "a native circuit of IonQ's")
+            fail(f"The text is not valid JSON: {error}", "a native circuit of IonQ's")
     if not isinstance(document, Mapping):
-        _fail("This is no native circuit of IonQ's", "a JSON object", document)
+        fail("This is no native circuit of IonQ's", "a JSON object", document)
     return document
 
 
 def _read_circuits(data: Mapping[str, Any], signed_zz: bool, gateset: str) -> list[Circuit]:
-    _only_fields(data, _TOP, "The document")
+    only_fields(data, _TOP, "The document")
     if ("circuit" in data) == ("circuits" in data):
-        _fail("The document has no circuit, or two", "either 'circuit' or 'circuits'", list(data))
+        fail("The document has no circuit, or two", "either 'circuit' or 'circuits'", list(data))
     gateset = data.get("gateset", gateset)
     if "circuit" in data:
         parts, names = [data], ["The circuit"]
     else:
         parts = data["circuits"]
         if not isinstance(parts, list | tuple) or not 1 <= len(parts) <= MAX_CIRCUITS:
-            _fail("The document has unusable circuits", f"a list of 1 to {MAX_CIRCUITS}", parts)
+            fail("The document has unusable circuits", f"a list of 1 to {MAX_CIRCUITS}", parts)
         names = [f"Circuit {number}" for number in range(len(parts))]
         for part, name in zip(parts, names, strict=True):
             if not isinstance(part, Mapping):
-                _fail(f"{name} is no circuit", "an object with 'circuit'", part)
-            _only_fields(part, _PART, name)
+                fail(f"{name} is no circuit", "an object with 'circuit'", part)
+            only_fields(part, _PART, name)
     n_gates = 0
     for part, name in zip(parts, names, strict=True):
         entries = part.get("circuit")
         if not isinstance(entries, list | tuple):
-            _fail(f"{name} has no list of gates", "a list as 'circuit'", entries)
+            fail(f"{name} has no list of gates", "a list as 'circuit'", entries)
         n_gates += len(entries)
     if n_gates > MAX_GATES:
-        _fail("The document has too many gates", f"at most {MAX_GATES}", n_gates)
+        fail("The document has too many gates", f"at most {MAX_GATES}", n_gates)
     return [
         _read_circuit(part, name, part.get("qubits", data.get("qubits")), signed_zz, gateset)
         for part, name in zip(parts, names, strict=True)
@@ -170,14 +170,14 @@ def _read_circuit(
     gateset = part.get("gateset", gateset)
     if gateset != "native":
         hint = "Gates of the set 'qis' have to be compiled first" if gateset == "qis" else None
-        _fail(f"{name} is of another gate set", _NATIVE, gateset, hint)
+        fail(f"{name} is of another gate set", _NATIVE, gateset, hint)
     if not isinstance(part.get("name", ""), str):
-        _fail(f"{name} has an unusable 'name'", "text", part["name"])
+        fail(f"{name} has an unusable 'name'", "text", part["name"])
     if not isinstance(part.get("registers", {}), Mapping):
-        _fail(f"{name} has unusable 'registers'", "an object", part["registers"])
+        fail(f"{name} has unusable 'registers'", "an object", part["registers"])
     most = limits.QUBITS.current
     if type(n_qubits) is not int or not 1 <= n_qubits <= most:
-        _fail(f"{name} has an unusable number of qubits", f"'qubits' from 1 to {most}", n_qubits)
+        fail(f"{name} has an unusable number of qubits", f"'qubits' from 1 to {most}", n_qubits)
     circuit = Circuit(n_qubits)
     zz = SIGNED if signed_zz else PARAMETERS["ZZ"][0][1]
     prefix = "Gate" if name == "The circuit" else f"{name}, gate"
@@ -190,9 +190,9 @@ def _read_gate(circuit: Circuit, entry: Any, where: str, zz: Range) -> None:
     word = entry.get("gate") if isinstance(entry, Mapping) else None
     if not isinstance(word, str) or word not in _FIELDS:
         expected = f"an object with 'gate', one of {', '.join(map(repr, _FIELDS))}"
-        _fail(f"{where} is no native gate", expected, entry)
+        fail(f"{where} is no native gate", expected, entry)
     where = f"{where}, {word},"
-    _only_fields(entry, {"gate", "target", "targets"} | _FIELDS[word], where)
+    only_fields(entry, {"gate", "target", "targets"} | _FIELDS[word], where)
     wanted = 2 if word in ("ms", "zz") else 1
     qubits = _qubits(entry, where, circuit.n_qubits, None if word == "nop" else wanted)
     if word == "nop":
@@ -200,13 +200,13 @@ def _read_gate(circuit: Circuit, entry: Any, where: str, zz: Range) -> None:
     if word == "ms":
         phases = entry.get("phases")
         if not isinstance(phases, list | tuple) or len(phases) != 2:
-            _fail(f"{where} has unusable 'phases'", "a list of two numbers", phases)
+            fail(f"{where} has unusable 'phases'", "a list of two numbers", phases)
         numbers = [_turns(phase, where, "phase", PHASE) for phase in phases]
         angle = entry.get("angle", 0.25)
         numbers.append(_turns(angle, where, "angle", PARAMETERS["MS"][2][1]))
     elif word == "zz":
         if "angle" in entry and "phase" in entry:
-            _fail(f"{where} has an 'angle' and a 'phase'", "one of them")
+            fail(f"{where} has an 'angle' and a 'phase'", "one of them")
         field = "phase" if "phase" in entry else "angle"
         numbers = [_turns(entry.get(field), where, field, zz)]
     else:
@@ -219,37 +219,38 @@ def _qubits(entry: Mapping[str, Any], where: str, n_qubits: int, wanted: int | N
     if ("target" in entry) == ("targets" in entry):
         if wanted is None and "target" not in entry:
             return []
-        _fail(f"{where} has no target, or two", "either 'target' or 'targets'", list(entry))
+        fail(f"{where} has no target, or two", "either 'target' or 'targets'", list(entry))
     qubits = [entry["target"]] if "target" in entry else entry["targets"]
     if not isinstance(qubits, list | tuple) or len(qubits) not in (
         range(n_qubits + 1) if wanted is None else (wanted,)
     ):
-        _fail(f"{where} has unusable targets", f"{wanted or 'any'} of the qubits", qubits)
+        fail(f"{where} has unusable targets", f"{wanted or 'any'} of the qubits", qubits)
     for q in qubits:
         if type(q) is not int or not 0 <= q < n_qubits:
-            _fail(f"{where} is on a qubit that is not there", f"0 to {n_qubits - 1}", q)
+            fail(f"{where} is on a qubit that is not there", f"0 to {n_qubits - 1}", q)
     if len(set(qubits)) != len(qubits):
-        _fail(f"{where} is on a qubit twice", "different qubits", qubits)
+        fail(f"{where} is on a qubit twice", "different qubits", qubits)
     return list(qubits)
 
 
 def _turns(value: Any, where: str, field: str, allowed: Range) -> float:
     if value is None:
-        _fail(f"{where} has no {field!r}", f"turns in {allowed.text}")
+        fail(f"{where} has no {field!r}", f"turns in {allowed.text}")
     # The comparison is false for NaN, and holds for integers of any length.
     if (
         isinstance(value, bool)
         or not isinstance(value, int | float)
         or not allowed.low <= value <= allowed.high
     ):
-        _fail(f"{where} has an unusable {field}", f"turns in {allowed.text}", value)
+        fail(f"{where} has an unusable {field}", f"turns in {allowed.text}", value)
     return float(value)
 
 
-def _only_fields(data: Mapping[str, Any], known: set[str], where: str) -> None:
+def only_fields(data: Mapping[str, Any], known: set[str], where: str) -> None:
+    """Raises `ConversionError` where an object of the document has other fields than the known."""
     unknown = [key for key in data if key not in known]
     if unknown:
-        _fail(f"{where} has unknown fields", ", ".join(sorted(known)), unknown)
+        fail(f"{where} has unknown fields", ", ".join(sorted(known)), unknown)
 
 
 def _no_constant(name: str) -> NoReturn:
@@ -265,9 +266,10 @@ def _short_int(digits: str) -> int:
 _NOTHING = object()
 
 
-def _fail(
+def fail(
     what: str, expected: str, received: object = _NOTHING, hint: str | None = None
 ) -> NoReturn:
+    """Raises `ConversionError`; arguments as of `errors.describe`."""
     if received is _NOTHING:
         raise ConversionError(describe(what, expected=expected, hint=hint))
     raise ConversionError(describe(what, expected=expected, received=_Top(received), hint=hint))

@@ -13,7 +13,7 @@ import numpy as np
 from qstore_tf.errors import BudgetExceededError, ConfigurationError, UnreachableError, describe
 from qstore_tf.ionq.money.budget import Budget
 from qstore_tf.ionq.money.phases import PHASES
-from qstore_tf.ionq.money.rates import Quote, read_estimate
+from qstore_tf.ionq.money.rates import Quote, question, read_estimate
 from qstore_tf.ionq.prices import PriceTable, price_table
 from qstore_tf.ionq.rehearsal import Rehearsal
 from qstore_tf.ionq.service.client import Client
@@ -126,19 +126,18 @@ class Sender:
             self._rehearsal = None
 
     def _ask(self, n_1q: int, n_2q: int, n_qubits: int, n_circuits: int, shots: int) -> Quote:
-        mitigation = bool(self._options.get("debiasing"))
-        question = {
-            "backend": self.target,
-            "type": "ionq.multi-circuit.v1" if n_circuits > 1 else "ionq.circuit.v1",
-            "qubits": str(n_qubits),
-            "shots": str(shots),
-            "1q_gates": str(n_1q),
-            "2q_gates": str(n_2q),
-            "error_mitigation": "true" if mitigation else "false",
-        }
+        asked = question(
+            self.target,
+            n_1q=n_1q,
+            n_2q=n_2q,
+            n_qubits=n_qubits,
+            n_circuits=n_circuits,
+            shots=shots,
+            mitigation=bool(self._options.get("debiasing")),
+        )
         with contextlib.closing(Client(self._server())) as client:
             try:
-                answer = client.estimate(question, Patience(client.clock, _PATIENCE_S))
+                answer = client.estimate(asked, Patience(client.clock, _PATIENCE_S))
             except Over:
                 raise UnreachableError(
                     describe(

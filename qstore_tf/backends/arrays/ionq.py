@@ -204,8 +204,10 @@ class IonQ(ArrayBackend):
                     hint="Use an encoding that is a circuit, such as encoding='amplitude'",
                 )
             )
+        # Without a search for the shortest form, which the measured bases get when they are run.
+        plainly = replace(self._compiling, optimization_level=0)
         try:
-            measuring.runnable(program, (), self._compiling)
+            measuring.runnable(program, (), plainly)
         except CircuitError as error:
             raise ConfigurationError(
                 f"Backend 'ionq' cannot run this circuit on {self.target.name}: {error}"

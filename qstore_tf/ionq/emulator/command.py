@@ -165,7 +165,7 @@ def _listen(host: str, port: int) -> socket.socket:
 
 
 def _welcome(host: str, port: int, keys: list[str] | None) -> str:
-    address = f"http://{'127.0.0.1' if host == '0.0.0.0' else host}:{port}"  # noqa: S104
+    address = f"http://{'127.0.0.1' if host == '0.0.0.0' else host}:{port}"
     key = "any-key-is-good" if keys is None else "one-of---keys"
     return (
         f"A local IonQ is at {address}, its page too.\n"

@@ -45,8 +45,9 @@ class Seconds:
         """Whether a value is one."""
         if value is None:
             return self.optional
-        number = isinstance(value, int | float) and not isinstance(value, bool)
-        return number and 0 <= value <= self.most  # type: ignore[operator]
+        if isinstance(value, bool) or not isinstance(value, int | float):
+            return False
+        return 0 <= value <= self.most
 
     def text(self) -> str:
         """What is expected, for errors."""

@@ -27,9 +27,7 @@ from qstore_tf.errors import ConversionError
 from qstore_tf.ionq.emulator import rows
 from qstore_tf.ionq.emulator.batches import Batch
 from qstore_tf.ionq.emulator.pauli_exponential import add_exponential
-from qstore_tf.ionq.reading import _fail as fail
-from qstore_tf.ionq.reading import _only_fields as only_fields
-from qstore_tf.ionq.reading import from_native
+from qstore_tf.ionq.reading import fail, from_native, only_fields
 from qstore_tf.ionq.writing import MAX_CIRCUITS, MAX_GATES
 
 # Name in the gate table, number of targets, whether it has a rotation.

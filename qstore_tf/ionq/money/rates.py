@@ -189,6 +189,43 @@ class Quote:
         return Money(up_to_cents(amount), self.price.currency)
 
 
+def question(
+    backend: str,
+    *,
+    n_1q: int,
+    n_2q: int,
+    n_qubits: int,
+    n_circuits: int,
+    shots: int,
+    mitigation: bool,
+) -> dict[str, str]:
+    """Returns the parameters of `GET /jobs/estimate` for one job.
+
+    Args:
+        backend: The machine, by its name in the API.
+        n_1q: One-qubit gates of all circuits together.
+        n_2q: Two-qubit gates of all circuits together.
+        n_qubits: Qubits of the largest circuit.
+        n_circuits: How many circuits.
+        shots: Shots of each.
+        mitigation: Whether error mitigation is on.
+
+    Example:
+        >>> one = {"n_1q": 3, "n_2q": 1, "n_qubits": 2, "n_circuits": 1, "shots": 100}
+        >>> question("qpu.forte-1", **one, mitigation=False)["error_mitigation"]
+        'false'
+    """
+    return {
+        "backend": backend,
+        "type": "ionq.multi-circuit.v1" if n_circuits > 1 else "ionq.circuit.v1",
+        "qubits": str(n_qubits),
+        "shots": str(shots),
+        "1q_gates": str(n_1q),
+        "2q_gates": str(n_2q),
+        "error_mitigation": "true" if mitigation else "false",
+    }
+
+
 def read_estimate(document: Any) -> Quote:
     """Reads the answer of `GET /jobs/estimate`, in the shape of today or in the one before.
 

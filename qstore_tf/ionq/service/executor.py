@@ -33,7 +33,7 @@ from qstore_tf.ionq.service.pacing import Pace
 from qstore_tf.ionq.service.paying import Payer
 from qstore_tf.ionq.service.planning import fingerprint, parts, sizes
 from qstore_tf.ionq.service.retrying import Retries
-from qstore_tf.ionq.service.running import Running
+from qstore_tf.ionq.service.running import ENDS, Running
 from qstore_tf.ionq.service.server import Server
 from qstore_tf.ionq.service.sessions import Session
 from qstore_tf.ionq.service.submitting import Submitter
@@ -319,10 +319,8 @@ class Executor:
                 job = transport.job(entry.job or "", patience)
                 if job.is_over:
                     submitter.find(entry, patience)  # for copies of it
-                    end = {"completed": states.COMPLETED, "failed": states.FAILED}
-                    state = end.get(job.state, states.CANCELED)
                     payer.settle(entry, job, patience)
-                    journal.change(entry, state, self._clock.time(), text=job.text)
+                    journal.change(entry, ENDS[job.state], self._clock.time(), text=job.text)
             except (QstoreError, Over) as error:  # or somebody else is at it as well
                 _log.warning("Job qs-%s of an earlier run: %s", entry.token, error)
 

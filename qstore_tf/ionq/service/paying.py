@@ -12,7 +12,7 @@ from qstore_tf.errors import LedgerError, PriceError, ServiceError
 from qstore_tf.ionq.money.amounts import Money, add, plain
 from qstore_tf.ionq.money.budget import Budget
 from qstore_tf.ionq.money.estimating import estimate_batch
-from qstore_tf.ionq.money.rates import billed, read_estimate
+from qstore_tf.ionq.money.rates import billed, question, read_estimate
 from qstore_tf.ionq.money.tracker import CostTracker, record
 from qstore_tf.ionq.prices import PriceTable, price_table
 from qstore_tf.ionq.service.client import Transport
@@ -174,16 +174,16 @@ class Payer:
             return None
         n_1q = sum(work.n_1q * (end - begin) for work, begin, end in part.pieces)
         n_2q = sum(work.n_2q * (end - begin) for work, begin, end in part.pieces)
-        question = {
-            "backend": self._options.target,
-            "type": "ionq.multi-circuit.v1" if part.n_circuits > 1 else "ionq.circuit.v1",
-            "qubits": str(max(part.n_wires)),
-            "shots": str(shots),
-            "1q_gates": str(n_1q),
-            "2q_gates": str(n_2q),
-            "error_mitigation": "true" if mitigation else "false",
-        }
-        quote = read_estimate(self._transport.estimate(question, patience))
+        asked = question(
+            self._options.target,
+            n_1q=n_1q,
+            n_2q=n_2q,
+            n_qubits=max(part.n_wires),
+            n_circuits=part.n_circuits,
+            shots=shots,
+            mitigation=mitigation,
+        )
+        quote = read_estimate(self._transport.estimate(asked, patience))
         return quote.at_most(part.n_circuits)
 
     def _bill(self, job: Job, patience: Patience) -> tuple[Money | None, bool]:

@@ -46,7 +46,8 @@ _CLEAN_S = 30.0  # for canceling what waits, once there is no more time
 _WHILE_ABSENT_S = 60.0  # results of a completed job may be late
 # Errors that other jobs of the run need not meet.
 _OF_ONE_JOB = (JobError, ResultsError, RefusedError)
-_ENDS = {COMPLETED: states.COMPLETED, FAILED: states.FAILED, CANCELED: states.CANCELED}
+# What the journal notes of a job that is over.
+ENDS = {COMPLETED: states.COMPLETED, FAILED: states.FAILED, CANCELED: states.CANCELED}
 
 
 class Running:
@@ -223,7 +224,7 @@ class Running:
         if self._checks_copies or entry.unclear:
             self._find_copies(entry, patience)
         self._payer.settle(entry, job, patience)
-        self._journal.change(entry, _ENDS[job.state], self._clock.time(), text=job.text)
+        self._journal.change(entry, ENDS[job.state], self._clock.time(), text=job.text)
         if job.state != COMPLETED:
             self._counts.add(job.state)
         self._counts.add("queue_s", job.queue_s or 0.0)
