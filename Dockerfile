@@ -22,7 +22,7 @@ COPY qstore_tf qstore_tf
 # An image without the op library would be slow without saying so: here it must be built. Versions are in the arguments.
 # hadolint ignore=DL3013
 RUN QSTORE_REQUIRE_NATIVE=1 pip wheel --no-deps --wheel-dir /wheels . \
-    && pip install --no-cache-dir "$(echo /wheels/*.whl)[ionq]" "$TENSORFLOW" "$KERAS" \
+    && pip install --no-cache-dir "$(echo /wheels/*.whl)[ionq,server,pgvector]" "$TENSORFLOW" "$KERAS" \
     && pip check
 
 FROM ${PYTHON_IMAGE}

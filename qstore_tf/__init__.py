@@ -28,9 +28,16 @@ if TYPE_CHECKING:
     from qstore_tf import ionq as ionq
     from qstore_tf import layers as layers
     from qstore_tf import optimizers as optimizers
+    from qstore_tf import routing as routing
+    from qstore_tf import store as store
+    from qstore_tf import tracking as tracking
     from qstore_tf.circuits import UnifiedCircuit as UnifiedCircuit
+    from qstore_tf.training.config import TrainingConfig as TrainingConfig
+    from qstore_tf.training.quantum_model import QuantumModel as QuantumModel
 
 __all__ = [
+    "QuantumModel",
+    "TrainingConfig",
     "UnifiedCircuit",
     "__version__",
     "backends",
@@ -41,6 +48,9 @@ __all__ = [
     "ionq",
     "layers",
     "optimizers",
+    "routing",
+    "store",
+    "tracking",
 ]
 
 _MODULES = (
@@ -52,7 +62,15 @@ _MODULES = (
     "ionq",
     "layers",
     "optimizers",
+    "routing",
+    "store",
+    "tracking",
 )
+_NAMES = {
+    "QuantumModel": "training.quantum_model",
+    "TrainingConfig": "training.config",
+    "UnifiedCircuit": "circuits",
+}
 
 try:
     __version__ = version("qstore-tf")
@@ -63,8 +81,8 @@ except PackageNotFoundError:  # running from a source tree that is not installed
 def __getattr__(name: str) -> Any:
     if name in _MODULES:
         return importlib.import_module(f"{__name__}.{name}")
-    if name == "UnifiedCircuit":
-        return importlib.import_module(f"{__name__}.circuits").UnifiedCircuit
+    if name in _NAMES:
+        return getattr(importlib.import_module(f"{__name__}.{_NAMES[name]}"), name)
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
 
 

@@ -1,4 +1,4 @@
-"""The `qstore` command: train, dashboard, launch, draw, compile, ionq-emulator, bench, info.
+"""The `qstore` command: train, dashboard, launch, draw, compile, ionq-emulator, db, bench, info.
 
 TensorFlow is imported only when a command needs it and after its options have been checked, so
 that help and mistakes answer at once. Exit codes: 0 done, 1 an unexpected failure, 2 a mistake
@@ -15,11 +15,12 @@ import sys
 import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, NoReturn
+from typing import TYPE_CHECKING, Any, NoReturn
 
 import qstore_tf
 from qstore_tf.distribute.launch import command as launch_command
 from qstore_tf.errors import ConfigurationError, QstoreError, describe
+from qstore_tf.store.command import options as command_line
 
 if TYPE_CHECKING:
     from qstore_tf.circuits import UnifiedCircuit
@@ -98,6 +99,13 @@ def build_parser() -> argparse.ArgumentParser:
         "train a hybrid classifier, then write model, pictures and logs",
         epilog=_DATA_HELP,
     )
+    train.register("action", None, _Given)  # of options that name none
+    train.add_argument(
+        "--config",
+        metavar="FILE",
+        help="settings in TOML, YAML or JSON, as qs.TrainingConfig has them; "
+        "options may add to them, and must not contradict them",
+    )
     train.add_argument("--data", default="digits", help="what to train on (default: %(default)s)")
     _add_circuit_options(train)
     _add(train, "--observables", str, "z+zz", "what is measured")
@@ -156,6 +164,9 @@ def build_parser() -> argparse.ArgumentParser:
     compiler.add_argument("--draw", action="store_true", help="draw the native circuit as text")
     compiler.add_argument("--json", metavar="FILE", help="write job and report there")
 
+    database = _command(commands, "db", _db, command_line.SUMMARY, epilog=command_line.EXAMPLES)
+    command_line.add_arguments(database)
+
     emulator = _command(
         commands,
         "ionq-emulator",
@@ -168,6 +179,7 @@ def build_parser() -> argparse.ArgumentParser:
     _add(emulator, "--keys", str, None, "keys that are good: KEY,KEY or @FILE", "any key")
     _add(emulator, "--delay", float, 0.0, "seconds that a job waits")
     _add(emulator, "--run-time", float, 0.0, "seconds that a job runs")
+    _add(emulator, "--circuit-time", float, 0.0, "seconds more for each circuit of a job")
     _add(emulator, "--latency", float, 0.0, "seconds that every answer takes")
     _add(emulator, "--lag", float, 0.0, "seconds until a new job appears in lists")
     _add(emulator, "--slots", int, None, "jobs that a machine runs at a time", "all")
@@ -242,6 +254,20 @@ def _add(
     )
 
 
+class _Given(argparse.Action):
+    """Stores a value, and notes that it was given: a default is no wish."""
+
+    def __call__(
+        self,
+        parser: argparse.ArgumentParser,
+        namespace: argparse.Namespace,
+        values: Any,
+        option_string: str | None = None,
+    ) -> None:
+        setattr(namespace, self.dest, values)
+        namespace.given = {**getattr(namespace, "given", {}), self.dest: option_string}
+
+
 def _add_circuit_options(parser: argparse.ArgumentParser) -> None:
     _add(parser, "--qubits", int, 6, "number of qubits")
     _add(parser, "--depth", int, 10, "layers of the trained circuit")
@@ -279,6 +305,11 @@ def _start_tensorflow(arguments: argparse.Namespace) -> None:
 
 
 def _train(arguments: argparse.Namespace) -> None:
+    if arguments.config is not None:
+        from qstore_tf.training import command as with_config
+
+        with_config.run(arguments, lambda: _start_tensorflow(arguments))
+        return
     from qstore_tf.training.options import TrainOptions
 
     options = TrainOptions(
@@ -345,6 +376,12 @@ def _compile(arguments: argparse.Namespace) -> None:
     from qstore_tf.ionq import command
 
     command.run(arguments)
+
+
+def _db(arguments: argparse.Namespace) -> int:
+    from qstore_tf.store.command import actions
+
+    return actions.run(arguments)
 
 
 def _ionq_emulator(arguments: argparse.Namespace) -> int:

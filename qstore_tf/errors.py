@@ -8,7 +8,9 @@ says what happened, what was expected, what was received and what to do; `descri
 from __future__ import annotations
 
 import difflib
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
+from types import MappingProxyType
+from typing import Any
 
 
 class QstoreError(Exception):
@@ -79,6 +81,34 @@ class LedgerError(QstoreError, RuntimeError):
     """A file of budgets or costs that cannot be used, or is used against its own rules."""
 
 
+class AccountUnreachableError(LedgerError, TimeoutError):
+    """The account that workers share did not answer in time; nothing was granted meanwhile."""
+
+
+class ItemError(QstoreError, ValueError):
+    """An item that cannot be stored, or a query that cannot be asked: nothing of it was done."""
+
+
+class NotFoundError(QstoreError, LookupError):
+    """An item, group, context or namespace that the database does not hold."""
+
+
+class FilterError(QstoreError, ValueError):
+    """A metadata filter that cannot be read."""
+
+
+class CorrelationError(QstoreError, ValueError):
+    """Correlations that no joint distribution has, or that a group cannot take."""
+
+
+class StoreError(QstoreError, RuntimeError):
+    """A database that cannot be opened, read or written; what was acknowledged stays stored."""
+
+
+class StoreBusyError(StoreError, TimeoutError):
+    """Another process wrote to the database for longer than the caller was ready to wait."""
+
+
 class RunFacts:
     """What an error knows of the run that it ended; as it stands here where it ended none.
 
@@ -88,13 +118,21 @@ class RunFacts:
             the run, in order.
         completed: Number of circuits that are done: their outcomes are on the service, and running
             the same work again fetches them without sending them again.
+        unsettled: Those of `circuits` that the service has, or may have: they may have run, or run
+            yet, and be billed. The others surely are not, so that they may run elsewhere.
         spent: What the run has cost so far, in words, such as "2.5 USD and 1000 shots".
+        outcomes: What was fetched of the completed ones, as the run would have returned it; in the
+            places of `circuits` there is nothing of meaning. () where nothing was fetched.
+        kept: What a backend has made of `outcomes`, see `backends.arrays.kept.Kept`.
     """
 
     job_ids: tuple[str, ...] = ()
     circuits: tuple[int, ...] = ()
     completed: int = 0
+    unsettled: tuple[int, ...] = ()
     spent: str = ""
+    outcomes: tuple[Any, ...] = ()
+    kept: Any = None
 
 
 class ServiceError(RunFacts, QstoreError, RuntimeError):
@@ -171,6 +209,20 @@ class DryRunError(JobError):
     """
 
     price: str = ""
+
+
+class ShareError(RunFacts, QstoreError, RuntimeError):
+    """Rows of a batch that no backend of a pool has run.
+
+    Attributes:
+        rows: Their numbers in the batch.
+        perhaps_paid: Those of them that a backend may have run, or run yet, and bill.
+        errors: What each backend that has failed has said, by its name.
+    """
+
+    rows: tuple[int, ...] = ()
+    perhaps_paid: tuple[int, ...] = ()
+    errors: Mapping[str, Exception] = MappingProxyType({})
 
 
 class RunInterrupted(RunFacts, KeyboardInterrupt):

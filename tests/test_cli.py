@@ -55,6 +55,7 @@ HELP_AND_MISTAKES: list[Sequence[str]] = [
     ("train", "--qubits", "six"),
     ("train", "--data", "nowhere.csv"),
     ("train", "--entanglement", "liner"),
+    ("train", "--config", "nowhere.toml"),
     ("draw", "nowhere.qasm"),
 ]
 
@@ -213,6 +214,7 @@ def test_info_tells_what_a_bug_report_needs(capsys: pytest.CaptureFixture[str]) 
     assert facts["backend tensorflow"] == "available"
 
 
+@pytest.mark.slow
 def test_info_without_the_library_says_why_and_writes_no_noise() -> None:
     done = qstore("info", "--json", QSTORE_DISABLE_NATIVE="1", QSTORE_NUM_THREADS="3")
     assert done.returncode == 0
@@ -296,6 +298,7 @@ def test_training_with_defaults_learns_the_digits(demo: tuple[Path, str]) -> Non
     assert sum(map(sum, metrics["confusion_matrix"])) == 360
 
 
+@pytest.mark.slow
 def test_training_says_where_everything_is_and_it_is_there(demo: tuple[Path, str]) -> None:
     run, printed = demo
     for name in ("model.keras", "confusion_matrix.png", "loss_curve.png", "metrics.json"):

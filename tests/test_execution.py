@@ -76,6 +76,7 @@ def test_wrong_choices_fail_when_the_function_is_built():
         build_expectation(PROGRAM, parse_observables("Z3", 4))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("backend", ["native", "tensorflow"])
 def test_shots_estimate_values_and_gradients(backend):
     # 5 standard deviations, 6e-7 each, 19 numbers for 2 backends: 1 false alarm in 40,000.

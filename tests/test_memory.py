@@ -127,6 +127,7 @@ def test_clear_session_gives_back_what_tensorflow_keeps_of_layers() -> None:
     assert resident() - before < max(kept / 3, 1_000_000)
 
 
+@pytest.mark.slow
 def test_states_that_wait_for_a_gradient_have_a_limit_in_all() -> None:
     """A forward pass behind a gradient keeps up to 64 MiB; many circuits may not all do so."""
     rng = np.random.default_rng(daily_seed())

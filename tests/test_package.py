@@ -42,6 +42,7 @@ print(circuit.parameters, circuit.bind({"x": 0.0}).unitary()[0, 0].real)
     assert run(code).split() == ["('x',)", "1.0"]
 
 
+@pytest.mark.slow
 def test_importing_the_package_registers_the_layers_with_keras() -> None:
     code = """
 import qstore_tf
@@ -61,6 +62,7 @@ print("tensorflow" in sys.modules)
     assert run(code).split() == ["False"]
 
 
+@pytest.mark.slow
 def test_a_script_of_the_same_name_is_not_the_command() -> None:
     code = """
 import sys

@@ -40,6 +40,7 @@ def run(code: str, *arguments: str) -> str:
     return done.stdout
 
 
+@pytest.mark.slow
 def test_every_free_module_is_imported_by_itself_alone() -> None:
     names = [dotted(path) for path in modules() if is_free_of_frameworks(dotted(path))]
     assert {"qstore_tf.shifts.rules", "qstore_tf.backends.arrays.qsim"} <= set(names)
@@ -52,6 +53,7 @@ assert not set(FRAMEWORKS) & set(sys.modules)
     run(code, *names)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", SIMULATORS)
 def test_a_simulator_runs_a_circuit_and_differentiates_it(name: str) -> None:
     if find_spec(SIMULATORS[name]) is None:

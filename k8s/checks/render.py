@@ -16,6 +16,8 @@ OVERLAYS = (
     "overlays/jobset",
     "overlays/local",
     "overlays/local-ionq",
+    "overlays/store-postgres",
+    "overlays/store-sqlite",
 )
 
 # In order of preference.

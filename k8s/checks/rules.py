@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
+from k8s.checks import serving
 from k8s.local_runner.policy import jobset_action
 from k8s.objects import Object, Objects, containers, name_of, plain_env, pod_templates, training_of
 
@@ -29,7 +30,12 @@ READ_ELSEWHERE = {
 }
 _COMPONENT = "app.kubernetes.io/component"
 # Secrets that users make, and their keys: no Secret is shipped.
-SECRETS = {"ionq": {"api-key"}}
+SECRETS = {
+    "ionq": {"api-key", "budget-token"},
+    "store": {"keys"},
+    "store-postgres": {"address", "password"},
+    "store-cache": {"address"},
+}
 
 
 def references(objects: Objects) -> Iterator[str]:
@@ -101,8 +107,8 @@ def selectors(objects: Objects) -> Iterator[str]:
         chosen = _chosen(labels, service["spec"].get("selector"))
         if len(chosen) != 1:
             yield f"Service {name_of(service)} selects {chosen or 'nothing'}"
-    for deployment in objects.of("Deployment"):
-        where = f"Deployment {name_of(deployment)}"
+    for deployment in objects.of("Deployment", "StatefulSet"):
+        where = f"{deployment['kind']} {name_of(deployment)}"
         chosen = _chosen(labels, deployment["spec"]["selector"].get("matchLabels"))
         if chosen != [where]:
             yield f"{where} selects {chosen or 'nothing'}"
@@ -325,8 +331,8 @@ def images(objects: Objects) -> Iterator[str]:
 
 def probes(objects: Objects) -> Iterator[str]:
     """What a Service sends requests to says when it is ready, on a port that it has."""
-    for deployment in objects.of("Deployment"):
-        where = f"Deployment {name_of(deployment)}"
+    for deployment in objects.of("Deployment", "StatefulSet"):
+        where = f"{deployment['kind']} {name_of(deployment)}"
         template = deployment["spec"]["template"]
         ports = _ports(template)
         for container in containers(template):
@@ -428,7 +434,7 @@ def network(objects: Objects) -> Iterator[str]:
             only = peer.get("podSelector", {}).get("matchLabels")
             others = [where for where in _chosen(labels, only) if labels[where] != workers]
             if not only or "namespaceSelector" in peer or "ipBlock" in peer or others:
-                yield f"TensorFlow's port is open to others than workers: {peer}"
+                yield f"workers' ports are open to others than workers: {peer}"
     for direction, side in (("ingress", "from"), ("egress", "to")):
         if not any(_allows(rule, side, workers, port) for rule in rules[direction]):
             yield f"workers' {direction} on port {port} is closed"
@@ -463,6 +469,36 @@ def local_ionq(objects: Objects) -> Iterator[str]:
                     yield f"{where}, which takes any key, is open to others than workers: {peer}"
         if _rules_for(objects, server, "egress"):
             yield f"{where} needs no way out, but has one"
+
+
+def budget_account(objects: Objects) -> Iterator[str]:
+    """Where worker 0 keeps the account of all, workers reach its port; journals are each one's own.
+
+    That nobody else reaches workers is a matter of `network`.
+    """
+    settings = _worker(objects)
+    training = training_of(objects)
+    journal = settings.get("QSTORE_IONQ_JOURNAL")
+    if journal is not None and "{index}" not in journal:
+        yield "each worker has a journal of its own: QSTORE_IONQ_JOURNAL with {index}"
+    address = settings.get("IONQ_BUDGET_ADDRESS")
+    if address is None:
+        return
+    if "IONQ_BUDGET_USD" not in settings:
+        yield "IONQ_BUDGET_ADDRESS is set without IONQ_BUDGET_USD"
+    if "{index}" in settings.get("IONQ_BUDGET_PATH", "{index}"):
+        yield "one account for all workers has one file: IONQ_BUDGET_PATH without {index}"
+    if "IONQ_BUDGET_TOKEN" not in {name for name, _ in _value_sources(containers(training.pod)[0])}:
+        yield "workers have no IONQ_BUDGET_TOKEN from a Secret"
+    port, workers = address.rpartition(":")[2], _labels(training.pod)
+    others = {settings.get("QSTORE_WORKER_ADDRESS", "").rpartition(":")[2]}
+    if not port.isdecimal() or port in others:
+        yield f"IONQ_BUDGET_ADDRESS is {address}, which has no free port"
+        return
+    for direction, side in (("ingress", "from"), ("egress", "to")):
+        rules = _rules_for(objects, workers, direction)
+        if not any(_allows(rule, side, workers, int(port)) for rule in rules):
+            yield f"workers' {direction} on the account's port {port} is closed"
 
 
 def _rules_for(objects: Objects, labels: Mapping[str, str], direction: str) -> list[Object]:
@@ -529,27 +565,34 @@ def _claim_at(template: Object, path: str) -> tuple[str, bool] | None:
     return None
 
 
-RULES: tuple[Rule, ...] = (
+# Of any pods, of a training, and of the database as a service.
+OF_PODS: tuple[Rule, ...] = (
     references,
     secrets,
     volumes,
     selectors,
     service_ports,
-    names_of_workers,
-    counts,
-    restarts,
-    times,
     pod_security,
     resources,
     images,
     probes,
+)
+OF_TRAINING: tuple[Rule, ...] = (
+    names_of_workers,
+    counts,
+    restarts,
+    times,
     environment,
     tensorboard,
     network,
     local_ionq,
+    budget_account,
 )
+RULES: tuple[Rule, ...] = (*OF_PODS, *OF_TRAINING, *serving.RULES)
 
 
 def problems(objects: Objects) -> list[str]:
-    """What any rule has against these objects."""
-    return [f"{rule.__name__}: {problem}" for rule in RULES for problem in rule(objects)]
+    """What any rule has against these objects: a training, unless only a database is served."""
+    trains = objects.of("Job", "JobSet") or not serving.serves(objects)
+    rules = RULES if trains else (*OF_PODS, *serving.RULES)
+    return [f"{rule.__name__}: {problem}" for rule in rules for problem in rule(objects)]

@@ -53,14 +53,16 @@ def train(
 
 @contextmanager
 def serve(machine: Machine, name: str, timeout: float = 120.0) -> Iterator[Pod]:
-    """Runs the one pod of a Deployment, once its readiness probe succeeds, until the block ends.
+    """Runs one pod of a Deployment or StatefulSet, once it is ready, until the block ends.
 
     Other pods find it by the names of the Services that select it.
 
     Raises:
         RunnerError: It ended, or was not ready in time.
     """
-    template = machine.objects.get("Deployment", name)["spec"]["template"]
+    stateful = machine.objects.find("StatefulSet", name)
+    found = stateful or machine.objects.get("Deployment", name)
+    template = found["spec"]["template"]
     labels = template["metadata"]["labels"]
     services = [
         service
@@ -68,7 +70,7 @@ def serve(machine: Machine, name: str, timeout: float = 120.0) -> Iterator[Pod]:
         if service["spec"]["selector"].items() <= labels.items()
     ]
     names = tuple(each for service in services for each in _dns_names(name_of(service)))
-    pod = machine.start(template, name, names)
+    pod = machine.start(template, f"{name}-0" if stateful else name, names)
     try:
         _wait_until_ready(pod, containers(template)[0], timeout)
         yield pod

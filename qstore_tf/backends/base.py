@@ -97,6 +97,10 @@ class Named:
         """
         return None
 
+    def inner_backends(self) -> tuple[Named, ...]:
+        """Returns the backends that this one hands its work to; none, as here, where it runs it."""
+        return ()
+
     def _lacks(self, what: str) -> ConfigurationError:
         return ConfigurationError(
             describe(
@@ -123,6 +127,25 @@ class Named:
         return hash((type(self), repr(sorted(self.get_config().items()))))
 
 
+class WithAccount:
+    """Mixed into backends that spend: each equals itself alone, and is not copied.
+
+    Two of one configuration may not share an account.
+    """
+
+    def __eq__(self, other: object) -> bool:
+        """Whether it is the same object."""
+        return self is other
+
+    def __hash__(self) -> int:
+        """Goes with equality."""
+        return object.__hash__(self)
+
+    def __deepcopy__(self, memo: dict[int, Any]) -> Self:
+        """The same object: an account is not copied."""
+        return self
+
+
 class Backend(Named, ABC):
     """Runs programs on a batch, in TensorFlow: tensors in, tensors out.
 
@@ -131,6 +154,14 @@ class Backend(Named, ABC):
     `ArrayBackend` instead (`qstore_tf.backends.arrays`), which `backends.get` turns into one of
     these.
     """
+
+    @property
+    def is_exportable(self) -> bool:
+        """Whether its calls are TensorFlow's own operations, which an exported SavedModel holds.
+
+        Calls of other backends run Python, in the process that traced them.
+        """
+        return all(getattr(inner, "is_exportable", False) for inner in self.inner_backends())
 
     def row_bytes(self, program: Program, dtype: tf.DType, samples: bool = False) -> int:
         """Returns how many bytes each row of a batch adds to the memory of a run, about.

@@ -71,6 +71,10 @@ class Chunked(BatchBackend):
         self.name = backend.name
         self.capabilities = backend.capabilities
 
+    def inner_backends(self) -> tuple[Backend, ...]:
+        """Returns the backend beneath."""
+        return (self.backend,)
+
     def check(self, program: Program) -> None:
         """Raises what the backend beneath raises."""
         self.backend.check(program)

@@ -5,7 +5,7 @@ Gradients are the simulator's own, where it has any; derivatives of those go thr
 plain-TensorFlow simulator, as those of the native ops do.
 
 As with every `tf.numpy_function`, a graph with such a call runs in the process that traced it:
-XLA does not compile it, and an exported SavedModel does not hold it. `.keras` files do not mind.
+XLA does not compile it, and it cannot be exported as a SavedModel. `.keras` files do not mind.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ import numpy as np
 import tensorflow as tf
 
 from qstore_tf.backends.arrays.base import Array, ArrayBackend, Gradients, check_batch
-from qstore_tf.backends.base import Batch, BatchBackend
+from qstore_tf.backends.base import Batch, BatchBackend, Named
 from qstore_tf.checks import check_observables
 from qstore_tf.circuits.observables import PauliSum
 from qstore_tf.circuits.program import Program
@@ -43,6 +43,7 @@ class Lifted(BatchBackend):
     """
 
     kind: type[ArrayBackend] | None = None
+    is_exportable = False
 
     def __init_subclass__(cls, kind: type[ArrayBackend] | None = None, **options: Any) -> None:
         super().__init_subclass__(**options)
@@ -80,6 +81,10 @@ class Lifted(BatchBackend):
     def __hash__(self) -> int:
         """Goes with equality."""
         return hash((super().__hash__(), self.arrays))
+
+    def inner_backends(self) -> tuple[Named, ...]:
+        """Returns the backends that the one in NumPy hands its work to."""
+        return self.arrays.inner_backends()
 
     def check(self, program: Program) -> None:
         """Raises ConfigurationError where the simulator cannot run a gate of the program."""
@@ -169,11 +174,12 @@ class Lifted(BatchBackend):
     ) -> tf.Tensor:
         """Returns what `forward` returns, with a gradient by `backward`.
 
-        Without a gradient where the backend does not implement `pull_method`. Gradients of the
+        Without a gradient where the backend has none, or not by `pull_method`. Gradients of the
         gradient are those of `reference`, which takes tensors.
         """
         program = batch.program
-        if getattr(type(self.arrays), pull_method) is getattr(ArrayBackend, pull_method):
+        has_pull = getattr(type(self.arrays), pull_method) is not getattr(ArrayBackend, pull_method)
+        if not (has_pull and self.capabilities.adjoint):
             return run(batch, forward, result, seed, remote=self.arrays.remote)
 
         @own_gradient

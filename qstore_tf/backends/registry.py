@@ -30,6 +30,8 @@ _IN_TENSORFLOW = {
 }
 # Names that send circuits to a service, and so need one and a key for it.
 SERVICES = ("ionq", "ionq_simulator")
+# Names of backends that are made of others, in `qstore_tf.routing`.
+COMPOSED = ("router", "pool")
 _said: set[str] = set()
 # Those of services by name alone, one of each: layers that name one share its connection and cost.
 _shared: dict[str, Backend] = {}
@@ -50,6 +52,11 @@ def register(name: str, factory: Callable[..., Backend | ArrayBackend]) -> None:
             describe(f"The name {name!r} is taken by another backend", hint="Choose another name")
         )
     _factories[name] = factory
+
+
+def names() -> tuple[str, ...]:
+    """Returns the names that `get` takes, besides "auto"; nothing is imported to find them."""
+    return tuple(_factories)
 
 
 def get(backend: str | Backend | ArrayBackend = "auto", **options: Any) -> Backend:
@@ -115,17 +122,19 @@ def get(backend: str | Backend | ArrayBackend = "auto", **options: Any) -> Backe
 def available() -> dict[str, str | None]:
     """Returns the registered names, each with None where it can run here, else the reason why not.
 
-    Those in `SERVICES` need a service besides; whether it answers is not asked.
+    Those in `COMPOSED` are left out: they run on others. Those in `SERVICES` need a service
+    besides; whether it answers is not asked.
 
     Example:
         >>> available()["tensorflow"] is None
         True
     """
+    names = [name for name in _factories if name not in COMPOSED]
     try:
         version = import_module("tensorflow").__version__
     except ImportError as error:
-        return dict.fromkeys(_factories, f"TensorFlow cannot be imported ({error})")
-    reasons: dict[str, str | None] = dict.fromkeys(_factories)
+        return dict.fromkeys(names, f"TensorFlow cannot be imported ({error})")
+    reasons: dict[str, str | None] = dict.fromkeys(names)
     reasons["native"] = import_module("qstore_tf.ops.library").status().reason
     for name, module in EXTRAS.items():
         reasons[name] = missing(module, extra=name)

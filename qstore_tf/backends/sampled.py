@@ -92,6 +92,10 @@ class Sampled(BatchBackend):
         """Returns the keyword arguments that make the same backend again."""
         return {"backend": self.backend, "shots": self.shots}
 
+    def inner_backends(self) -> tuple[Backend, ...]:
+        """Returns the backend beneath."""
+        return (self.backend,)
+
     def check(self, program: Program) -> None:
         """Raises ConfigurationError where the backend cannot run a gate of the program."""
         self.backend.check(program)

@@ -1,7 +1,8 @@
 """Keras callbacks for `model.fit`, and what shows their logs.
 
 `QuantumTensorBoard` writes what a person wants to know about a quantum model where TensorBoard
-finds it; `qstore dashboard RUN` opens it.
+finds it; `qstore dashboard RUN` opens it. `AdaptiveShots`, `AdaptiveDepth` and `BackendSchedule`
+change what its layers run with while it trains.
 """
 
 from __future__ import annotations
@@ -10,15 +11,29 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from qstore_tf.callbacks.adaptive.backend_schedule import BackendSchedule as BackendSchedule
+    from qstore_tf.callbacks.adaptive.depth import AdaptiveDepth as AdaptiveDepth
+    from qstore_tf.callbacks.adaptive.shots import AdaptiveShots as AdaptiveShots
     from qstore_tf.callbacks.cost_phases import CostPhases as CostPhases
     from qstore_tf.callbacks.monitor import BarrenPlateauWarning as BarrenPlateauWarning
     from qstore_tf.callbacks.telemetry import ReportsTelemetry as ReportsTelemetry
     from qstore_tf.callbacks.tensorboard import QuantumTensorBoard as QuantumTensorBoard
 
-__all__ = ["BarrenPlateauWarning", "CostPhases", "QuantumTensorBoard", "ReportsTelemetry"]
+__all__ = [
+    "AdaptiveDepth",
+    "AdaptiveShots",
+    "BackendSchedule",
+    "BarrenPlateauWarning",
+    "CostPhases",
+    "QuantumTensorBoard",
+    "ReportsTelemetry",
+]
 
 # Imported when asked for: the command line reads `dashboard` without TensorFlow.
 _HOMES = {
+    "AdaptiveDepth": "adaptive.depth",
+    "AdaptiveShots": "adaptive.shots",
+    "BackendSchedule": "adaptive.backend_schedule",
     "BarrenPlateauWarning": "monitor",
     "CostPhases": "cost_phases",
     "QuantumTensorBoard": "tensorboard",

@@ -11,14 +11,17 @@ Each number becomes a chart named after it. Backends without the method get no c
 
 from __future__ import annotations
 
+import contextlib
 import logging
 import math
 from collections import deque
 from collections.abc import Iterable, Mapping
 from typing import Any, Protocol, runtime_checkable
 
-from qstore_tf.backends import Backend, automatic
+from qstore_tf.backends import automatic
 from qstore_tf.callbacks import local
+from qstore_tf.errors import LedgerError
+from qstore_tf.ionq.money.one_budget import backends_of, budgets_of
 from qstore_tf.layers import QuantumLayer
 
 
@@ -39,19 +42,52 @@ class ReportsTelemetry(Protocol):
 
 
 def reported(layers: Iterable[QuantumLayer]) -> dict[str, dict[str, float]]:
-    """The finite numbers that the layers' backends report, by name of the backend."""
+    """The finite numbers that the layers' backends report, by name of the backend.
+
+    Backends of one name that are not the same, as two of a service may have accounts of their own,
+    are "ionq", "ionq_2" and so on, in the order of the layers.
+    """
     found: dict[str, dict[str, float]] = {}
-    for layer in layers:
-        backend: Any = layer.run_options.resolved
-        while backend is not None:
-            if isinstance(backend, ReportsTelemetry):
-                numbers = {key: float(value) for key, value in backend.telemetry().items()}
-                found[str(getattr(backend, "name", "backend"))] = {
-                    k: v for k, v in numbers.items() if math.isfinite(v)
-                }
-            inner = getattr(backend, "backend", None)  # of one that wraps another
-            backend = inner if isinstance(inner, Backend) else None
+    known: dict[str, list[Any]] = {}
+    for backend in backends_of(layer.run_options.resolved for layer in layers):
+        if not isinstance(backend, ReportsTelemetry):
+            continue
+        name = str(getattr(backend, "name", "backend"))
+        alike = known.setdefault(name, [])
+        if backend not in alike:
+            alike.append(backend)
+        place = alike.index(backend)
+        numbers = {key: float(value) for key, value in backend.telemetry().items()}
+        found[f"{name}_{place + 1}" if place else name] = {
+            k: v for k, v in numbers.items() if math.isfinite(v)
+        }
     return found
+
+
+def accounts(layers: Iterable[QuantumLayer]) -> dict[str, dict[str, float]]:
+    """What is spent, reserved and left of each budget: "budget", "budget_2" and so on."""
+    found: dict[str, dict[str, float]] = {}
+    for place, budget in enumerate(budgets_of(layer.run_options.resolved for layer in layers)):
+        with contextlib.suppress(LedgerError):  # who spends from it meets the same, and says so
+            found[f"budget_{place + 1}" if place else "budget"] = budget.telemetry()
+    return found
+
+
+class Decisions:
+    """Collects what routers decide: a backend that has a method `decisions_since`."""
+
+    def __init__(self) -> None:
+        self._seen: dict[int, int] = {}
+
+    def pop_messages(self, layers: Iterable[QuantumLayer]) -> list[str]:
+        """Returns the decisions that came since the last time, in words."""
+        found: dict[int, list[str]] = {}
+        for backend in backends_of(layer.run_options.resolved for layer in layers):
+            since = getattr(backend, "decisions_since", None)
+            owner = id(getattr(backend, "tally", backend))
+            if since is not None and owner not in found:
+                self._seen[owner], found[owner] = since(self._seen.get(owner, 0))
+        return [words for messages in found.values() for words in messages]
 
 
 def standing_fallbacks(layers: Iterable[QuantumLayer]) -> list[str]:

@@ -52,6 +52,7 @@ class Watch:
         self._clock = timing.StepClock()
         self._budget = timing.Budget(options.overhead)
         self._fallbacks = telemetry.Fallbacks()
+        self._decisions = telemetry.Decisions()
         self._seconds: dict[str, float] = {}
         self._structure: dict[str, Any] = {}
         self._probed = 0
@@ -220,9 +221,11 @@ class Watch:
             writing.charts({tag(layer.name, k): v for k, v in values.items()}, step)
 
     def _write_events(self, step: int) -> None:
-        """Writes fallbacks, and what backends report."""
+        """Writes fallbacks, what routers decide, and what backends report."""
         for message in self._fallbacks.pop_messages():
             writing.text("quantum/fallbacks", message, step)
+        for message in self._decisions.pop_messages(self._layers):
+            writing.text("quantum/routing", message, step)
         values: dict[str, float | None] = {}
         if self._fallbacks.count:
             values["quantum/fallback_count"] = self._fallbacks.count
@@ -231,6 +234,8 @@ class Watch:
             values["quantum/optimizer_fallbacks"] = count
         for backend, numbers in telemetry.reported(self._layers).items():
             values.update({f"backend_{backend}/{name}": v for name, v in numbers.items()})
+        for account, numbers in telemetry.accounts(self._layers).items():
+            values.update({f"{account}/{name}": v for name, v in numbers.items()})
         writing.charts(values, step)
 
     def _compare(self, validated: bool) -> None:

@@ -69,8 +69,10 @@ class Operation:
         if self.matrix is not None:
             return (Unitary(self.matrix, self.targets, self.controls),)
         return tuple(
-            place(primitive, self.targets, self.controls)
-            for primitive in self.row.primitives(*self.params)
+            [
+                place(primitive, self.targets, self.controls)
+                for primitive in self.row.primitives(*self.params)
+            ]
         )
 
     def with_plain_controls(self) -> Operation:

@@ -243,9 +243,9 @@ def place(
     primitive: SymbolicPrimitive, qubits: Sequence[int], controls: Sequence[int]
 ) -> SymbolicPrimitive:
     """Moves a primitive from local qubit numbers to `qubits` and adds `controls` to its own."""
-    on = (*controls, *(qubits[q] for q in primitive.controls))
+    on = (*controls, *[qubits[q] for q in primitive.controls])
     if isinstance(primitive, Rot):
-        targets = tuple(qubits[q] for q in primitive.targets)
+        targets = tuple([qubits[q] for q in primitive.targets])
         return Rot(primitive.paulis, targets, primitive.angle, on)
     if isinstance(primitive, Phase):
         return Phase(primitive.angle, on)

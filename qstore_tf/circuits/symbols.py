@@ -97,7 +97,8 @@ class Affine:
         return not self.terms
 
     def __add__(self, other: Affine | float) -> Affine:
-        other = Affine.of(other)
+        if not isinstance(other, Affine):
+            other = Affine.of(other)
         if not other.terms:
             return Affine(_finite(self.constant + other.constant, other), self.terms)
         merged = dict(self.terms)
@@ -126,7 +127,7 @@ class Affine:
         return _make(self.constant / divisor, {name: c / divisor for name, c in self.terms})
 
     def __neg__(self) -> Affine:
-        return Affine(-self.constant + 0.0, tuple((name, -c) for name, c in self.terms))
+        return Affine(-self.constant + 0.0, tuple([(name, -c) for name, c in self.terms]))
 
     def evaluate(self, values: Mapping[str, float] | None = None) -> float:
         """Returns the number the expression has for these symbol values.
@@ -226,6 +227,8 @@ def _finite(number: float, received: object) -> float:
 
 
 def _make(constant: float, terms: Mapping[str, float]) -> Affine:
+    if not terms:
+        return Affine(_finite(constant, constant))
     return Affine(
         _finite(constant, constant),
         tuple((name, _finite(c, c)) for name, c in terms.items() if c != 0),

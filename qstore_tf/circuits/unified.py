@@ -19,7 +19,7 @@ from qstore_tf.circuits.drawing import draw_mpl, draw_text
 from qstore_tf.circuits.formats import json, registry
 from qstore_tf.circuits.formats.qasm2 import reading as qasm2
 from qstore_tf.circuits.formats.qasm3 import reading as qasm3
-from qstore_tf.circuits.optimizing import optimize
+from qstore_tf.circuits.optimizing import Shortened, optimize, shorten
 from qstore_tf.errors import CircuitError, describe
 
 if TYPE_CHECKING:
@@ -59,9 +59,51 @@ class UnifiedCircuit(Circuit):
         circuit = self.bind(values) if values else self
         return reference.unitary(circuit)
 
-    def optimize(self) -> Self:
-        """Returns an equivalent circuit with merged rotations and cancelled gates."""
-        return optimize(self)
+    def optimize(self, max_depth: int | None = None, threshold: float | None = None) -> Self:
+        """Returns a circuit with merged rotations and cancelled gates.
+
+        Without options the unitary stays the same, for all values of the symbols. Both options
+        change it; `optimize_with_report` says by how much.
+
+        Args:
+            max_depth: Time steps that are left at most; entangling gates are taken out for them.
+            threshold: Rotations by at most that many radians are left out.
+
+        Raises:
+            CircuitError: An option makes no sense, or the depth cannot be reached.
+
+        Example:
+            >>> circuit = UnifiedCircuit(1).add_gate("RX", 0, 0.5).add_gate("RZ", 0, 1e-9)
+            >>> circuit.optimize(threshold=1e-6).count_gates()
+            {'RX': 1}
+        """
+        if max_depth is None and threshold is None:
+            return optimize(self)
+        return shorten(self, max_depth, threshold).circuit
+
+    def optimize_with_report(
+        self,
+        max_depth: int | None = None,
+        threshold: float | None = None,
+        values: Mapping[str, float] | None = None,
+    ) -> Shortened[Self]:
+        """Returns what `optimize` does, with a report: gates saved, and the fidelity they cost.
+
+        Args:
+            max_depth: As in `optimize`.
+            threshold: As in `optimize`.
+            values: Values of the symbols, for which fidelities are computed and gates are chosen.
+
+        Raises:
+            CircuitError: As in `optimize`.
+
+        Example:
+            >>> chain = UnifiedCircuit(3).add_gate("H", 0).add_gate("CX", [0, 1])
+            >>> made = chain.add_gate("CRY", [1, 2], 0.2).optimize_with_report(max_depth=2)
+            >>> made.report.after.depth, round(made.report.state_fidelity, 4)
+            (2, 0.995)
+        """
+        return shorten(self, max_depth, threshold, values)
 
     def draw(self, output: str = "text", ax: Any = None) -> str | Figure:
         """Draws the circuit.

@@ -38,6 +38,8 @@ from qstore_tf.ionq.targets import Target, lookup
 
 MODES = ("unitary", "state", "measured")
 _GATE_BYTES = 2000
+# How many pulses cost as much as an entangler, by Azure's price list of 2025-09-17.
+_PULSES = {"ZZ": 6.81, "MS": 4.43}
 
 
 @dataclass(frozen=True)
@@ -266,19 +268,28 @@ def compile(
 
 @remember(lambda result, n_qubits, operations, options: _GATE_BYTES * (1 + len(operations)))
 def _compiled(n_qubits: int, operations: tuple[Operation, ...], options: Options) -> Compiled:
-    circuit = Circuit.from_operations(n_qubits, operations)
+    circuit = Circuit._with(n_qubits, operations)  # they have been checked
     level = options.optimization_level
     shorter = _without_inverses(circuit) if level >= 1 else circuit
     pairs = relative_phase_pairs(shorter) if level >= 2 else frozenset()
     variants = VARIANTS if pairs and level >= 3 else VARIANTS[:1]
-    best = _best(circuit, [lower(shorter, pairs, variant) for variant in variants], options)
+    forms = [lower(shorter, pairs, variant) for variant in variants]
+    best = _best(circuit, forms, options)
     if level < 3:
         return best.compiled
     large = (n for n, op in enumerate(shorter.operations) if len(op.qubits) > 2)
     if not pairs.issuperset(large):
         best = _smaller(best, _best(circuit, [lower(shorter, pairs, commutators=True)], options))
-    anew = _anew(circuit, best, options)
-    return best.compiled if anew is None else anew.compiled
+    best = _anew(circuit, best, options) or best
+    if options.mode != "unitary" and _are_many(shorter):
+        other = _best(circuit, [lower(shorter, pairs, from_zero=True)], options)
+        best = _cheaper(best, _anew(circuit, other, options) or other, options)
+    return best.compiled
+
+
+def _are_many(circuit: Circuit) -> bool:
+    """Whether there is a gate under three controls or more, and a qubit that it does not act on."""
+    return any(3 < len(operation.qubits) < circuit.n_qubits for operation in circuit.operations)
 
 
 def _without_inverses(circuit: Circuit) -> Circuit:
@@ -294,7 +305,7 @@ def _without_inverses(circuit: Circuit) -> Circuit:
 
 
 class _Made(NamedTuple):
-    """A compiled circuit, the form that it was lowered to, and what became of that."""
+    """A compiled circuit, the form that it was lowered to, merged, and what became of that."""
 
     compiled: Compiled
     lowered: Rotations
@@ -309,18 +320,23 @@ class _Made(NamedTuple):
 
 def _best(circuit: Circuit, forms: Sequence[Rotations], options: Options) -> _Made:
     """Returns the smallest circuit that comes of one of several forms."""
-    found = [
-        (form, _arranged(rotations, options), outcomes)
-        for form in forms
-        for rotations, outcomes in candidates(form, options.mode, options.optimization_level)
-    ]
+    level = options.optimization_level
+    found: list[tuple[Rotations, Rotations, OutcomeMap]] = []
+    seen: list[Rotations] = []
+    for form in forms:
+        form = merge(form) if level >= 1 else form
+        for rotations, outcomes in candidates(form, options.mode, level):
+            if not any(rotations == other for other in seen):
+                seen.append(rotations)
+                found.append((form, _arranged(rotations, options), outcomes))
     # Pulses are compared of the best only, as it takes longest to make them.
-    least = min(_size(rotations) for _, rotations, _ in found)
-    made: list[_Made] = []
-    for form, rotations, outcomes in found:
-        if _size(rotations) == least and all(rotations != other.rotations for other in made):
-            compiled = _emitted(circuit, rotations, outcomes, options)
-            made.append(_Made(compiled, form, rotations))
+    sizes = [_size(rotations) for _, rotations, _ in found]
+    least = min(sizes)
+    made = [
+        _Made(_emitted(circuit, rotations, outcomes, options), form, rotations)
+        for (form, rotations, outcomes), size in zip(found, sizes, strict=True)
+        if size == least
+    ]
     return min(made, key=lambda one: (one.compiled.gates_1q, one.angle))
 
 
@@ -334,11 +350,20 @@ def _smaller(best: _Made, other: _Made) -> _Made:
     return best
 
 
+def _cheaper(best: _Made, other: _Made, options: Options) -> _Made:
+    """Returns the circuit with unused qubits, `other`, where it is cheaper."""
+    # It takes fewer entanglers, but other gates have less to cancel with it.
+    mine, its = best.compiled, other.compiled
+    entanglers, pulses = its.gates_2q - mine.gates_2q, its.gates_1q - mine.gates_1q
+    price = entanglers * _PULSES[options.entangler] + pulses
+    return other if entanglers <= 0 and price < 0 else best
+
+
 def _anew(circuit: Circuit, present: _Made, options: Options) -> _Made | None:
     """Returns a circuit built anew with fewer entanglers, or None if none is found."""
     level, measured = options.optimization_level, options.mode == "measured"
     partial = options.max_partial == 0.25
-    form = merge(present.lowered)
+    form = present.lowered
     found = fewer_entanglers(form, present.rotations, measured=measured, partial=partial)
     if found is None:
         return None

@@ -40,13 +40,7 @@ def circuit_of(program: Program, basis: Sequence[tuple[int, str]] = ()) -> Circu
         >>> [str(operation) for operation in circuit_of(program, [(0, "Y")]).operations]
         ['RY(t0) 0', 'RX(1.5707963267948966) 0']
     """
-    if program.has_initial:
-        raise CircuitError(
-            describe(
-                "Hardware starts in |0...0>, and this program starts from a given state",
-                hint="Prepare the state by gates, as encoding='amplitude' does",
-            )
-        )
+    check_start(program)
     circuit = Circuit(program.n_qubits)
     for gate in program.gates:
         _add(circuit, gate)
@@ -54,6 +48,17 @@ def circuit_of(program: Program, basis: Sequence[tuple[int, str]] = ()) -> Circu
         if letter != "Z":
             circuit.add_gate(_TO_Z[letter][0], qubit, _TO_Z[letter][1])
     return circuit
+
+
+def check_start(program: Program) -> None:
+    """Raises CircuitError where a program starts from a given state, which no gate prepares."""
+    if program.has_initial:
+        raise CircuitError(
+            describe(
+                "Hardware starts in |0...0>, and this program starts from a given state",
+                hint="Prepare the state by gates, as encoding='amplitude' does",
+            )
+        )
 
 
 def values_of(symbols: Sequence[str], inputs: ArrayLike, theta: ArrayLike) -> NDArray[np.float64]:
@@ -76,7 +81,8 @@ def values_of(symbols: Sequence[str], inputs: ArrayLike, theta: ArrayLike) -> ND
     return values
 
 
-def _affine(angle: Angle) -> Affine:
+def affine_of(angle: Angle) -> Affine:
+    """Returns an angle of a program in the symbols of its slots."""
     terms = ((f"{kind}{slot}", factor) for kind, slot, factor in angle.terms)
     return Affine(angle.constant, tuple(terms))
 
@@ -87,7 +93,7 @@ def _add(circuit: Circuit, gate: CompiledPrimitive) -> None:
     elif isinstance(gate, Phase):
         if gate.controls:  # else a global phase, which nothing sees
             *controls, last = gate.controls
-            circuit.add_gate("P", last, _affine(gate.angle), controls=controls)
+            circuit.add_gate("P", last, affine_of(gate.angle), controls=controls)
     elif isinstance(gate, Flip):
         circuit.add_gate("X", gate.target, controls=gate.controls)
     elif isinstance(gate, Swap):
@@ -97,7 +103,7 @@ def _add(circuit: Circuit, gate: CompiledPrimitive) -> None:
 
 
 def _add_rotation(circuit: Circuit, gate: Rot[Angle]) -> None:
-    angle = _affine(gate.angle)
+    angle = affine_of(gate.angle)
     if gate.paulis in _ROTATIONS:
         circuit.add_gate(f"R{gate.paulis}", gate.targets, angle, controls=gate.controls)
         return

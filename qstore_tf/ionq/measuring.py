@@ -1,90 +1,28 @@
 """Expectations from a machine's outcomes: one circuit for each group of observables.
 
 Observables are put into groups that are measured together. Each group is the program with its
-changes of basis at the end, compiled for |0...0> and measurement (mode "measured"), so that changes
-of basis that a frame absorbs cost nothing. What compiling says about outcomes (a wire's outcome
-flipped, a qubit's outcome the sum of several wires') is applied to the Pauli strings, once for the
-structure, not to each outcome.
+changes of basis at the end. In native gates it is compiled for |0...0> and measurement (mode
+"measured"), so that changes of basis that a frame absorbs cost nothing. What compiling says about
+outcomes (a wire's outcome flipped, a qubit's outcome the sum of several wires') is applied to the
+Pauli strings, once for the structure, not to each outcome.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from functools import cached_property
 
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import NDArray
 
 from qstore_tf.caching import GATE_BYTES, remember
-from qstore_tf.circuits.grouping import Paulis, measurement
+from qstore_tf.circuits.grouping import measurement
 from qstore_tf.circuits.observables import PauliSum
 from qstore_tf.circuits.program import Program
 from qstore_tf.ionq.compiler.outcomes import OutcomeMap
-from qstore_tf.ionq.compiling import Compiled, compile
-from qstore_tf.ionq.from_program import circuit_of, values_of
+from qstore_tf.ionq.runnable import CompileOptions, Runnable, runnable
 from qstore_tf.ionq.service.outcomes import Outcomes
-from qstore_tf.ionq.service.work import Work
-from qstore_tf.ionq.targets import Target
-from qstore_tf.ionq.writing import NativeTemplate
 
 _PARITIES_AT_ONCE = 1 << 20
-
-
-@dataclass(frozen=True)
-class CompileOptions:
-    """The arguments of `compile` that a backend passes on; see there."""
-
-    target: Target
-    entangler: str | None = None
-    optimization_level: int = 3
-    max_partial: float = 0.25
-    approximation: float = 0.0
-
-
-@dataclass(frozen=True, eq=False)
-class Bound:
-    """The circuits of a batch, with all their numbers.
-
-    Attributes:
-        work: What is sent.
-        flips: Whether each wire's outcome is flipped, [B, wires].
-    """
-
-    work: Work
-    flips: NDArray[np.bool_]
-
-
-@dataclass(frozen=True, eq=False)
-class Runnable:
-    """A program compiled for measurement in one basis, into which numbers of a batch are put.
-
-    Attributes:
-        compiled: The native gates with symbols.
-    """
-
-    compiled: Compiled
-
-    @property
-    def outcomes(self) -> OutcomeMap:
-        """How outcomes of wires become those of qubits."""
-        return self.compiled.outcomes
-
-    @cached_property
-    def template(self) -> NativeTemplate:
-        """The gates as they are sent."""
-        gates = tuple((gate.name, gate.wires) for gate in self.compiled.template.gates)
-        signed = self.compiled.options.target.signed_zz
-        return NativeTemplate(self.compiled.circuit.n_qubits, gates, signed)
-
-    def bind(self, inputs: ArrayLike, theta: ArrayLike) -> Bound:
-        """Returns the circuits of a batch; for the same numbers, the same object for a while.
-
-        Args:
-            inputs: [B, F], finite.
-            theta: [P], finite.
-        """
-        values = values_of(self.compiled.symbols, inputs, theta)
-        return bound(self, values.shape[0], values.tobytes())
 
 
 @dataclass(frozen=True, eq=False)
@@ -160,44 +98,6 @@ def plan(program: Program, observables: tuple[PauliSum, ...], options: CompileOp
         signs = np.where(offsets, -1.0, 1.0)
         groups.append(Group(made, _indices(wires), signs, readout.coefficients))
     return Plan(tuple(groups), grouped.constants)
-
-
-@remember(lambda made, program, basis, options: 4 * GATE_BYTES * (1 + len(program.gates)))
-def runnable(program: Program, basis: Paulis, options: CompileOptions) -> Runnable:
-    """Returns a program compiled for measurement in a basis; errors as in `plan`.
-
-    Args:
-        program: What to run, from |0...0>.
-        basis: `(qubit, letter)`, sorted; qubits that are not named are measured in Z.
-        options: How to compile.
-    """
-    compiled = compile(
-        circuit_of(program, basis),
-        options.target,
-        entangler=options.entangler,
-        optimization_level=options.optimization_level,
-        max_partial=options.max_partial,
-        mode="measured",
-        approximation=options.approximation,
-    )
-    return Runnable(compiled)
-
-
-@remember(lambda made, *_: 2 * made.work.values.nbytes + made.flips.nbytes)
-def bound(made: Runnable, rows: int, values: bytes) -> Bound:
-    """Returns the circuits of a batch.
-
-    Args:
-        made: The compiled program.
-        rows: Their number, B.
-        values: Of the symbols, [B, symbols] float64, as bytes.
-    """
-    compiled = made.compiled
-    table = np.frombuffer(values, np.float64).reshape(rows, len(compiled.symbols))
-    numbers = compiled.bind(table)
-    columns = [column for gate in compiled.template.gates for column in gate.columns]
-    work = Work(made.template, numbers.columns[:, columns], compiled.gates_1q, compiled.gates_2q)
-    return Bound(work, numbers.flips)
 
 
 def qubit_states(

@@ -27,15 +27,8 @@ from qstore_tf import limits
 from qstore_tf.circuits.circuit import Circuit
 from qstore_tf.circuits.gates import GATES
 from qstore_tf.errors import ConversionError, describe
-from qstore_tf.ionq.writing import (
-    MAX_BYTES,
-    MAX_CIRCUITS,
-    MAX_GATES,
-    PARAMETERS,
-    PHASE,
-    SIGNED,
-    Range,
-)
+from qstore_tf.ionq.job_input import MAX_BYTES, MAX_CIRCUITS, MAX_GATES
+from qstore_tf.ionq.writing import PARAMETERS, PHASE, SIGNED, Range
 
 _TOP = {"gateset", "qubits", "circuit", "circuits"}
 _PART = {"gateset", "qubits", "circuit", "name", "registers"}

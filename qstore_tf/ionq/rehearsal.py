@@ -3,22 +3,19 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
 from decimal import Decimal
 
 import numpy as np
 
 from qstore_tf.ionq.money.amounts import Money
-from qstore_tf.ionq.money.estimating import Estimate, estimate_batch
-from qstore_tf.ionq.money.rates import Quote
+from qstore_tf.ionq.money.estimating import Estimate
 from qstore_tf.ionq.prices import PriceTable
+from qstore_tf.ionq.pricing import Ask, Pricing
 from qstore_tf.ionq.service.outcomes import Outcomes
 from qstore_tf.ionq.service.planning import sizes
 from qstore_tf.ionq.service.work import Work
-
-# Asks the service for a price: one- and two-qubit gates of all circuits, qubits, circuits, shots.
-Ask = Callable[[int, int, int, int, int], Quote]
 
 
 class Rehearsal:
@@ -32,9 +29,8 @@ class Rehearsal:
     """
 
     def __init__(self, version: str, mitigation: bool, table: PriceTable | None, ask: Ask) -> None:
-        self._version, self._mitigation = version, mitigation
-        self._table, self._ask = table, ask
-        self._quotes: dict[tuple[int, ...], Quote] = {}
+        self._version = version
+        self._pricing = Pricing(mitigation, table, ask)
         self._found: list[Estimate] = []
         self._lock = threading.Lock()
 
@@ -53,17 +49,9 @@ class Rehearsal:
             return sum(self._found, start=Estimate(price=_same(self._found), seconds=0.0))
 
     def _estimate(self, work: Work, shots: int | None) -> Estimate:
-        given, table = shots or 1, self._table
-        estimate = estimate_batch(work.n_1q, work.n_2q, len(work), given, table, self._mitigation)
-        if table is None:
-            key = (work.n_1q, work.n_2q, work.n_qubits, len(work), given)
-            with self._lock:
-                if key not in self._quotes:
-                    n_1q, n_2q = work.n_1q * len(work), work.n_2q * len(work)
-                    self._quotes[key] = self._ask(n_1q, n_2q, work.n_qubits, len(work), given)
-                quote = self._quotes[key]
-            price, seconds = quote.at_most(len(work)), quote.execution_s
-            estimate = replace(estimate, price=price, seconds=seconds)
+        estimate = self._pricing.estimate(
+            work.n_1q, work.n_2q, work.n_qubits, len(work), shots or 1, work.has_known_gates
+        )
         return estimate if shots else replace(estimate, shots=0)
 
 

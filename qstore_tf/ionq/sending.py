@@ -3,24 +3,37 @@
 from __future__ import annotations
 
 import contextlib
+import copy
 import logging
 import threading
 from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+from numpy.typing import NDArray
 
-from qstore_tf.errors import BudgetExceededError, ConfigurationError, UnreachableError, describe
+from qstore_tf.errors import (
+    BudgetExceededError,
+    ConfigurationError,
+    JobError,
+    ServiceError,
+    UnreachableError,
+    describe,
+)
+from qstore_tf.ionq.foreseeing import Foresight
 from qstore_tf.ionq.money.budget import Budget
 from qstore_tf.ionq.money.phases import PHASES
 from qstore_tf.ionq.money.rates import Quote, question, read_estimate
 from qstore_tf.ionq.prices import PriceTable, price_table
+from qstore_tf.ionq.pricing import Pricing
 from qstore_tf.ionq.rehearsal import Rehearsal
 from qstore_tf.ionq.service.client import Client
 from qstore_tf.ionq.service.clock import Over, Patience
 from qstore_tf.ionq.service.executor import Executor
 from qstore_tf.ionq.service.interrupts import listen
+from qstore_tf.ionq.service.network import Http
 from qstore_tf.ionq.service.outcomes import Outcomes
+from qstore_tf.ionq.service.retrying import Retries
 from qstore_tf.ionq.service.server import Server
 from qstore_tf.ionq.service.work import Work
 
@@ -29,6 +42,7 @@ if TYPE_CHECKING:
 
 _log = logging.getLogger("qstore_tf")
 _PATIENCE_S = 60.0  # for the answer to a question about prices
+_BRIEFLY_S = 5.0  # the same, and for each try, where a training waits meanwhile
 _LARGEST_SEED = 2**31 - 1  # of the service's noise models
 
 
@@ -43,6 +57,7 @@ class Sender:
         budget: What may be spent.
         tracker: Where costs are recorded.
         label: What trackers call the layer.
+        falls_back: Whether it says to go elsewhere where the budget does; else it raises.
     """
 
     def __init__(
@@ -54,20 +69,26 @@ class Sender:
         budget: Budget | None = None,
         tracker: CostTracker | None = None,
         label: str | None = None,
+        falls_back: bool = True,
     ) -> None:
         self.target, self.budget, self.tracker = target, budget, tracker
-        self._options, self._label = options, label
+        self._options, self._label, self._falls_back = options, label, falls_back
         # A closure shows the key to nobody; the environment may change.
         self._server = lambda: Server(url, api_key)
         self._lock = threading.Lock()
         self._executors: dict[str, Executor] = {}
         self._rehearsal: Rehearsal | None = None
         self._fallbacks = 0
+        self.foresight = self._foresight()
         listen()  # only the main thread can, and runs wait in others
         self._connected()  # checks the options and opens nothing: without a key, models still load
 
     def run(
-        self, work: Sequence[Work], shots: int | None, seed: Sequence[int] | None
+        self,
+        work: Sequence[Work],
+        shots: int | None,
+        seed: Sequence[int] | None,
+        rows: NDArray[np.int64] | None = None,
     ) -> list[Outcomes] | None:
         """Returns the outcomes of each piece of work, all sent together.
 
@@ -75,6 +96,8 @@ class Sender:
             work: Circuits of some structures.
             shots: Shots of each circuit; None for exact probabilities.
             seed: Two integers, from which a simulator draws.
+            rows: The numbers of the circuits of each piece of work in a larger batch. What is drawn
+                here for a circuit then follows from the seed and its number alone.
 
         Returns:
             The outcomes in order; None where the budget cannot pay for them and names another
@@ -88,20 +111,47 @@ class Sender:
         rehearsal = self._rehearsal
         if rehearsal is not None:
             return rehearsal.run(work, shots)
-        rng = np.random.default_rng(None if seed is None else [int(s) % 2**63 for s in seed])
+        words = [] if seed is None else [int(word) % 2**63 for word in seed]
+        rng = np.random.default_rng(words or None)
         number = None if seed is None else int(rng.integers(_LARGEST_SEED))
+        if rows is not None and len(rows) and rows[0]:
+            # Services draw by jobs: the parts of a batch must not get the same noise.
+            number = int(np.random.default_rng([*words, int(rows[0])]).integers(_LARGEST_SEED))
+        draws = Draws(shots, rng, words, rows)
         try:
             found = self._connected().run(
                 work, shots=shots, seed=number, phase=PHASES.current, layer=self._label
             )
         except BudgetExceededError as error:
-            if self.budget is None or self.budget.on_exceed != "fallback":
+            on_exceed = "stop" if self.budget is None else self.budget.on_exceed
+            if on_exceed != "fallback" or not self._falls_back:
                 raise
             self._note_fallback(error)
             return None
-        if shots is None:
-            return found
-        return [part if part.shots is not None else drawn(part, shots, rng) for part in found]
+        except (JobError, ServiceError) as error:
+            error.outcomes = tuple(draws.of(error.outcomes))
+            raise
+        return draws.of(found)
+
+    @property
+    def results_from(self) -> tuple[Any, ...]:
+        """Whose results these are: the service, the machine, and how its results are mitigated."""
+        mitigation = self._options.get("debiasing"), self._options.get("aggregation")
+        return (self._server().url, self.target, *mitigation)
+
+    @property
+    def is_rehearsing(self) -> bool:
+        """Whether nothing is sent at the moment, and work is only counted."""
+        return self._rehearsal is not None
+
+    def with_budget(self, budget: Budget) -> Sender:
+        """Returns one that spends from another budget, and raises where that cannot pay."""
+        other = copy.copy(self)
+        other.budget, other._falls_back = budget, False
+        other._lock, other._executors = threading.Lock(), {}
+        other.foresight = other._foresight()
+        other._connected()
+        return other
 
     @contextlib.contextmanager
     def rehearsing(self, prices: PriceTable | None = None) -> Iterator[Rehearsal]:
@@ -118,14 +168,41 @@ class Sender:
                 )
             )
         debiasing = bool(self._options.get("debiasing"))
-        table = prices or self._options.get("prices") or _table_of(self.target)
+        table = prices or self._table()
         self._rehearsal = Rehearsal(self._server().version, debiasing, table, self._ask)
         try:
             yield self._rehearsal
         finally:
             self._rehearsal = None
 
-    def _ask(self, n_1q: int, n_2q: int, n_qubits: int, n_circuits: int, shots: int) -> Quote:
+    def _table(self) -> PriceTable | None:
+        """The prices of the backend, where there is a table of them."""
+        table: PriceTable | None = self._options.get("prices") or _table_of(self.target)
+        return table
+
+    def _foresight(self) -> Foresight:
+        mitigation = bool(self._options.get("debiasing"))
+        pricing = Pricing(mitigation, self._table(), self._ask_briefly)
+        return Foresight(self.target, pricing, self._server, self.telemetry)
+
+    def _ask_briefly(self, *numbers: int) -> Quote:
+        """As `_ask`, on the way of a training, which must not wait for long."""
+        server, times = self._server(), {"silent_s": _BRIEFLY_S, "total_s": _BRIEFLY_S}
+        retries = Retries(first_s=0.2, total_s=_BRIEFLY_S)
+        client = Client(server, retries=retries, wire=Http(server, **times))
+        return self._ask(*numbers, client=client, patience_s=_BRIEFLY_S)
+
+    def _ask(
+        self,
+        n_1q: int,
+        n_2q: int,
+        n_qubits: int,
+        n_circuits: int,
+        shots: int,
+        *,
+        client: Client | None = None,
+        patience_s: float = _PATIENCE_S,
+    ) -> Quote:
         asked = question(
             self.target,
             n_1q=n_1q,
@@ -135,13 +212,13 @@ class Sender:
             shots=shots,
             mitigation=bool(self._options.get("debiasing")),
         )
-        with contextlib.closing(Client(self._server())) as client:
+        with contextlib.closing(client or Client(self._server())) as asks:
             try:
-                answer = client.estimate(asked, Patience(client.clock, _PATIENCE_S))
+                answer = asks.estimate(asked, Patience(asks.clock, patience_s))
             except Over:
                 raise UnreachableError(
                     describe(
-                        f"The service told no price within {_PATIENCE_S:g} s",
+                        f"The service told no price within {patience_s:g} s",
                         hint="Pass prices=, a PriceTable or the name of a provider",
                     )
                 ) from None
@@ -187,12 +264,47 @@ def _table_of(target: str) -> PriceTable | None:
     return price_table("ionq", target) if target == "simulator" else None
 
 
-def drawn(exact: Outcomes, shots: int, rng: np.random.Generator) -> Outcomes:
-    """Returns what a number of draws from exact probabilities gives.
+class Draws:
+    """Draws shots from exact probabilities, where a number of shots is wanted.
+
+    Args:
+        shots: Of each circuit; None: nothing is drawn.
+        rng: What all circuits are drawn from, one after the other.
+        words: The seed.
+        rows: The number of each circuit, where each is drawn from a seed of its own; else None.
+    """
+
+    def __init__(
+        self,
+        shots: int | None,
+        rng: np.random.Generator,
+        words: Sequence[int],
+        rows: NDArray[np.int64] | None,
+    ) -> None:
+        self._shots, self._rng, self._words, self._rows = shots, rng, words, rows
+
+    def of(self, found: Sequence[Outcomes]) -> list[Outcomes]:
+        """Returns outcomes with those drawn that are exact."""
+        shots = self._shots
+        if shots is None:
+            return list(found)
+        return [
+            part if part.shots is not None else drawn(part, shots, self._rngs(number, len(part)))
+            for number, part in enumerate(found)
+        ]
+
+    def _rngs(self, number: int, count: int) -> Sequence[np.random.Generator]:
+        if self._rows is None:
+            return [self._rng] * count
+        return [np.random.default_rng([*self._words, number, row]) for row in self._rows.tolist()]
+
+
+def drawn(exact: Outcomes, shots: int, rngs: Sequence[np.random.Generator]) -> Outcomes:
+    """Returns what a number of draws from exact probabilities gives, each circuit from its own.
 
     Example:
         >>> coin = Outcomes(1, np.array([0, 2]), np.array([0, 1]), np.array([0.5, 0.5]), None)
-        >>> found = drawn(coin, 1000, np.random.default_rng(0))
+        >>> found = drawn(coin, 1000, [np.random.default_rng(0)])
         >>> found.shots, bool(abs(found.probabilities[0] - 0.5) < 0.1)
         (1000, True)
     """
@@ -200,7 +312,7 @@ def drawn(exact: Outcomes, shots: int, rng: np.random.Generator) -> Outcomes:
     counts = np.concatenate(
         [
             rng.multinomial(shots, exact.probabilities[first:last])
-            for first, last in zip(firsts, lasts, strict=True)
+            for rng, first, last in zip(rngs, firsts, lasts, strict=True)
         ]
     )
     came = counts > 0

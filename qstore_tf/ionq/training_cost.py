@@ -16,6 +16,7 @@ import numpy as np
 
 from qstore_tf.errors import ConfigurationError, InputError, describe
 from qstore_tf.ionq.money.estimating import Estimate, estimate_table
+from qstore_tf.ionq.money.one_budget import backends_of, one_budget
 from qstore_tf.ionq.prices import PriceTable, price_table
 from qstore_tf.ionq.rehearsal import Rehearsal
 from qstore_tf.ionq.sending import Sender
@@ -51,7 +52,8 @@ def estimate(
     """Returns what training a model would send to IonQ's service, and the most that it costs.
 
     Every step counts as one of full size, so that nothing is left out where the last batch of an
-    epoch is smaller.
+    epoch is smaller. Of the backends of a Router or Pool the dearest counts, as if it ran all, and
+    as if there were no budget.
 
     Args:
         model: A Keras model with quantum layers on a backend "ionq", compiled for training. One
@@ -64,8 +66,8 @@ def estimate(
             None: the table of the backend, else the service is asked.
 
     Raises:
-        ConfigurationError: No layer of the model sends anything to IonQ, or the target has no
-            published price.
+        ConfigurationError: No layer of the model sends anything to IonQ, the target has no
+            published price, or two routers of the model have different budgets.
         InputError: The dataset is empty, or does not say how many batches it has.
         PriceError: The service gives no usable price.
 
@@ -78,6 +80,7 @@ def estimate(
     if not isinstance(prices, PriceTable | str | None):
         expected = "a PriceTable, the name of a provider, or None"
         raise ConfigurationError(describe("Unusable prices", expected=expected, received=prices))
+    one_budget(model)
     senders = _senders(model)
     steps, batch = _first(dataset, batch_size)
     with _rehearsing(senders, prices) as rehearsals, _as_before(model):
@@ -95,9 +98,8 @@ def estimate(
 def _senders(model: Any) -> list[Sender]:
     """What the model's layers send with, each once."""
     found: dict[int, Sender] = {}
-    for layer in model._flatten_layers():
-        backend = getattr(getattr(layer, "run_options", None), "resolved", None)
-        sender = getattr(getattr(backend, "arrays", backend), "sender", None)
+    for backend in backends_of(model):
+        sender = getattr(backend, "sender", None)
         if isinstance(sender, Sender):
             found[id(sender)] = sender
     if not found:

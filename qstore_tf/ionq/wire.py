@@ -26,11 +26,11 @@ from typing import Any
 
 from qstore_tf.circuits.circuit import Circuit
 from qstore_tf.errors import CircuitError, ConversionError, describe
+from qstore_tf.ionq.job_input import COMPACT, Entry, check_job, check_length, job
+from qstore_tf.ionq.job_input import MAX_BYTES as MAX_BYTES
+from qstore_tf.ionq.job_input import MAX_CIRCUITS as MAX_CIRCUITS
+from qstore_tf.ionq.job_input import MAX_GATES as MAX_GATES
 from qstore_tf.ionq.targets import Target
-from qstore_tf.ionq.writing import COMPACT, Entry, check_job, check_length, job
-from qstore_tf.ionq.writing import MAX_BYTES as MAX_BYTES
-from qstore_tf.ionq.writing import MAX_CIRCUITS as MAX_CIRCUITS
-from qstore_tf.ionq.writing import MAX_GATES as MAX_GATES
 from qstore_tf.ionq.writing import NativeTemplate as NativeTemplate
 
 

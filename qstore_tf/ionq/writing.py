@@ -1,12 +1,11 @@
 """Native circuits of one structure and many numbers: checked and written as a whole batch.
 
 What IonQ's service takes as a number, in turns as in the gate table (docs.ionq.com, native gates of
-API v0.3), and how much one job may hold (its OpenAPI document, v0.4):
+API v0.3):
 
     phase, phases        [-1, 1]
     angle of ms          [0, 0.25]
     angle of zz          no range is published: [0, 0.25], or (-0.5, 0.5] with `signed_zz=True`
-    one job              5,000 circuits, 150,000 gates, 10 MB
 
 A number outside is an error, never wrapped or clipped here: that is the compiler's work, which
 knows what a changed sign does to the neighbours.
@@ -14,11 +13,10 @@ knows what a changed sign does to the neighbours.
 
 from __future__ import annotations
 
-import json
 import math
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -27,14 +25,11 @@ from qstore_tf import limits
 from qstore_tf.circuits.circuit import Circuit
 from qstore_tf.circuits.gates import GATES
 from qstore_tf.circuits.operation import read_integer, read_qubits
-from qstore_tf.errors import CircuitError, ConversionError, InputError, describe
+from qstore_tf.errors import CircuitError, ConversionError, describe
+from qstore_tf.ionq.job_input import MAX_BYTES as MAX_BYTES
+from qstore_tf.ionq.job_input import MAX_GATES as MAX_GATES
+from qstore_tf.ionq.job_input import Entry, JobTemplate
 from qstore_tf.ionq.targets import Target, lookup
-
-MAX_CIRCUITS = 5_000
-MAX_GATES = 150_000
-MAX_BYTES = 10_000_000  # the least that "10 MB" may mean
-
-Entry = dict[str, Any]  # a gate in the service's JSON
 
 
 @dataclass(frozen=True)
@@ -68,11 +63,10 @@ PARAMETERS: dict[str, tuple[tuple[str, Range], ...]] = {
     "MS": (("first phase", PHASE), ("second phase", PHASE), ("angle", MS_ANGLE)),
     "ZZ": (("angle", ZZ_ANGLE),),
 }
-COMPACT: dict[str, Any] = {"separators": (",", ":"), "allow_nan": False}
 
 
 @dataclass(frozen=True)
-class NativeTemplate:
+class NativeTemplate(JobTemplate):
     """The gates of a native circuit, to be written with many sets of numbers.
 
     Attributes:
@@ -91,6 +85,7 @@ class NativeTemplate:
         '{"gateset":"native","qubits":2,"circuits":[{"circuit":[{"gate":"gpi2"'
     """
 
+    gateset: ClassVar[str] = "native"
     n_qubits: int
     gates: tuple[tuple[str, tuple[int, ...]], ...]
     signed_zz: bool = False
@@ -167,12 +162,6 @@ class NativeTemplate:
         bounds: NDArray[np.float64] = np.array(pairs, dtype=np.float64).reshape(-1, 2).T
         return bounds
 
-    @cached_property
-    def _format(self) -> str:
-        """The JSON text of a circuit, with %r in place of each number."""
-        entries = self._entries([["%r"] * self.n_values])[0]
-        return json.dumps(entries, **COMPACT).replace('"%r"', "%r")
-
     def check(self, values: ArrayLike) -> NDArray[np.float64]:
         """Returns numbers as an array after checking shape and ranges.
 
@@ -184,19 +173,7 @@ class NativeTemplate:
             ConversionError: A number is not finite or out of its range; the message names circuit,
                 gate, position, value and range.
         """
-        try:
-            given = np.asarray(values)
-        except (TypeError, ValueError):  # rows of different lengths
-            given = np.empty(0, dtype=object)
-        if given.ndim != 2 or given.shape[1] != self.n_values or given.dtype.kind not in "fiu":
-            raise InputError(
-                describe(
-                    "The numbers do not fit the native circuit",
-                    expected=f"real numbers of shape [B, {self.n_values}]",
-                    received=f"{given.dtype} of shape {given.shape}",
-                )
-            )
-        array = given.astype(np.float64)
+        array = self._numbers(values)
         low, high = self._bounds
         legal = (array >= low) & (array <= high)  # false for NaN
         if not legal.all():
@@ -213,36 +190,6 @@ class NativeTemplate:
                 )
             )
         return array + 0.0  # so that a negative zero is written as zero
-
-    def circuits(self, values: ArrayLike) -> list[list[Entry]]:
-        """Returns the gates of each circuit as plain dicts; arguments and errors as in `check`."""
-        return self._entries(self.check(values).tolist())
-
-    def document(self, values: ArrayLike) -> dict[str, Any]:
-        """Returns the `input` of one job with all circuits.
-
-        Args:
-            values: Shape [B, n_values], turns, B from 1 to 5,000.
-
-        Raises:
-            InputError: The shape does not fit.
-            ConversionError: A number is out of its range, or one job has no room for so much.
-        """
-        return job(self.n_qubits, self.circuits(values))
-
-    def text(self, values: ArrayLike) -> str:
-        """Returns the JSON text of `document`, without the dicts in between.
-
-        Arguments and errors as in `document`; `ConversionError`, too, where the text is longer
-        than the body of a job may be.
-        """
-        array = self.check(values)
-        check_job(len(array), len(array) * len(self.gates))
-        written = [self._format % tuple(row) for row in array.tolist()]
-        listed = ",".join([f'{{"circuit":{circuit}}}' for circuit in written])
-        return check_length(
-            f'{{"gateset":"native","qubits":{self.n_qubits},"circuits":[{listed}]}}'
-        )
 
     def _entries(self, rows: list[list[Any]]) -> list[list[Entry]]:
         """Returns the gates of each row of numbers; made gate by gate, because that is faster."""
@@ -264,45 +211,6 @@ class NativeTemplate:
             gates.append(made)
             first += len(PARAMETERS[gate])
         return [list(circuit) for circuit in zip(*gates, strict=True)] or [[] for _ in rows]
-
-
-def job(n_qubits: int, circuits: list[list[Entry]]) -> dict[str, Any]:
-    """Returns the `input` of a job of these circuits; errors as in `check_job`."""
-    check_job(len(circuits), sum(map(len, circuits)))
-    listed = [{"circuit": entries} for entries in circuits]
-    return {"gateset": "native", "qubits": n_qubits, "circuits": listed}
-
-
-def check_job(n_circuits: int, n_gates: int) -> None:
-    """Raises `ConversionError` where one job has no room for so many circuits or gates.
-
-    Example:
-        >>> check_job(n_circuits=1000, n_gates=100_000)
-    """
-    if n_circuits < 1:
-        raise ConversionError(describe("The batch is empty", expected="at least one circuit"))
-    for count, most, what in (
-        (n_circuits, MAX_CIRCUITS, "circuits"),
-        (n_gates, MAX_GATES, "gates"),
-    ):
-        if count > most:
-            raise ConversionError(_too_large(what, count, most))
-
-
-def check_length(text: str) -> str:
-    """Returns a text, which is ASCII; `ConversionError` where the body of a job has no room."""
-    if len(text) > MAX_BYTES:
-        raise ConversionError(_too_large("bytes", len(text), MAX_BYTES))
-    return text
-
-
-def _too_large(what: str, count: int, most: int) -> str:
-    return describe(
-        f"There are too many {what} for one job of IonQ's service",
-        expected=f"at most {most}",
-        received=count,
-        hint="Split the batch into several jobs",
-    )
 
 
 def _not_native(position: int, gate: str) -> str:

@@ -66,6 +66,11 @@ class AmplitudeEncoding(QuantumBase):
         self.normalize = bool(normalize)
         check_memory(self.n_qubits, self.complex_dtype)
 
+    @property
+    def takes_backend(self) -> bool:
+        """No: it runs nothing."""
+        return False
+
     def build(self, input_shape: Any) -> None:
         """Checks that the features fit."""
         self._width(input_shape)

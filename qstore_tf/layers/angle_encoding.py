@@ -118,7 +118,7 @@ class AngleEncoding(QuantumBase):
             "n_qubits": self.n_qubits,
             # Keras drops a string called "axis" when it reads HDF5 model files.
             "rotation_axis": self.axis,
-            **self._run_options.get_config(),
+            **self._made_with.get_config(),
             "seed": self.seed,
         }
 

@@ -12,9 +12,10 @@ from tensorflow import keras
 from qstore_tf import execution
 from qstore_tf.errors import ConfigurationError, InputError, describe
 from qstore_tf.layers.keras_version import IS_KERAS_3
-from qstore_tf.layers.run_options import RunOptions
+from qstore_tf.layers.run_options import RunOptions, check_exportable
 from qstore_tf.layers.seeds import Seeds, of_this_replica
 from qstore_tf.layers.shapes import is_complex
+from qstore_tf.layers.switching import Switches, setting_of
 
 
 class QuantumBase(keras.layers.Layer):  # type: ignore[misc]
@@ -30,6 +31,8 @@ class QuantumBase(keras.layers.Layer):  # type: ignore[misc]
 
     # Raised whenever an older release could not read what this one writes.
     CONFIG_VERSION: ClassVar[int] = 1
+    # Whether shots are for expectation values here, and may change.
+    takes_shots: ClassVar[bool] = True
 
     def __init__(self, *, run_options: RunOptions, seed: int | None = None, **kwargs: Any) -> None:
         """Keeps how the layer runs its circuits."""
@@ -46,7 +49,7 @@ class QuantumBase(keras.layers.Layer):  # type: ignore[misc]
                 )
             )
         execution.check_dtype(run_options.resolved, self.real_dtype)
-        self._run_options = run_options
+        self.switches = Switches(run_options)
         self.supports_jit = run_options.supports_xla
         self.seed = None if seed is None else int(seed)
         # As the layers of Keras: from Python's generator, which keras.utils.set_random_seed sets.
@@ -55,8 +58,25 @@ class QuantumBase(keras.layers.Layer):  # type: ignore[misc]
 
     @property
     def run_options(self) -> RunOptions:
-        """Backend, gradient method and shots of the layer, as read from its arguments."""
-        return self._run_options
+        """Backend, gradient method and shots of the layer, as read from its arguments.
+
+        Or as they are now, where `qstore_tf.layers.switching` has changed them.
+        """
+        return self.switches.options(setting_of(self))
+
+    @property
+    def _run_options(self) -> RunOptions:
+        return self.run_options
+
+    @property
+    def _made_with(self) -> RunOptions:
+        """What the layer was made with, which its configuration has."""
+        return self.switches.made_with
+
+    @property
+    def takes_backend(self) -> bool:
+        """Whether the layer has a backend of its own, rather than that of preceding layers."""
+        return True
 
     @property
     def real_dtype(self) -> tf.DType:
@@ -71,7 +91,7 @@ class QuantumBase(keras.layers.Layer):  # type: ignore[misc]
     @property
     def _is_random(self) -> bool:
         """Whether a call draws something."""
-        return self._run_options.is_random
+        return self._made_with.is_random
 
     @staticmethod
     def _check_seed(seed: Any) -> None:
@@ -93,22 +113,26 @@ class QuantumBase(keras.layers.Layer):  # type: ignore[misc]
             self._drawn = self.add_weight(
                 name="seed_and_calls",
                 shape=(2,),
-                initializer=self._first_draw,
+                initializer=lambda shape, dtype=None: self.first_draw(),
                 dtype="int64",
                 trainable=False,
                 aggregation="only_first_replica" if IS_KERAS_3 else legacy,
             )
         super().build(input_shape)
 
-    def _first_draw(self, shape: Any, dtype: Any = None) -> tf.Tensor:
+    def first_draw(self) -> tf.Tensor:
+        """What the weight that counts calls begins with."""
         return tf.constant([self._first_seed, 0], tf.int64)
 
     def _seeds(self) -> Seeds | None:
         """The seeds of this call, which is counted; None for layers that draw nothing."""
-        if self._drawn is None:
+        drawn = self._drawn
+        if drawn is None and self._run_options.is_random:
+            drawn = self.switches.counter
+        if drawn is None:
             return None
-        now = tf.identity(tf.convert_to_tensor(self._drawn))
-        self._drawn.assign(now + tf.constant([0, 1], tf.int64))
+        now = tf.identity(tf.convert_to_tensor(drawn))
+        drawn.assign(now + tf.constant([0, 1], tf.int64))
         return Seeds(of_this_replica(now))
 
     # AutoGraph would translate this to graph code, which nothing here needs.
@@ -192,6 +216,12 @@ class QuantumBase(keras.layers.Layer):  # type: ignore[misc]
         """Complex rows in the precision of the layer; the same tensor where they are already."""
         self._check_dtype(rows.dtype)
         return rows if rows.dtype == self.complex_dtype else tf.cast(rows, self.complex_dtype)
+
+    def _trackable_children(self, save_type: str = "checkpoint", **kwargs: Any) -> Any:
+        """What TensorFlow saves of the layer; refuses what would load nowhere else."""
+        if save_type == "savedmodel":
+            check_exportable(self._run_options, self.name)
+        return super()._trackable_children(save_type, **kwargs)
 
     def get_config(self) -> dict[str, Any]:
         """Returns the configuration, with the version of its format."""

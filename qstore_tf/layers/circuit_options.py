@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import Any
 
 from qstore_tf.circuits import ansatz as ansatze
@@ -15,6 +16,7 @@ from qstore_tf.circuits.observables import PauliSum
 from qstore_tf.circuits.reading import qubit_labels
 from qstore_tf.circuits.unified import UnifiedCircuit
 from qstore_tf.errors import ConfigurationError, describe
+from qstore_tf.layers.depths import count_repetitions, first_repetitions
 from qstore_tf.layers.evolution import Evolution, check_circuit, check_fits, read_inputs
 from qstore_tf.layers.observables import MeasuredObservables
 
@@ -44,7 +46,7 @@ class CircuitOptions:
     measured: MeasuredObservables
     circuit: UnifiedCircuit | None
     inputs: tuple[str, ...]
-    _evolutions: dict[int, Evolution] = field(default_factory=dict)
+    _evolutions: dict[tuple[int, int | None], Evolution] = field(default_factory=dict)
 
     @classmethod
     def read(
@@ -115,8 +117,18 @@ class CircuitOptions:
         """The number of qubits, where it does not depend on the input."""
         return self.n_qubits if self.circuit is None else self.circuit.n_qubits
 
-    def evolution(self, n_qubits: int | None) -> Evolution:
-        """The circuit on `n_qubits` qubits; made once."""
+    @cached_property
+    def n_layers(self) -> int:
+        """The layers of the ansatz; of a custom circuit, how often it repeats a block of gates."""
+        if self.circuit is None:
+            return self.depth
+        return count_repetitions(self.circuit, self.inputs)
+
+    def evolution(self, n_qubits: int | None, depth: int | None = None) -> Evolution:
+        """The circuit on `n_qubits` qubits, or its first `depth` layers; made once.
+
+        The angles of the first layers are the first angles.
+        """
         if n_qubits is None:
             raise ConfigurationError(
                 describe(
@@ -125,12 +137,16 @@ class CircuitOptions:
                     hint="Give n_qubits, or call the layer on data first",
                 )
             )
-        if n_qubits not in self._evolutions:
+        key = n_qubits, depth
+        if key not in self._evolutions:
+            layers = self.depth if depth is None else depth
             circuit = self.circuit
             if circuit is None:
-                circuit = ansatze.get_ansatz(self.ansatz)(n_qubits, self.depth, self.entanglement)
-            self._evolutions[n_qubits] = Evolution(circuit, self.inputs, self.encoding)
-        return self._evolutions[n_qubits]
+                circuit = ansatze.get_ansatz(self.ansatz)(n_qubits, layers, self.entanglement)
+            elif depth is not None:
+                circuit = first_repetitions(circuit, depth, self.n_layers)
+            self._evolutions[key] = Evolution(circuit, self.inputs, self.encoding)
+        return self._evolutions[key]
 
     def observables(self, n_qubits: int) -> tuple[PauliSum, ...]:
         """The observables on `n_qubits` qubits; made once."""

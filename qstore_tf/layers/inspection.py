@@ -14,6 +14,11 @@ gradient method and shots), `circuit_options` (encoding, ansatz and circuit) and
 | `backend_arguments(run)` | a run as its backend takes it |
 | `expectation`, `state_vectors` | running a circuit once more, on other numbers |
 | `fixed_seeds(options)` | seeds for such a run, which leave those of the layers alone |
+| `Setting`, `switched` | shots, backend and depth of layers for what is traced inside |
+| `setting_of`, `check_setting` | what is in force for a layer, and whether it can be |
+| `shots_of`, `depth_of`, `active_depth`, `check_depth` | what a layer has of these |
+| `set_shots`, `set_backend`, `set_active_depth` | changing them until they are set again |
+| `ensure_counter(layer)` | letting a layer draw that was made without |
 """
 
 from __future__ import annotations
@@ -35,6 +40,18 @@ from qstore_tf.layers.run_options import RunOptions as RunOptions
 from qstore_tf.layers.running import expectation as expectation
 from qstore_tf.layers.running import state_vectors as state_vectors
 from qstore_tf.layers.seeds import Seeds
+from qstore_tf.layers.switching import Setting as Setting
+from qstore_tf.layers.switching import active_depth as active_depth
+from qstore_tf.layers.switching import check_depth as check_depth
+from qstore_tf.layers.switching import check_setting as check_setting
+from qstore_tf.layers.switching import depth_of as depth_of
+from qstore_tf.layers.switching import ensure_counter as ensure_counter
+from qstore_tf.layers.switching import set_active_depth as set_active_depth
+from qstore_tf.layers.switching import set_backend as set_backend
+from qstore_tf.layers.switching import set_shots as set_shots
+from qstore_tf.layers.switching import setting_of as setting_of
+from qstore_tf.layers.switching import shots_of as shots_of
+from qstore_tf.layers.switching import switched as switched
 from qstore_tf.layers.values import Values as Values
 
 

@@ -29,6 +29,7 @@ from qstore_tf.layers.shapes import (
     read_shape,
     symbolic,
 )
+from qstore_tf.layers.switching import setting_of
 from qstore_tf.layers.values import Values
 
 _TAKES = "real [batch, n_features], or a state, complex [batch, 2^n_qubits]"
@@ -235,6 +236,11 @@ class QuantumLayer(QuantumBase):
     def _evolution(self) -> Evolution:
         return self._circuit_options.evolution(self.n_qubits)
 
+    @property
+    def _running(self) -> Evolution:
+        """The part of the circuit that runs."""
+        return self._circuit_options.evolution(self.n_qubits, setting_of(self).depth)
+
     def _note_input(self, is_state: bool) -> None:
         if not self.built:
             self._fed_state = is_state
@@ -292,26 +298,31 @@ class QuantumLayer(QuantumBase):
         """Runs the circuit on features or on a state."""
         _, width = read_shape(inputs.shape, type(self).__name__, _TAKES)
         if inputs.dtype.is_complex:
-            return self._evolve(inputs, self._evolution_for(width, is_state=True))
+            self._evolution_for(width, is_state=True)
+            return self._evolve(inputs, self._running)
         return self._measure(inputs, width)
 
     def _measure(self, inputs: tf.Tensor, width: int) -> tf.Tensor:
-        evolution = self._evolution
+        evolution = self._running
         program = evolution.on_features(width)
         features = self._features(inputs)
         initial = None
         if evolution.from_amplitudes:
             initial = amplitudes.normalized(features, evolution.n_qubits)
             features = empty_inputs(features, self.real_dtype)
-        values = Values.of_weight(self.theta, features, initial, self._seeds())
+        values = self._values(evolution, features, initial)
         observables = self._circuit_options.observables(evolution.n_qubits)
         found = expectation(Run(program, values, self._run_options), observables)
         return tf.cast(found, self.compute_dtype)
 
+    def _values(self, evolution: Evolution, inputs: tf.Tensor, initial: Any) -> Values:
+        n_theta = len(evolution.theta)
+        return Values.of_weight(self.theta, inputs, initial, self._seeds(), n_theta)
+
     def _evolve(self, inputs: tf.Tensor, evolution: Evolution) -> tf.Tensor:
         state = self._amplitudes(inputs)
         none = empty_inputs(state, self.real_dtype)
-        values = Values.of_weight(self.theta, none, state, self._seeds())
+        values = self._values(evolution, none, state)
         own = Run(evolution.on_state(has_initial=True), values, self._run_options)
         whole, preceding = own, run_of(state)
         if preceding is not None:
@@ -364,6 +375,6 @@ class QuantumLayer(QuantumBase):
             "theta_initializer": keras.initializers.serialize(self.theta_initializer),
             "theta_regularizer": keras.regularizers.serialize(self.theta_regularizer),
             "theta_constraint": keras.constraints.serialize(self.theta_constraint),
-            **self._run_options.get_config(),
+            **self._made_with.get_config(),
             "seed": self.seed,
         }

@@ -11,9 +11,12 @@ import tensorflow as tf
 
 from qstore_tf import backends, execution, gradients, memory
 from qstore_tf.backends import Backend
+from qstore_tf.backends.arrays.base import ArrayBackend
 from qstore_tf.backends.sampled import Sampled
-from qstore_tf.errors import InputError, describe
+from qstore_tf.errors import ConfigurationError, InputError, describe
 from qstore_tf.gradients import GradientMethod
+from qstore_tf.routing import pool as _pool  # noqa: F401  saved models name it
+from qstore_tf.routing import router as _router  # noqa: F401  and this
 
 
 @dataclass(frozen=True)
@@ -90,7 +93,9 @@ def read_run_options(backend: Any, gradient: Any, shots: Any = None) -> RunOptio
 
 
 def read_backend(backend: Any) -> Any:
-    """A backend from plain data; names and backends as they are."""
+    """A backend from plain data, or lifted from NumPy; names and others as they are."""
+    if isinstance(backend, ArrayBackend):
+        return backends.get(backend)
     if isinstance(backend, Mapping):
         return backends.get(backend["name"], **backend.get("options", {}))
     return backend
@@ -114,6 +119,22 @@ def check_has_states(options: RunOptions, layer: str) -> None:
             expected="the output of a quantum layer, without other operations in between",
             hint="Write encoding, circuit and measurement as one layer, as in "
             "QuantumLayer(n_qubits=6, depth=4, encoding='amplitude', observables='Z')",
+        )
+    )
+
+
+def check_exportable(options: RunOptions, layer: str) -> None:
+    """Raises ConfigurationError where an exported SavedModel could not be run elsewhere."""
+    if options.resolved.is_exportable:
+        return
+    raise ConfigurationError(
+        describe(
+            f"Layer '{layer}' cannot be exported: its backend runs in this process, and a "
+            "SavedModel holds TensorFlow's own operations alone",
+            expected="backend='native' or backend='tensorflow'",
+            received=options.resolved.name,
+            hint="Save the model with model.save('model.keras'), which loads anywhere; or export "
+            "one like it with backend='native' that has its trainable weights",
         )
     )
 

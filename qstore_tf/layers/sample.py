@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, ClassVar
 
 import tensorflow as tf
 from tensorflow import keras
@@ -48,6 +48,9 @@ class Sample(StateReader):
         ConfigurationError: `shots` is not an integer >= 1, or the backend draws no samples.
         InputError: the input is not a quantum state.
     """
+
+    # As many bits leave the layer.
+    takes_shots: ClassVar[bool] = False
 
     def __init__(
         self,

@@ -39,6 +39,11 @@ class StateReader(QuantumBase):
         self._backend_given = backend is not None
         self._gradient_given = gradient is not None
 
+    @property
+    def takes_backend(self) -> bool:
+        """Whether a backend was given; else it is that of the preceding layers."""
+        return self._backend_given
+
     def _options_after(self, preceding: RunOptions) -> RunOptions:
         """What this layer was given, and for the rest what the preceding layers have."""
         own = self._run_options
@@ -128,9 +133,9 @@ class StateReader(QuantumBase):
     def _own_config(self) -> dict[str, Any]:
         """What was given; None for what is taken from the preceding layers."""
         return {
-            "backend": plain(self._run_options.backend) if self._backend_given else None,
-            "gradient": plain(self._run_options.gradient) if self._gradient_given else None,
-            "shots": self._run_options.shots,
+            "backend": plain(self._made_with.backend) if self._backend_given else None,
+            "gradient": plain(self._made_with.gradient) if self._gradient_given else None,
+            "shots": self._made_with.shots,
             "seed": self.seed,
         }
 

@@ -25,7 +25,7 @@ class Values:
             |0...0>.
         seeds: seeds for random draws, or None.
         weights: the weights that `theta` is made of, in order.
-        weight_values: their values, one tensor for each call of a layer.
+        weight_values: what `theta` has of their values, one tensor for each call of a layer.
     """
 
     inputs: tf.Tensor
@@ -42,9 +42,12 @@ class Values:
         inputs: tf.Tensor,
         initial: tf.Tensor | None = None,
         seeds: Seeds | None = None,
+        n_theta: int | None = None,
     ) -> Values:
-        """Returns values whose theta is the value of one weight."""
+        """Returns values whose theta is the value of one weight, or its first `n_theta` numbers."""
         theta = tf.convert_to_tensor(weight)
+        if n_theta is not None and n_theta != theta.shape[0]:
+            theta = theta[:n_theta]
         return cls(inputs, theta, initial, seeds, (weight,), (theta,))
 
     @classmethod

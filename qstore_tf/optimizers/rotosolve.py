@@ -110,8 +110,8 @@ def _speeds(weight: Any, seen: list[Run]) -> np.ndarray:
     found: list[list[float]] = [[] for _ in range(int(weight.shape[0]))]
     for run in seen:
         start = 0
-        for source in run.values.weights:
-            width = int(source.shape[0])
+        for source, value in zip(run.values.weights, run.values.weight_values, strict=True):
+            width = int(value.shape[0])
             if source is weight:
                 for gate in run.program.gates:
                     for kind, slot, coefficient in gate.terms:

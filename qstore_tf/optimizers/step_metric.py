@@ -124,8 +124,8 @@ def placement(run: Run, weights: Sequence[Any]) -> np.ndarray:
         end += int(weight.shape[0])
     table = np.zeros((end, run.program.n_theta))
     column = 0
-    for source in run.values.weights:
-        width = int(source.shape[0])
+    for source, value in zip(run.values.weights, run.values.weight_values, strict=True):
+        width = int(value.shape[0])  # fewer than the weight has, where layers do not run
         start = starts.get(id(source))
         if start is not None:  # else it is not trained
             table[start : start + width, column : column + width] = np.eye(width)

@@ -9,6 +9,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from tensorflow import keras
@@ -89,10 +90,11 @@ def train(options: TrainOptions, say: Callable[[str], None] = print) -> TrainRes
     accuracy = float(np.mean(predicted == dataset.y_test))
     model_path = model_dir / "model.keras"
     model.save(model_path)
-    result = _write_reports(
-        dataset, options, history, predicted, accuracy, seconds, model_path, log_dir
+    settings = {"options": dataclasses.asdict(options)}
+    result = write_reports(
+        dataset, settings, history, predicted, accuracy, seconds, model_path, log_dir
     )
-    _say_result(result, seconds, say)
+    say_result(result, seconds, say)
     return result
 
 
@@ -100,9 +102,9 @@ def _count(model: keras.Model, layer: str) -> int:
     return int(sum(np.prod(w.shape) for w in model.get_layer(layer).trainable_weights))
 
 
-def _write_reports(
+def write_reports(
     dataset: Dataset,
-    options: TrainOptions,
+    settings: dict[str, Any],
     history: dict[str, list[float]],
     predicted: np.ndarray,
     accuracy: float,
@@ -110,6 +112,18 @@ def _write_reports(
     model_path: Path,
     log_dir: Path,
 ) -> TrainResult:
+    """Writes pictures and figures beside a model.
+
+    Args:
+        dataset: Its names and held-out classes.
+        settings: What decided the training, in plain data.
+        history: Of Keras.
+        predicted: Classes of the held-out samples.
+        accuracy: Of these.
+        seconds: That the training took.
+        model_path: Where the model lies.
+        log_dir: TensorBoard's folder.
+    """
     folder = model_path.parent
     counts = confusion_matrix(dataset.y_test, predicted, len(dataset.class_names))
     title = f"{dataset.name}: held-out accuracy {accuracy:.3f}"
@@ -123,14 +137,15 @@ def _write_reports(
         "training_seconds": round(seconds, 2),
         "class_names": list(dataset.class_names),
         "confusion_matrix": counts.tolist(),
-        "options": dataclasses.asdict(options),
+        **settings,
         "history": {name: [float(v) for v in values] for name, values in history.items()},
     }
     metrics_path.write_text(json.dumps(metrics, indent=2) + "\n", encoding="utf-8")
     return TrainResult(accuracy, model_path, matrix_path, curve_path, metrics_path, log_dir)
 
 
-def _say_result(result: TrainResult, seconds: float, say: Callable[[str], None]) -> None:
+def say_result(result: TrainResult, seconds: float, say: Callable[[str], None]) -> None:
+    """Says how good the model is, and where everything lies."""
     say("")
     say(f"Held-out accuracy {result.accuracy:.3f} after {seconds:.0f} s of training")
     say("")

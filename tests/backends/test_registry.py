@@ -96,6 +96,7 @@ def test_a_missing_extra_is_named_with_the_line_that_installs_it(name, nothing_i
         backends.get(name)
 
 
+@pytest.mark.slow
 def test_a_module_of_an_extra_is_imported_only_when_it_is_asked_for():
     code = (
         "import sys, qstore_tf; qstore_tf.backends.available();"

@@ -72,6 +72,7 @@ def test_the_scalars_page_has_a_chart_for_every_tag(board: tuple[Any, str]) -> N
     )
 
 
+@pytest.mark.slow
 def test_the_circuit_is_a_picture_that_loads(board: tuple[Any, str]) -> None:
     driver, url = board
     browser.open_page(driver, url, "images")
@@ -88,6 +89,7 @@ def test_the_circuit_is_a_picture_that_loads(board: tuple[Any, str]) -> None:
     browser.wait_for(loaded)
 
 
+@pytest.mark.slow
 def test_texts_and_hyperparameters_are_there(board: tuple[Any, str]) -> None:
     driver, url = board
     browser.open_page(driver, url, "text")

@@ -33,6 +33,7 @@ def test_the_gradient_of_the_loss_is_keras_own() -> None:
     np.testing.assert_array_equal(found.theta, theta)
 
 
+@pytest.mark.slow
 def test_the_gradient_of_the_expectation_values_has_their_mean_square() -> None:
     model = small_model()
     layer = model.get_layer("circuit")
@@ -75,6 +76,7 @@ def test_layers_in_a_row_are_told_apart() -> None:
     assert np.any(first.loss_gradient) and np.any(second.loss_gradient)
 
 
+@pytest.mark.slow
 def test_nothing_in_the_model_changes() -> None:
     layer = QuantumLayer(2, shots=20, seed=3, name="circuit")
     model = keras.Sequential(

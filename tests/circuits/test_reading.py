@@ -42,6 +42,7 @@ def test_what_is_no_circuit_is_refused(value):
         read_circuit(value)
 
 
+@pytest.mark.slow
 def test_circuits_are_imported_without_an_extra():
     code = (
         "import sys, qstore_tf.circuits, qstore_tf.circuits.reading\n"

@@ -1,4 +1,6 @@
-"""Runs unmodified clients of IonQ's service against the local IonQ, and prints who can do what.
+"""Runs unmodified clients against local services, and prints who can do what.
+
+Clients of IonQ's service meet the local IonQ, those of Pinecone the emulator of `testing`.
 
     python tests/conformance/run.py                       # all; makes their environments at first
     python tests/conformance/run.py --only cirq-ionq-1.7,ionq-core
@@ -24,6 +26,7 @@ from pathlib import Path
 sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
 
 from benchmarks import environments
+from qstore_tf.testing.pinecone_emulator import PineconeEmulator
 
 ROOT = environments.ROOT
 HERE = Path(__file__).resolve().parent
@@ -45,6 +48,7 @@ class Client:
     script: str
 
 
+PINECONE = "pinecone_works.py"
 CLIENTS = {
     "cirq-ionq-1.5": Client("ionq_cirq_15", "cirq_ionq_works.py"),
     "cirq-ionq-1.6": Client("ionq_cirq_16", "cirq_ionq_works.py"),
@@ -52,6 +56,8 @@ CLIENTS = {
     "qiskit-ionq-1.1": Client("ionq_qiskit_ionq", "qiskit_ionq_works.py"),
     "pennylane-ionq-0.45": Client("ionq_pennylane", "pennylane_ionq_works.py"),
     "ionq-core-0.2": Client("ionq_core", "ionq_core_works.py"),
+    "pinecone-8.1": Client("pinecone81", PINECONE),
+    "pinecone-10.2": Client("pinecone102", PINECONE),
 }
 
 Found = dict[str, str | None]  # work to what went wrong
@@ -67,7 +73,7 @@ def main() -> int:
     if unknown := [name for name in names if name not in CLIENTS]:
         parser.error(f"unknown clients: {', '.join(unknown)}; there are {', '.join(CLIENTS)}")
     found = {}
-    with _running(arguments.url) as host:
+    with _running(arguments.url) as ionq:
         for name in names:
             client = CLIENTS[name]
             try:
@@ -75,7 +81,11 @@ def main() -> int:
             except RuntimeError as error:
                 found[name] = {"environment": str(error)}
                 continue
-            found[name] = run(python, client.script, host)
+            if client.script == PINECONE:
+                with PineconeEmulator(delay_s=(0.0, 0.01)) as emulator:
+                    found[name] = run(python, client.script, emulator.url)
+            else:
+                found[name] = run(python, client.script, ionq)
             wrong = sum(problem is not None for problem in found[name].values())
             print(f"{name}: {len(found[name])} works, {wrong} of them wrong", flush=True)
     print(table(found))
@@ -99,6 +109,8 @@ def run(python: Path | str, script: str, host: str, *without: str) -> Found:
         "IONQ_API_KEY": "conformance",
         "IONQ_REMOTE_HOST": host,
         "IONQ_API_URL": f"{host}/v0.4",
+        "PINECONE_API_KEY": "conformance",
+        "PINECONE_CONTROLLER_HOST": host,
         "OMP_NUM_THREADS": "1",
     }
     process = subprocess.Popen(
@@ -143,7 +155,8 @@ def table(found: Mapping[str, Found]) -> str:
 
 def _is_setting(variable: str) -> bool:
     """Whether a variable could lead a client to another server or key."""
-    return "IONQ" in variable or variable.lower() in ("http_proxy", "https_proxy", "all_proxy")
+    named = "IONQ" in variable or "PINECONE" in variable
+    return named or variable.lower() in ("http_proxy", "https_proxy", "all_proxy")
 
 
 @contextmanager

@@ -7,6 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from qstore_tf.testing.daily import daily_seed
 from tests.distribute.processes import finish, workers
 
 SCRIPT = Path(__file__).with_name("agreement_script.py")
@@ -15,7 +16,7 @@ NUMBERS = [[0], [1, 2, 3, 4, 5], [6, 7], [], [8, 9, 10]]
 
 @pytest.fixture(scope="module", params=["keras", "tf_keras"])
 def results(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The directory with what one process, and 1, 2 and 4 workers have written."""
+    """The directory with what one process, and 1, 2 or 4 workers have written."""
     directory = tmp_path_factory.mktemp(request.param)
     script = directory / SCRIPT.name
     shutil.copy(SCRIPT, script)
@@ -23,7 +24,7 @@ def results(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFac
         (directory / f"{number}.txt").write_text("".join(f"{line}\n" for line in lines))
     legacy = {"TF_USE_LEGACY_KERAS": "1" if request.param == "tf_keras" else "0"}
     # tf_keras needs no more than a sample: what differs from Keras 3 does not depend on the number.
-    counts = [1, 2, 4] if request.param == "keras" else [2]
+    counts = ([1, 2], [4])[daily_seed() % 2] if request.param == "keras" else [2]
     with workers(0, script, str(directory), "plain", env=legacy) as started:
         finish(started)
     for count in counts:
@@ -34,7 +35,7 @@ def results(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFac
 
 def runs(directory: Path) -> list[Path]:
     found = sorted(path for path in directory.glob("*.npz") if not path.name.startswith("plain"))
-    assert len(found) in (2, 7)
+    assert len(found) in (2, 3, 4)
     return found
 
 
@@ -63,6 +64,7 @@ def test_all_workers_of_a_run_have_the_same_weights_bit_for_bit(results: Path) -
                     np.testing.assert_array_equal(first[name], other[name], err_msg=name)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("by", ["element", "file"])
 def test_every_sample_goes_to_one_worker(results: Path, by: str) -> None:
     everything = list(range(23)) if by == "element" else [n for lines in NUMBERS for n in lines]

@@ -164,6 +164,7 @@ def test_more_epochs_go_on_from_the_end(tmp_path: Path) -> None:
     same(train(tmp_path / "parts", epochs=5), expected)
 
 
+@pytest.mark.slow
 def test_a_torn_checkpoint_is_skipped(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
     expected = train(tmp_path / "whole", tolerant=False)
     directory = tmp_path / "broken"
@@ -176,6 +177,7 @@ def test_a_torn_checkpoint_is_skipped(tmp_path: Path, caplog: pytest.LogCaptureF
     assert any(f"step-{newest:012d}" in record.message for record in caplog.records)
 
 
+@pytest.mark.slow
 def test_a_disk_that_is_full_does_not_end_the_training(
     tmp_path: Path, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -188,6 +190,7 @@ def test_a_disk_that_is_full_does_not_end_the_training(
     assert any("No space left" in record.message for record in caplog.records)
 
 
+@pytest.mark.slow
 def test_the_checkpoint_of_another_model_is_refused(tmp_path: Path) -> None:
     train(tmp_path, epochs=1)
     with pytest.raises(ConfigurationError, match="a different model"):
@@ -227,6 +230,7 @@ def test_the_error_for_a_model_without_variables_names_keras_input(tmp_path: Pat
         model.fit(X, Y, verbose=0, callbacks=[FaultTolerance(tmp_path)])
 
 
+@pytest.mark.slow
 def test_a_directory_that_is_a_file(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
     with pytest.raises(ConfigurationError, match="cannot be written"):
@@ -273,6 +277,7 @@ def test_a_shuffle_goes_on_from_a_later_first_epoch(tmp_path: Path) -> None:
     same(train(tmp_path / "broken", **options), expected)
 
 
+@pytest.mark.slow
 def test_a_complete_training_causes_a_warning(
     tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
@@ -294,6 +299,7 @@ def test_a_fit_that_fails_restores_the_handler_of_sigterm(tmp_path: Path) -> Non
         signal.signal(signal.SIGTERM, before)
 
 
+@pytest.mark.slow
 def test_sigterm_saves_and_exits_with_its_own_code(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

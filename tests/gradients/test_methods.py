@@ -205,6 +205,7 @@ def test_methods_work_in_traced_functions_of_unknown_batch_size(name):
             np.testing.assert_allclose(a, b, atol=1e-9)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", [name for name in gradients.METHODS if name != "adaptive"])
 def test_methods_compile_with_xla(name):
     program, observables, values = small()

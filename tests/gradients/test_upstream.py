@@ -103,6 +103,7 @@ def test_every_method_takes_sparse_gradients_with_shots(method):
     check(function, tensors, 2, tf.float32, second=False)
 
 
+@pytest.mark.slow
 def test_states_take_sparse_gradients(name):
     if name == "tfq" or not backends.get(name).capabilities.adjoint:
         return  # refused

@@ -118,6 +118,29 @@ def test_the_distribution_of_outcomes_stays_where_all_is_measured(circuit, chose
     assert_legal(compiled.template, compiled.bind(row_of(compiled)).columns, signed)
 
 
+@pytest.mark.parametrize("n_controls", [3, 4, 5])
+def test_many_controls_take_fewer_entanglers_where_unused_qubits_are_zero(n_controls):
+    rng = np.random.default_rng([daily_seed(), 52, n_controls])
+    circuit = UnifiedCircuit(2 * n_controls - 1)
+    order = rng.permutation(2 * n_controls - 1).tolist()
+    controls, target = order[:n_controls], order[n_controls]
+
+    def turn():
+        for qubit in (*controls, target):
+            circuit.add_gate("U3", qubit, rng.uniform(0.4, 1.2, 3).tolist())
+
+    turn()
+    circuit.add_gate("X", target, controls=controls)
+    turn()
+    found = {mode: compile(circuit, mode=mode) for mode in MODES}
+    assert found["state"].gates_2q <= 6 * n_controls - 7 < found["unitary"].gates_2q
+    assert found["measured"].gates_2q <= found["state"].gates_2q
+    start = basis(circuit.n_qubits)[:, :1]
+    states = wanted_states(circuit, start)
+    assert_same_up_to_phase(states_of(found["state"], row_of(found["state"]), start), states)
+    np.testing.assert_allclose(distribution(found["measured"]), abs(states[:, 0]) ** 2, atol=1e-9)
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize("machine", ["forte-1", "aria-1"])
 @pytest.mark.parametrize("n_qubits", [6, 7, 8])

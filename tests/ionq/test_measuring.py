@@ -7,7 +7,7 @@ from numpy.typing import NDArray
 from qstore_tf.circuits import compile_circuit, reference
 from qstore_tf.circuits.circuit import Circuit
 from qstore_tf.ionq import measuring
-from qstore_tf.ionq.measuring import CompileOptions
+from qstore_tf.ionq.runnable import CompileOptions, runnable
 from qstore_tf.ionq.sending import drawn
 from qstore_tf.ionq.service.outcomes import Outcomes
 from qstore_tf.ionq.service.work import Work
@@ -33,6 +33,7 @@ def _probabilities(work: Work, row: NDArray[np.float64]) -> NDArray[np.float64]:
     return found
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("target", ["forte-1", "aria-1"])
 @pytest.mark.parametrize("case", range(10))
 def test_expectations_are_those_of_the_program(case: int, target: str) -> None:
@@ -51,15 +52,16 @@ def test_expectations_are_those_of_the_program(case: int, target: str) -> None:
     np.testing.assert_allclose(found, wanted, atol=1e-8)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("case", range(10))
 def test_draws_of_qubits_have_the_probabilities_of_the_program(case: int) -> None:
     rng = np.random.default_rng([daily_seed(), case, 1])
     program = random_program(rng, 3, 10)
     inputs, theta = rng.normal(size=(2, program.n_inputs)), rng.normal(size=program.n_theta)
-    made = measuring.runnable(program, (), CompileOptions(lookup("forte-1")))
+    made = runnable(program, (), CompileOptions(lookup("forte-1")))
     bound = made.bind(inputs, theta)
     exact = ideal(bound.work)
-    draws = drawn(exact, 5000, rng).draws(5000)
+    draws = drawn(exact, 5000, rng.spawn(len(exact))).draws(5000)
     qubits = measuring.qubit_states(draws, bound.flips, made.outcomes)
     wanted = np.abs(reference.state_vector(program, inputs, theta)) ** 2
     for row, chances in zip(qubits, wanted, strict=True):

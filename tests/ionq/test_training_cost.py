@@ -43,6 +43,7 @@ def variables(model: keras.Model) -> list[np.ndarray]:
     return [v.numpy() for v in [*model.variables, *model.optimizer.variables]]
 
 
+@pytest.mark.slow
 def test_the_estimate_is_what_fit_sends(emulator: Emulator) -> None:
     tracker = CostTracker()
     model = a_model(backends.get("ionq", target="qpu.forte-1", shots=100, tracker=tracker))
@@ -61,6 +62,7 @@ def test_the_estimate_is_what_fit_sends(emulator: Emulator) -> None:
         assert word in str(found)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("fitted", [False, True], ids=["before fit", "after it"])
 def test_the_model_is_as_before(fitted: bool) -> None:
     model = a_model("ionq_simulator")
@@ -110,6 +112,7 @@ def test_what_cannot_be_estimated_says_why() -> None:
         ionq.estimate(model, (X, Y), prices="ionq")
 
 
+@pytest.mark.slow
 def test_a_tracker_tells_phases_and_layers_apart() -> None:
     tracker = CostTracker()
     machine = backends.get(

@@ -18,7 +18,7 @@ from qstore_tf.circuits.gates import GATES
 from qstore_tf.circuits.reference import unitary
 from qstore_tf.circuits.unified import UnifiedCircuit
 from qstore_tf.errors import CircuitError, ConfigurationError, ConversionError, InputError
-from qstore_tf.ionq import writing
+from qstore_tf.ionq import job_input
 from qstore_tf.ionq.reading import from_native, from_native_batch
 from qstore_tf.ionq.targets import lookup
 from qstore_tf.ionq.wire import NativeTemplate, encode, to_native, to_native_batch
@@ -270,8 +270,8 @@ def test_a_circuit_must_fit_the_target():
 
 
 def test_the_limits_of_a_job_are_named(monkeypatch):
-    monkeypatch.setattr(writing, "MAX_CIRCUITS", 3)
-    monkeypatch.setattr(writing, "MAX_GATES", 5)
+    monkeypatch.setattr(job_input, "MAX_CIRCUITS", 3)
+    monkeypatch.setattr(job_input, "MAX_GATES", 5)
     one = UnifiedCircuit(1).add_gate("GPi", 0, 0)
     pair = NativeTemplate(1, (("GPi", (0,)), ("GPi2", (0,))))
     with pytest.raises(ConversionError, match="too many circuits.*at most 3.*4.*Split"):
@@ -286,7 +286,7 @@ def test_the_limits_of_a_job_are_named(monkeypatch):
     for write in (lambda: to_native_batch([]), lambda: pair.text(np.zeros((0, 2)))):
         with pytest.raises(ConversionError, match="empty"):
             write()
-    monkeypatch.setattr(writing, "MAX_BYTES", 50)
+    monkeypatch.setattr(job_input, "MAX_BYTES", 50)
     for write in (lambda: encode(to_native(one)), lambda: pair.text(np.zeros((1, 2)))):
         with pytest.raises(ConversionError, match="too many bytes.*at most 50"):
             write()
@@ -425,7 +425,7 @@ def test_a_damaged_gate_is_refused_where_it_stands(entry, message):
         ({"qubits": 10**9}, "number of qubits.*4096"),
         ({"circuit": {}}, "no list of gates"),
         ({"circuit": "gpi"}, "no list of gates"),
-        ({"circuit": [GPI] * (writing.MAX_GATES + 1)}, "too many gates.*150000.*150001"),
+        ({"circuit": [GPI] * (job_input.MAX_GATES + 1)}, "too many gates.*150000.*150001"),
         ({"circuits": []}, "many circuits"),
         ({"output": {}}, "unknown fields.*output"),
         ({7: {}}, "unknown fields"),
@@ -443,7 +443,7 @@ def test_a_damaged_document_is_refused(changes, message):
         ([], "unusable circuits"),
         ({}, "unusable circuits"),
         (None, "unusable circuits"),
-        ([{"circuit": []}] * (writing.MAX_CIRCUITS + 1), "unusable circuits.*5000"),
+        ([{"circuit": []}] * (job_input.MAX_CIRCUITS + 1), "unusable circuits.*5000"),
         ([3], "Circuit 0 is no circuit"),
         ([{}], "Circuit 0 has no list of gates"),
         ([{"circuit": [], "circuits": []}], "Circuit 0 has unknown fields"),
@@ -471,7 +471,7 @@ def test_a_damaged_batch_is_refused(circuits, message):
         ('{"gateset":' * 200_000, "nested too deeply"),
         ('{"gateset": "native", "qubits": ' + "9" * 100_000 + "}", "not valid JSON.*100000 digits"),
         ('{"gateset": "native", "qubits": NaN, "circuit": []}', "NaN is not a number"),
-        (" " * (writing.MAX_BYTES + 1), "too long"),
+        (" " * (job_input.MAX_BYTES + 1), "too long"),
         (3, "no native circuit"),
         (None, "no native circuit"),
     ],

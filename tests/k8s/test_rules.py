@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from k8s.checks import __main__ as command
-from k8s.checks import render, rules, schemas
+from k8s.checks import render, rules, schemas, serving
 from k8s.objects import ManifestError, Objects, load, training_of
 from qstore_tf.distribute.launch.exit_codes import ExitCode
 
@@ -70,7 +70,23 @@ def policy(objects: Objects, name: str) -> dict[str, Any]:
     return objects.get("NetworkPolicy", name)["spec"]
 
 
+def served(objects: Objects) -> dict[str, Any]:
+    """The specification of what serves the database."""
+    (found,) = objects.of("Deployment", "StatefulSet")
+    return found["spec"]
+
+
+def server(objects: Objects) -> dict[str, Any]:
+    return served(objects)["template"]["spec"]["containers"][0]
+
+
+def only(objects: Objects, kind: str) -> dict[str, Any]:
+    (found,) = objects.of(kind)
+    return found["spec"]
+
+
 LOCAL_IONQ = "overlays/local-ionq"
+SQLITE, POSTGRES = "overlays/store-sqlite", "overlays/store-postgres"
 
 # Rule, overlay, and a change after which the rule must speak up.
 MUTATIONS: list[tuple[Callable[..., Any], str, Change]] = [
@@ -83,6 +99,37 @@ MUTATIONS: list[tuple[Callable[..., Any], str, Change]] = [
         rules.references,
         "overlays/ionq",
         lambda o: env(o, "IONQ_API_KEY")["valueFrom"]["secretKeyRef"].update(key="key"),
+    ),
+    (
+        rules.references,
+        "overlays/ionq",
+        lambda o: env(o, "IONQ_BUDGET_TOKEN")["valueFrom"]["secretKeyRef"].update(key="token"),
+    ),
+    (rules.budget_account, "overlays/ionq", lambda o: drop(o, "NetworkPolicy", "train-account")),
+    (
+        rules.budget_account,
+        "overlays/ionq",
+        lambda o: settings(o).update(IONQ_BUDGET_PATH="/checkpoints/{index}.sqlite"),
+    ),
+    (
+        rules.budget_account,
+        "overlays/ionq",
+        lambda o: container(o)["env"].remove(env(o, "IONQ_BUDGET_TOKEN")),
+    ),
+    *(
+        (rules.budget_account, "overlays/ionq", change)
+        for change in (
+            lambda o: settings(o).update(IONQ_BUDGET_ADDRESS=":2224"),
+            lambda o: settings(o).update(IONQ_BUDGET_ADDRESS=":2222"),
+            lambda o: settings(o).update(IONQ_BUDGET_ADDRESS=":account"),
+            lambda o: settings(o).update(QSTORE_IONQ_JOURNAL="/checkpoints/journal.sqlite"),
+            lambda o: settings(o).pop("IONQ_BUDGET_USD"),
+        )
+    ),
+    (
+        rules.budget_account,
+        "overlays/local-ionq",
+        lambda o: settings(o).update(QSTORE_IONQ_JOURNAL="/checkpoints/journal.sqlite"),
     ),
     (
         rules.references,
@@ -364,6 +411,60 @@ MUTATIONS: list[tuple[Callable[..., Any], str, Change]] = [
     ),
     (rules.local_ionq, LOCAL_IONQ, lambda o: policy(o, "local-ionq")["egress"].append({})),
     (rules.network, LOCAL_IONQ, lambda o: drop(o, "NetworkPolicy", "local-ionq")),
+    (rules.selectors, SQLITE, lambda o: only(o, "Service")["selector"].clear()),
+    (rules.selectors, SQLITE, lambda o: served(o)["selector"]["matchLabels"].update(a="b")),
+    (rules.probes, SQLITE, lambda o: server(o).pop("readinessProbe")),
+    (
+        rules.references,
+        POSTGRES,
+        lambda o: server(o)["env"][1]["valueFrom"]["secretKeyRef"].update(key="url"),
+    ),
+    (serving.storage, SQLITE, lambda o: server(o).update(args=["/tmp/store.qstore"])),
+    (serving.storage, SQLITE, lambda o: server(o)["args"].pop(0)),
+    (serving.storage, SQLITE, lambda o: server(o)["volumeMounts"][0].update(readOnly=True)),
+    (
+        serving.storage,
+        SQLITE,
+        lambda o: only(o, "PersistentVolumeClaim").update(accessModes=["ReadWriteMany"]),
+    ),
+    (serving.storage, SQLITE, lambda o: served(o).update(replicas=2)),
+    (serving.storage, SQLITE, lambda o: o.get("StatefulSet", "store").update(kind="Deployment")),
+    (serving.storage, POSTGRES, lambda o: server(o).update(args=["postgresql://u:p@db/qstore"])),
+    (serving.storage, POSTGRES, lambda o: server(o)["env"][1].update(valueFrom={})),
+    (serving.api_keys, SQLITE, lambda o: server(o)["env"].pop(0)),
+    (serving.api_keys, POSTGRES, lambda o: server(o)["env"].pop(0)),
+    (serving.reach, SQLITE, lambda o: drop(o, "NetworkPolicy", "store")),
+    (serving.reach, SQLITE, lambda o: policy(o, "store").update(policyTypes=["Ingress"])),
+    (serving.reach, SQLITE, lambda o: policy(o, "store")["ingress"].pop()),
+    (serving.reach, SQLITE, lambda o: policy(o, "store")["ingress"][0].pop("from")),
+    (
+        serving.reach,
+        SQLITE,
+        lambda o: policy(o, "store")["ingress"][0]["from"].append({"namespaceSelector": {}}),
+    ),
+    (
+        serving.reach,
+        SQLITE,
+        lambda o: policy(o, "store")["ingress"][0]["ports"][0].update(port=80),
+    ),
+    (serving.reach, SQLITE, lambda o: policy(o, "store")["egress"].append({})),
+    (serving.reach, POSTGRES, lambda o: drop(o, "NetworkPolicy", "store-postgres")),
+    (serving.reach, POSTGRES, lambda o: policy(o, "store-postgres")["egress"].pop()),
+    (serving.reach, POSTGRES, lambda o: policy(o, "store-postgres")["egress"][0].pop("ports")),
+    (serving.scaling, POSTGRES, lambda o: drop(o, "PodDisruptionBudget", "store")),
+    (serving.scaling, POSTGRES, lambda o: only(o, "PodDisruptionBudget").update(maxUnavailable=0)),
+    (
+        serving.scaling,
+        POSTGRES,
+        lambda o: only(o, "PodDisruptionBudget")["selector"]["matchLabels"].update(a="b"),
+    ),
+    (serving.scaling, POSTGRES, lambda o: only(o, "HorizontalPodAutoscaler").pop("minReplicas")),
+    (
+        serving.scaling,
+        POSTGRES,
+        lambda o: only(o, "HorizontalPodAutoscaler")["scaleTargetRef"].update(name="x"),
+    ),
+    (serving.scaling, POSTGRES, lambda o: served(o).update(replicas=2)),
 ]
 
 
@@ -388,6 +489,8 @@ SCHEMA_MUTATIONS: list[tuple[str, Change]] = [
     ("base", lambda o: container(o).update(comand=["python"])),
     ("base", lambda o: job(o).update(completions="2")),
     ("base", lambda o: o.get("Service", "train")["spec"].update(ports=2222)),
+    (POSTGRES, lambda o: only(o, "HorizontalPodAutoscaler").update(minReplica=2)),
+    (SQLITE, lambda o: served(o).update(replica=1)),
     ("overlays/jobset", lambda o: job(o).update(completion=2)),
     ("overlays/jobset", lambda o: container(o).update(comand=["python"])),
     ("overlays/jobset", lambda o: o.of("JobSet")[0]["spec"].update(failPolicy={"maxRestarts": 1})),
@@ -399,6 +502,7 @@ SCHEMA_MUTATIONS: list[tuple[str, Change]] = [
 ]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("overlay", "change"), SCHEMA_MUTATIONS)
 def test_schemas_notice_misspelt_fields_and_wrong_types(
     rendered: Render, overlay: str, change: Change
@@ -414,6 +518,7 @@ def test_the_exit_codes_are_those_of_the_package() -> None:
     assert {ExitCode.PEER_LOST, ExitCode.START_TIMEOUT} <= rules.COUNTED
 
 
+@pytest.mark.slow
 def test_the_command_checks_folders(
     rendered: Render, capsys: pytest.CaptureFixture[str], tmp_path: Any
 ) -> None:

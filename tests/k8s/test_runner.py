@@ -106,7 +106,9 @@ def met(pod: Any) -> bool:
 def test_a_pod_is_set_up_as_its_manifest_says(run: Callable[..., Any]) -> None:
     import json
 
-    outcome, here = run("overlays/ionq", "", secrets={"ionq": {"api-key": "not a key"}})
+    outcome, here = run(
+        "overlays/ionq", "", secrets={"ionq": {"api-key": "not a key", "budget-token": "none"}}
+    )
     assert outcome.complete and outcome.failures == 0
     found = json.loads(outputs(here)[1].splitlines()[0])
     assert (found["uid"], found["gid"], found["groups"]) == (10001, 10001, [10001])

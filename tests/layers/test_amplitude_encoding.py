@@ -16,6 +16,7 @@ def rows(seed: int, batch: int, width: int, *, is_complex: bool = False) -> np.n
     return real + 1j * rng.normal(size=(batch, width)) if is_complex else real
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("dtype", ["float32", "float64", "complex64"])
 def test_it_keeps_the_promises_of_a_keras_layer(dtype: str) -> None:
     precision = "float64" if dtype == "float64" else "float32"

@@ -41,6 +41,7 @@ def test_it_measures_states_exactly(observables: Any) -> None:
     np.testing.assert_allclose(values, expected, atol=1e-12)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("observables", SPECIFICATIONS[::3], ids=str)
 def test_it_keeps_the_promises_of_a_keras_layer(observables: Any) -> None:
     run_layer_test(

@@ -94,6 +94,7 @@ def test_the_reference_is_bra_operator_ket(rows: np.ndarray) -> None:
     np.testing.assert_allclose(np.linalg.norm(state, axis=1), LENGTHS[:, 0], atol=1e-5)
 
 
+@pytest.mark.slow
 @EACH
 def test_exact_expectations_and_gradients_are_the_same_everywhere(
     name: str, rows: np.ndarray
@@ -133,6 +134,7 @@ def test_estimates_from_shots_and_their_gradients_have_the_same_mean(
     assert np.all(scatter[:2] > 0)
 
 
+@pytest.mark.slow
 @EACH
 def test_draws_depend_on_the_direction_alone(name: str, rows: np.ndarray) -> None:
     ground = np.zeros_like(rows)
@@ -145,6 +147,7 @@ def test_draws_depend_on_the_direction_alone(name: str, rows: np.ndarray) -> Non
     np.testing.assert_array_equal(drawn(rows)[2], drawn(ground)[2])
 
 
+@pytest.mark.slow
 @EACH
 def test_probabilities_add_up_to_the_squared_length(name: str, rows: np.ndarray) -> None:
     if name == "hardware":

@@ -44,6 +44,7 @@ def functional() -> keras.Model:
     return keras.Model(inputs, ExpectationValue("Z")(state))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("make", [sequential, functional, Subclassed])
 def test_every_style_of_model_computes_and_trains_alike(make: Any) -> None:
     reference = sequential(keras.Input((4,)))
@@ -111,6 +112,7 @@ def test_mixed_precision_computes_the_quantum_part_in_float32(policy: str) -> No
     np.testing.assert_array_equal(value, tf.cast(expected, value.dtype))
 
 
+@pytest.mark.slow
 def test_a_mixed_precision_model_trains() -> None:
     keras.mixed_precision.set_global_policy("mixed_float16")
     try:

@@ -101,6 +101,7 @@ def test_the_cases_name_every_public_layer() -> None:
     assert {name for name, *_ in CASES} == set(layers.__all__)
 
 
+@pytest.mark.slow
 @EACH
 @pytest.mark.parametrize("built", [False, True], ids=["new", "built"])
 def test_a_layer_is_made_again_as_it_was(

@@ -5,6 +5,7 @@ import subprocess
 import sys
 import zipfile
 from pathlib import Path
+from typing import Any
 
 import cirq
 import numpy as np
@@ -18,6 +19,7 @@ from qstore_tf.backends import TensorFlow
 from qstore_tf.errors import ConfigurationError, ConversionError, ObservableError
 from qstore_tf.gradients import ParameterShift
 from qstore_tf.layers import AmplitudeEncoding, AngleEncoding, ExpectationValue, QuantumLayer
+from qstore_tf.testing.extras import needs_extra
 
 X = np.random.default_rng(0).normal(size=(5, 6)).astype("float32")
 
@@ -113,6 +115,51 @@ def test_a_saved_model_serves_any_batch_size(tmp_path: Path) -> None:
     served = tf.saved_model.load(str(tmp_path / "served"))
     for size in (0, 1, 5):
         np.testing.assert_allclose(served.serve(X[:size]), model(X[:size]), atol=1e-5)
+
+
+def on_backend(backend: str, **options: Any) -> keras.Model:
+    keras.utils.set_random_seed(1)
+    layer = QuantumLayer(
+        2, 1, encoding="angle", observables="Z", backend=backend, gradient="parameter_shift",
+        name="circuit", **options,
+    )  # fmt: skip
+    return keras.Sequential([keras.Input((2,)), layer, keras.layers.Dense(1)])
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("backend", "options"),
+    [
+        ("ionq_simulator", {}),
+        ("ionq_simulator", {"shots": 9}),
+        ("qsim", {}),
+        ("qsim", {"shots": 9}),
+    ],
+    ids=str,
+)
+def test_what_could_be_loaded_nowhere_else_is_not_exported(
+    tmp_path: Path, backend: str, options: dict[str, Any]
+) -> None:
+    if backend == "ionq_simulator":
+        needs_extra("httpx")
+    model = on_backend(backend, **options)
+    words = "Layer 'circuit' cannot be exported.*native.*model.save"
+    with pytest.raises(ConfigurationError, match=words):
+        model.export(tmp_path / "exported", verbose=False)
+    with pytest.raises(ConfigurationError, match=words):
+        tf.saved_model.save(model, str(tmp_path / "saved"))
+    assert not list(tmp_path.rglob("*.pb"))
+    # All else that saves it does.
+    model.save(tmp_path / "model.keras")
+    keras.models.load_model(tmp_path / "model.keras")
+    tf.train.Checkpoint(model=model).write(str(tmp_path / "checkpoint"))
+    # And what the error says to do works.
+    native = on_backend("auto")
+    for own, other in zip(native.trainable_variables, model.trainable_variables, strict=True):
+        own.assign(other + 0.1)
+    native.export(tmp_path / "native", verbose=False)
+    loaded = tf.saved_model.load(str(tmp_path / "native"))
+    np.testing.assert_allclose(loaded.serve(X[:, :2]), native(X[:, :2]), atol=1e-5)
 
 
 def test_a_clone_has_the_same_structure_and_weights_of_its_own() -> None:

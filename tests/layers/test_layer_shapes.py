@@ -121,6 +121,7 @@ def test_they_agree(name: str, options: dict[str, Any]) -> None:
             built = layer
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("name", "options"), CASES, ids=[f"{k}-{case[0]}" for k, case in enumerate(CASES)]
 )

@@ -293,6 +293,7 @@ def test_hardware_without_states_is_sampled_too(encode: Any, width: int) -> None
     assert np.all(abs(1 - 2 * bits.mean(axis=1) - want) < 5 / np.sqrt(shots))
 
 
+@pytest.mark.slow
 def test_fit_with_100_shots_learns() -> None:
     # Which side of a line.
     rng = np.random.default_rng(0)

@@ -28,6 +28,7 @@ def test_they_are_the_squared_magnitudes() -> None:
     np.testing.assert_allclose(values, abs(states) ** 2, atol=1e-14)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("backend", ["native", "tensorflow"])
 def test_after_quantum_layers_they_are_differentiable_in_everything(backend: str) -> None:
     x = np.random.default_rng(0).normal(size=(3, 5))
@@ -44,6 +45,7 @@ def test_after_quantum_layers_they_are_differentiable_in_everything(backend: str
     np.testing.assert_allclose(tf.reduce_sum(read(layer(encode(x))), 1), np.ones(3), atol=1e-12)
 
 
+@pytest.mark.slow
 def test_a_distribution_is_learned() -> None:
     target = np.array([[0.5, 0.0, 0.0, 0.5]], "float32")
     keras.utils.set_random_seed(0)

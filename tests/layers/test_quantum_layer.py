@@ -204,6 +204,7 @@ def test_changing_the_circuit_afterwards_does_not_change_the_layer() -> None:
     np.testing.assert_allclose(layer(np.zeros((1, 1))), [[1.0]], atol=1e-12)
 
 
+@pytest.mark.slow
 def test_a_dense_layer_in_front_learns() -> None:
     keras.utils.set_random_seed(0)
     x = features(6, batch=64)

@@ -89,6 +89,7 @@ def is_noted(layer):
     return bool(recording.pop_noted_runs([layer.theta]))
 
 
+@pytest.mark.slow
 def test_runs_are_noted_for_the_weights_of_optimizers_that_exist():
     gc.collect()
     layer, other = QuantumLayer(2), QuantumLayer(2)
@@ -125,6 +126,7 @@ def eager_batches_alive(model, steps=5):
     return sum(x() is not None for x in alive)
 
 
+@pytest.mark.slow
 def test_eager_training_with_another_optimizer_keeps_no_batches():
     gc.collect()
     model = keras.Sequential([keras.Input((2,)), QuantumLayer(2)])
@@ -135,6 +137,7 @@ def test_eager_training_with_another_optimizer_keeps_no_batches():
     assert eager_batches_alive(model) == 0
 
 
+@pytest.mark.slow
 def test_eager_training_of_another_model_keeps_no_batches():
     models = [keras.Sequential([keras.Input((2,)), QuantumLayer(2)]) for _ in range(2)]
     models[0].compile(QuantumNaturalGradient(), "mse")

@@ -16,6 +16,7 @@ from qstore_tf.testing.gradient_agreement import check_gradients
 from qstore_tf.testing.layer_test import run_layer_test
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("front", "width"),
     [

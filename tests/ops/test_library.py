@@ -82,6 +82,7 @@ def test_auto_falls_back_and_says_so_once(monkeypatch, caplog):
     assert backends.available()["native"] is None
 
 
+@pytest.mark.slow
 def test_everything_imports_and_runs_without_the_library():
     code = (
         "import numpy as np, qstore_tf as qs\n"

@@ -124,6 +124,7 @@ def test_steps_do_not_depend_on_how_angles_are_stretched():
     np.testing.assert_allclose(after(3.0), after(1.0), atol=1e-4)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("eager", [False, True])
 def test_a_metric_is_reused_for_as_many_steps_as_asked(eager, monkeypatch):
     calls = []
@@ -140,6 +141,7 @@ def test_a_metric_is_reused_for_as_many_steps_as_asked(eager, monkeypatch):
     assert len(calls) == 3
 
 
+@pytest.mark.slow
 def test_reusing_a_metric_for_one_step_is_computing_it():
     thetas = []
     for reuse in (1, 2):
@@ -202,6 +204,7 @@ def test_frozen_layers_stay_and_clipping_holds_for_angles():
     assert np.linalg.norm(model.layers[1].theta - moved) <= 0.0101
 
 
+@pytest.mark.slow
 def test_models_are_saved_with_it_and_training_goes_on(tmp_path):
     model = make()
     options = {"reuse_steps": 2, "approximation": "diagonal", "regularization": 0.1, "seed": 4}
@@ -218,6 +221,7 @@ def test_models_are_saved_with_it_and_training_goes_on(tmp_path):
     np.testing.assert_allclose(*losses, rtol=1e-5)
 
 
+@pytest.mark.slow
 def test_failed_factorizations_are_counted_and_logged(monkeypatch, caplog):
     def indefinite(runs, weights, approximation, seed):
         return -tf.eye(weights[0].shape[0])

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import copy
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -12,9 +12,13 @@ import numpy as np
 
 from qstore_tf.backends import registry
 from qstore_tf.backends.arrays.base import Array, ArrayBackend
-from qstore_tf.backends.arrays.ionq_options import check_count, check_options
-from qstore_tf.backends.base import Backend, Batch, Capabilities
+from qstore_tf.backends.arrays.ionq_forecast import foresee
+from qstore_tf.backends.arrays.ionq_options import check_count, check_gateset, check_options
+from qstore_tf.backends.arrays.kept import kept
+from qstore_tf.backends.arrays.rows import PartSeed
+from qstore_tf.backends.base import Backend, Batch, Capabilities, WithAccount
 from qstore_tf.backends.extras import require
+from qstore_tf.backends.forecast import Forecast
 from qstore_tf.caching import Counts, counts_of
 from qstore_tf.checks import check_observables
 from qstore_tf.circuits.observables import PauliSum
@@ -23,14 +27,20 @@ from qstore_tf.errors import (
     CircuitError,
     ConfigurationError,
     InputError,
+    JobError,
+    ServiceError,
     describe,
 )
 from qstore_tf.ionq import measuring
-from qstore_tf.ionq.measuring import CompileOptions, qubit_states
+from qstore_tf.ionq.measuring import qubit_states
 from qstore_tf.ionq.money.budget import Budget
 from qstore_tf.ionq.money.environment import budget_from_environment
+from qstore_tf.ionq.money.one_budget import same_account
 from qstore_tf.ionq.prices import PriceTable, price_table
+from qstore_tf.ionq.runnable import CompileOptions, bound, runnable
 from qstore_tf.ionq.sending import Sender
+from qstore_tf.ionq.service.outcomes import Outcomes
+from qstore_tf.ionq.service.work import Work
 from qstore_tf.ionq.targets import NOISE_MODELS, TARGETS, Target, check_noise, lookup
 
 if TYPE_CHECKING:
@@ -39,13 +49,14 @@ if TYPE_CHECKING:
 _SHOTS = 1000
 
 
-class IonQ(ArrayBackend):
+class IonQ(WithAccount, ArrayBackend):
     """Runs on IonQ's machines and simulators, or on a local IonQ (`qstore ionq-emulator`).
 
-    A circuit is compiled once to the target's native gates; a call binds the numbers of the batch
-    and sends it, with all groups of observables, in as few jobs as the service's limits allow. A
-    gradient is one such call with all shifted circuits. What is sent is written to a journal first,
-    so that nothing is lost or paid twice when the network or this process fails.
+    A circuit is compiled once to the target's native gates, or written in gates that the service
+    compiles (`gateset="qis"`). A call binds the numbers of the batch and sends it, with all groups
+    of observables, in as few jobs as the service's limits allow. A gradient is one such call with
+    all shifted circuits. What is sent is written to a journal first, so that nothing is lost or
+    paid twice when the network or this process fails.
 
     The ideal simulator answers with exact probabilities; with `shots`, these are drawn from here.
     Rows whose numbers are not finite are not sent; their expectations are NaN.
@@ -61,9 +72,11 @@ class IonQ(ArrayBackend):
         aggregation: How the machine's debiased results are put together, "average" or "voting".
         dry_run: Whether jobs are only checked and priced by the service, and not run: a call then
             raises DryRunError, which carries the price.
-        optimization_level: As in `qstore_tf.ionq.compile`.
-        max_partial: As in `qstore_tf.ionq.compile`.
-        approximation: As in `qstore_tf.ionq.compile`.
+        gateset: "native" for gates of the machine, compiled here; "qis" for gates such as h, rx and
+            cnot, which the service compiles.
+        optimization_level: As in `qstore_tf.ionq.compile`; for native gates.
+        max_partial: As in `qstore_tf.ionq.compile`; for native gates.
+        approximation: As in `qstore_tf.ionq.compile`; for native gates.
         budget: What may be spent, and what to do then. None: the one of the environment
             (IONQ_BUDGET_USD), if any.
         tracker: Where costs are recorded.
@@ -72,6 +85,9 @@ class IonQ(ArrayBackend):
             None: the service's own estimate.
         max_in_flight: Jobs that may be waiting or running at the same time.
         deadline_s: Seconds after which a call gives up and cancels what is queued.
+        unreachable_s: Seconds for which a request is tried again while the service does not answer
+            as it should; then it is unreachable. None: ten minutes. In a Router or Pool, where
+            others take over, a few seconds are better.
         transport: "http", or "cirq" for the client of cirq-ionq.
         journal: The file of the journal; None: the one of the user.
         url: Address of the service; None: IONQ_API_URL, IONQ_REMOTE_HOST, or IonQ's own.
@@ -101,6 +117,7 @@ class IonQ(ArrayBackend):
         debiasing: bool = False,
         aggregation: str | None = None,
         dry_run: bool = False,
+        gateset: str = "native",
         optimization_level: int = 3,
         max_partial: float = 0.25,
         approximation: float = 0.0,
@@ -110,6 +127,7 @@ class IonQ(ArrayBackend):
         prices: PriceTable | str | None = None,
         max_in_flight: int = 4,
         deadline_s: float | None = None,
+        unreachable_s: float | None = None,
         transport: str = "http",
         journal: str | Path | None = None,
         url: str | None = None,
@@ -131,7 +149,9 @@ class IonQ(ArrayBackend):
             optimization_level,
             max_partial,
             approximation,
+            gateset,
         )
+        check_gateset(self._compiling)
         self._given_budget = (
             budget if not isinstance(budget, Mapping) else Budget.from_config(budget)
         )
@@ -144,6 +164,7 @@ class IonQ(ArrayBackend):
             "dry_run": dry_run,
             "max_in_flight": max_in_flight,
             "deadline_s": deadline_s,
+            "unreachable_s": unreachable_s,
             "transport": transport,
         }
         self._with_shots: dict[int, IonQ] = {}  # one of each, so that what is made for it is found
@@ -169,6 +190,7 @@ class IonQ(ArrayBackend):
             "target": _plain(self.target),
             "shots": self.shots,
             "noise": self.noise,
+            "gateset": self._compiling.gateset,
             "optimization_level": self._compiling.optimization_level,
             "max_partial": self._compiling.max_partial,
             "approximation": self._compiling.approximation,
@@ -176,17 +198,20 @@ class IonQ(ArrayBackend):
             **self._options,
         }
 
-    def __eq__(self, other: object) -> bool:
-        """Whether it is the same object: two of one configuration may not share an account."""
-        return self is other
+    @property
+    def is_paid(self) -> bool:
+        """Whether runs cost money: machines do, the simulator does not."""
+        return self.target.name != "simulator"
 
-    def __hash__(self) -> int:
-        """Goes with equality."""
-        return object.__hash__(self)
+    @property
+    def results_from(self) -> tuple[Any, ...]:
+        """What else than a program and its numbers results depend on, beside shots."""
+        return self.sender.results_from
 
-    def __deepcopy__(self, memo: dict[int, Any]) -> IonQ:
-        """The same object: an account is not copied."""
-        return self
+    @property
+    def is_rehearsing(self) -> bool:
+        """Whether work is only counted at the moment, for an estimate."""
+        return self.sender.is_rehearsing
 
     def with_shots(self, shots: int) -> IonQ:
         """Returns this backend with another number of shots; jobs, caches and budget are shared."""
@@ -194,6 +219,56 @@ class IonQ(ArrayBackend):
         other.shots = check_count(shots, bool(self._options["debiasing"]))
         other.capabilities = replace(self.capabilities, exact=False)
         return self._with_shots.setdefault(other.shots, other)
+
+    def with_budget(self, budget: Budget) -> IonQ:
+        """Returns this backend with a budget of somebody else, such as a Router's, to spend from.
+
+        It raises BudgetExceededError where that cannot pay, whatever its `on_exceed` says: whoever
+        gave the budget decides what then.
+
+        Raises:
+            ConfigurationError: This backend was given another budget of its own.
+        """
+        if not (self._given_budget is None or same_account(self._given_budget, budget)):
+            raise ConfigurationError(
+                describe(
+                    f"Backend 'ionq' on {self.target.name} has a budget of its own, and is to "
+                    "spend from another",
+                    expected="one budget",
+                    received=[self._given_budget, budget],
+                    hint="Give the budget to one of them only",
+                )
+            )
+        other = copy.copy(self)
+        other.budget = budget
+        other.sender = self.sender.with_budget(budget)
+        other._with_shots = {}
+        return other
+
+    def forecast(
+        self,
+        program: Program,
+        observables: Sequence[PauliSum] | None,
+        rows: int,
+        shots: int | None = None,
+    ) -> Forecast:
+        """Returns what a call would cost, how reliable it is, and how long it would wait.
+
+        Args:
+            program: What is run.
+            observables: What is measured; None: samples are drawn.
+            rows: Rows of the batch.
+            shots: Of each circuit; None: those of this backend.
+        """
+        return foresee(
+            self._compiling,
+            self.noise,
+            self.sender.foresight,
+            program,
+            observables,
+            rows,
+            self.shots if shots is None else shots,
+        )
 
     def check(self, program: Program) -> None:
         """Raises ConfigurationError where the program cannot be compiled for the target."""
@@ -207,7 +282,7 @@ class IonQ(ArrayBackend):
         # Without a search for the shortest form, which the measured bases get when they are run.
         plainly = replace(self._compiling, optimization_level=0)
         try:
-            measuring.runnable(program, (), plainly)
+            runnable(program, (), plainly)
         except CircuitError as error:
             raise ConfigurationError(
                 f"Backend 'ionq' cannot run this circuit on {self.target.name}: {error}"
@@ -220,17 +295,24 @@ class IonQ(ArrayBackend):
         check_observables(observables, batch.program.n_qubits)
         planned = measuring.plan(batch.program, tuple(observables), self._compiling)
         usable = _finite_rows(batch)
-        found = np.full((len(usable), len(observables)), np.nan)
-        found[usable] = planned.constants
-        if usable.any() and planned.groups:
-            bound = [g.runnable.bind(batch.inputs[usable], batch.theta) for g in planned.groups]
-            outcomes = self.sender.run([part.work for part in bound], self.shots, seed)
-            if outcomes is None:
-                instead = self._fallback().expectation
-                return np.asarray(instead(batch.program, observables, *batch.values, seed=seed))
-            for group, part, counted in zip(planned.groups, bound, outcomes, strict=True):
+        parts = []
+        if usable.any():
+            parts = [g.runnable.bind(batch.inputs[usable], batch.theta) for g in planned.groups]
+
+        def read(outcomes: Sequence[Outcomes]) -> Array:
+            found = np.full((len(usable), len(observables)), np.nan)
+            found[usable] = planned.constants
+            for group, part, counted in zip(planned.groups, parts, outcomes, strict=False):
                 found[usable] += group.expectations(counted, part.flips)
-        return found.astype(batch.inputs.dtype)
+            return found.astype(batch.inputs.dtype)
+
+        if not parts:
+            return read(())
+        outcomes = self._outcomes([part.work for part in parts], self.shots, seed, usable, read)
+        if outcomes is None:
+            instead = self._fallback().expectation
+            return np.asarray(instead(batch.program, observables, *batch.values, seed=seed))
+        return read(outcomes)
 
     def sample(self, batch: Batch, shots: int, seed: Sequence[int]) -> Array:
         """Returns samples int64 [B, shots]; see `ArrayBackend.sample`.
@@ -239,21 +321,42 @@ class IonQ(ArrayBackend):
         """
         if not _finite_rows(batch).all():
             raise InputError("its numbers must be finite to draw samples from them")
-        made = measuring.runnable(batch.program, (), self._compiling)
-        bound = made.bind(batch.inputs, batch.theta)
-        outcomes = self.sender.run([bound.work], shots, seed)
+        made = runnable(batch.program, (), self._compiling)
+        circuits = made.bind(batch.inputs, batch.theta)
+
+        def read(outcomes: Sequence[Outcomes]) -> Array:
+            return qubit_states(outcomes[0].draws(shots), circuits.flips, made.outcomes)
+
+        everything = np.ones(len(batch.inputs), bool)
+        outcomes = self._outcomes([circuits.work], shots, seed, everything, read)
         if outcomes is None:
             instead = self._fallback().sample
             return np.asarray(instead(batch.program, *batch.values, shots=shots, seed=seed))
-        return qubit_states(outcomes[0].draws(shots), bound.flips, made.outcomes)
+        return read(outcomes)
 
     def telemetry(self) -> dict[str, float]:
         """Returns what was sent, spent and kept so far; see `callbacks.ReportsTelemetry`."""
         return {
             **self.sender.telemetry(),
             "structure_cache_hit_rate": _rate(counts_of(measuring.plan)),
-            "bound_cache_hit_rate": _rate(counts_of(measuring.bound)),
+            "bound_cache_hit_rate": _rate(counts_of(bound)),
         }
+
+    def _outcomes(
+        self,
+        work: list[Work],
+        shots: int | None,
+        seed: Sequence[int] | None,
+        sent: Array,
+        read: Callable[[Sequence[Outcomes]], Array],
+    ) -> list[Outcomes] | None:
+        """Runs a circuit for each row that is sent, of each work; an error keeps what is done."""
+        rows = seed.rows[sent] if isinstance(seed, PartSeed) else None
+        try:
+            return self.sender.run(work, shots, seed, rows)
+        except (JobError, ServiceError) as error:
+            error.kept = kept(error, sent, read)
+            raise
 
     def _fallback(self) -> Backend:
         """The backend that the budget names, in TensorFlow."""

@@ -6,9 +6,10 @@ from collections.abc import Mapping
 from typing import Any
 
 from qstore_tf.checks import check_shots
-from qstore_tf.errors import ConfigurationError, describe
+from qstore_tf.errors import ConfigurationError, describe, did_you_mean
 from qstore_tf.ionq.money.budget import Budget
 from qstore_tf.ionq.money.tracker import CostTracker
+from qstore_tf.ionq.runnable import GATESETS, CompileOptions
 
 MOST_SHOTS = 1_000_000  # of a circuit, as the service takes them
 LEAST_DEBIASED = 500
@@ -48,6 +49,38 @@ def check_options(
         _refuse("`budget` must be a Budget", "qstore_tf.ionq.Budget(usd=...)", budget, hint)
     if tracker is not None and not isinstance(tracker, CostTracker):
         _refuse("`tracker` must be a CostTracker", "qstore_tf.ionq.CostTracker()", tracker)
+
+
+def check_gateset(options: CompileOptions) -> None:
+    """Raises ConfigurationError where the gate set is unknown, or options do not go with it."""
+    gateset = options.gateset
+    if gateset not in GATESETS:
+        hint = did_you_mean(gateset, GATESETS) if isinstance(gateset, str) else None
+        raise ConfigurationError(
+            describe(
+                "Unknown gateset",
+                expected=" or ".join(map(repr, GATESETS)),
+                received=gateset,
+                hint=hint,
+            )
+        )
+    plain = CompileOptions(options.target)
+    names = ("optimization_level", "max_partial", "approximation")
+    given = {
+        name: getattr(options, name)
+        for name in names
+        if getattr(options, name) != getattr(plain, name)
+    }
+    if gateset == "qis" and given:
+        raise ConfigurationError(
+            describe(
+                f"{' and '.join(given)} would change nothing: gates of the set 'qis' are compiled "
+                "by the service",
+                expected=f"the defaults, { ({name: getattr(plain, name) for name in given}) }",
+                received=given,
+                hint="Leave them out, or use gateset='native'",
+            )
+        )
 
 
 def _refuse(what: str, expected: str, received: Any, hint: str | None = None) -> None:

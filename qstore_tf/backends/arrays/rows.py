@@ -107,6 +107,31 @@ def row_seed(seed: Any, row: int) -> int:
     return int(np.random.SeedSequence([*words, row]).generate_state(1)[0] >> 1)
 
 
+class PartSeed(tuple[int, int]):
+    """The seed of some rows of a batch, for backends that can draw for each row by itself.
+
+    Such a row gets the same draws whichever others are with it. To backends that cannot it is a
+    seed like any other.
+
+    Attributes:
+        rows: The numbers of the rows in the whole batch, int64 [B].
+
+    Example:
+        >>> part = PartSeed((5, 7), np.array([3, 4]))
+        >>> list(part), part.rows.tolist()
+        ([5, 7], [3, 4])
+    """
+
+    rows: Array
+
+    def __new__(cls, seed: Any, rows: Array) -> PartSeed:
+        """Makes it of two integers and the numbers of the rows."""
+        first, second = (int(word) for word in seed)
+        made = super().__new__(cls, (first, second))
+        made.rows = rows
+        return made
+
+
 def _named(error: Exception, number: int, count: int, what: str) -> Exception:
     message = describe(f"The {what} in row {number} of a batch of {count} failed ({error})")
     if isinstance(error, QstoreError):

@@ -15,8 +15,9 @@ from qstore_tf.distribute.checkpoints.files import Checkpoint
 from qstore_tf.distribute.keras.patching import LEGACY
 from qstore_tf.errors import ConfigurationError, describe
 
-# What Keras's own callbacks keep from one epoch to the next.
+# What callbacks keep from one epoch to the next.
 _ATTRIBUTES = {
+    "AdaptiveShots": ("state",),
     "EarlyStopping": ("wait", "stopped_epoch", "best", "best_epoch"),
     "ReduceLROnPlateau": ("wait", "cooldown_counter", "best"),
     "ModelCheckpoint": ("best", "epochs_since_last_save", "_batches_seen_since_last_saving"),

@@ -97,12 +97,12 @@ def cheapest(axes: FloatArray, sides: FloatArray, end: FloatArray, flip: int) ->
     start = np.zeros_like(end)
     start[2] = 1.0
     everything = np.stack([start, *axes, end], axis=1)
-    neighbours = _neighbours(everything)
+    given = _given(everything, sides)
     ups, costs = start[:, None], np.zeros(1, int)
     # For each entangler: the axis before each axis there, how that one is found, and its pulses.
     history: list[tuple[Ints, Ints, Ints, Ints]] = []
-    for axis, side, others in zip(axes, sides, neighbours, strict=True):
-        candidates, ways, places, sources = _candidates(axis, side, ups, everything, others)
+    for axis, own_given in zip(axes, given, strict=True):
+        candidates, ways, places, sources = _candidates(axis, ups, own_given)
         dots = np.matmul(ups.transpose(2, 1, 0), candidates.transpose(2, 0, 1))
         steps = np.where(np.all(np.abs(dots) < CLOSE, axis=0), 1, 2)
         # What follows from the axis before follows from that one only.
@@ -119,24 +119,54 @@ def cheapest(axes: FloatArray, sides: FloatArray, end: FloatArray, flip: int) ->
     return _best_path(ups, costs, end, flip, history)
 
 
+_Given = tuple[FloatArray, list[int]]
+
+
+def _given(everything: FloatArray, sides: FloatArray) -> list[_Given]:
+    """Returns for each entangler the axes that may be up there whatever was up before.
+
+    They are the two at its side, and for some other axes the one perpendicular to its own and to
+    that, and the one as near to that as can be; [3, 2 + 2 N, S], and the N places of the others.
+    """
+    alike = _Alike(everything)
+    n = len(sides)
+    neighbours = [_neighbours(alike, k, n + 1) for k in range(1, n + 1)]
+    # What is parallel gives no direction.
+    others = [[j for j in near if not alike(k, j)[1]] for k, near in enumerate(neighbours, 1)]
+    counts = [len(near) for near in others]
+    own = everything[:, np.repeat(np.arange(1, n + 1), counts)]
+    fixed = perpendicular(own, everything[:, np.array([j for near in others for j in near], int)])
+    toward = perpendicular(own, fixed)
+    mine = sides.transpose(1, 0, 2)
+    second = cross(everything[:, 1:-1], mine)
+    starts = np.cumsum([0, *counts]).tolist()
+    return [
+        (
+            np.concatenate(
+                [mine[:, k, None], second[:, k, None], fixed[:, a:b], toward[:, a:b]], axis=1
+            ),
+            near,
+        )
+        for k, (near, a, b) in enumerate(zip(others, starts, starts[1:], strict=False))
+    ]
+
+
 def _candidates(
-    axis: FloatArray, side: FloatArray, ups: FloatArray, everything: FloatArray, others: list[int]
+    axis: FloatArray, ups: FloatArray, given: _Given
 ) -> tuple[FloatArray, Ints, Ints, Ints]:
     """Returns axes that may be up next, [3, N, S], by which way and other axis each is found, and
     which of `ups` the first of them come from."""
-    axis, two = axis[:, None], np.stack([side, cross(axis, side)], axis=1)
+    axis = axis[:, None]
     stay = np.flatnonzero(np.all(np.abs(dot(ups, axis)) < CLOSE, axis=-1))
     # What is parallel gives no direction.
     turning = np.flatnonzero(~parallel(axis, ups).any(axis=-1))
-    apart = np.flatnonzero(~parallel(axis, everything[:, others]).any(axis=-1))
-    others = [others[place] for place in apart.tolist()]
     across = perpendicular(axis, ups[:, turning])
-    fixed = perpendicular(axis, everything[:, others])
-    toward = perpendicular(axis, fixed)
-    parts = (ups[:, stay], across, two, fixed, toward)
-    ways = np.repeat(_IN_ORDER, [part.shape[1] for part in parts])
+    known, others = given
+    counts = (len(stay), len(turning), 2, len(others), len(others))
+    ways = np.repeat(_IN_ORDER, counts)
     places = np.array([-1] * (len(stay) + len(turning)) + [0, 1] + others + others, int)
-    return np.concatenate(parts, axis=1), ways, places, np.concatenate([stay, turning])
+    candidates = np.concatenate((ups[:, stay], across, known), axis=1)
+    return candidates, ways, places, np.concatenate([stay, turning])
 
 
 def _kept(candidates: FloatArray, cost: Ints, ways: Ints) -> Ints:
@@ -178,24 +208,51 @@ def _best_path(
     return Path(tuple(reversed(path)), final, opposite)
 
 
-def _neighbours(everything: FloatArray) -> list[list[int]]:
-    """For each entangler the places of the two nearest axes on either side that differ from it."""
-    n = everything.shape[1] - 2
+class _Alike:
+    """Tells which of some axes, [3, N, S], are parallel: many that are asked for next at once."""
 
-    def nearest(k: int, places: range) -> list[int]:
+    def __init__(self, axes: FloatArray) -> None:
+        self._axes = axes
+        self._last = axes.shape[1] - 1
+        self._found: dict[int, tuple[NDArray[np.bool_], NDArray[np.bool_]]] = {}
+
+    def __call__(self, first: int, second: int) -> tuple[bool, bool]:
+        """Returns whether two axes are parallel for all samples, and for any."""
+        low, high = sorted((first, second))
+        if low == 0:
+            return self._look_up(0, high, self._axes, self._axes[:, :1])
+        if high == self._last:
+            return self._look_up(-1, low, self._axes, self._axes[:, -1:])
+        distance = high - low
+        return self._look_up(distance, low, self._axes[:, :-distance], self._axes[:, distance:])
+
+    def _look_up(
+        self, key: int, place: int, axes: FloatArray, others: FloatArray
+    ) -> tuple[bool, bool]:
+        if key not in self._found:
+            found = parallel(axes, others)
+            self._found[key] = np.all(found, axis=-1), np.any(found, axis=-1)
+        every, some = self._found[key]
+        return bool(every[place]), bool(some[place])
+
+
+def _neighbours(alike: _Alike, k: int, end: int) -> list[int]:
+    """The places of the two nearest axes on either side that differ from one, the start, the end.
+
+    Args:
+        alike: Which axes are parallel.
+        k: The place of the axis.
+        end: The last place.
+    """
+
+    def nearest(places: range) -> list[int]:
         found: list[int] = []
         for other in places:
-            if not parallel(everything[:, k], everything[:, other]).all():
+            if not alike(k, other)[0]:
                 found.append(other)
                 if len(found) == 2:
                     break
         return found
 
-    return [
-        list(
-            dict.fromkeys(
-                [*nearest(k, range(k - 1, -1, -1)), *nearest(k, range(k + 1, n + 2)), 0, n + 1]
-            )
-        )
-        for k in range(1, n + 1)
-    ]
+    either = (*nearest(range(k - 1, -1, -1)), *nearest(range(k + 1, end + 1)))
+    return list(dict.fromkeys([*either, 0, end]))

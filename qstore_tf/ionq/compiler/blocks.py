@@ -8,6 +8,8 @@ small as there can be (Zhang, Vala, Sastry, Whaley, arXiv:quant-ph/0209120).
 from __future__ import annotations
 
 import math
+from collections.abc import Callable, Sequence
+from functools import cached_property
 
 import numpy as np
 from numpy.typing import NDArray
@@ -15,21 +17,93 @@ from numpy.typing import NDArray
 from qstore_tf.circuits.gates.matrices import PAULIS
 from qstore_tf.circuits.symbols import Affine
 from qstore_tf.ionq.compiler import weyl
-from qstore_tf.ionq.compiler.cliffords import INVERSE, MATRICES, THEN
+from qstore_tf.ionq.compiler.cliffords import IDENTITY, INVERSE, MATRICES, THEN
 from qstore_tf.ionq.compiler.lowering import add_weyl
 from qstore_tf.ionq.compiler.rotations import Rotation, Rotations, commute
 
 # Smaller gains of angle are within rounding errors.
 _LEAST_GAIN = 1e-6
 
-_PRODUCTS: dict[tuple[str, str], NDArray[np.complex128]] = {}
+Matrix = NDArray[np.complex128]
+_PRODUCTS: dict[tuple[str, str], Matrix] = {}
 for _a in "IXYZ":
     for _b in "IXYZ":
         _PRODUCTS[_a, _b] = np.kron(PAULIS[_a], PAULIS[_b]).astype(np.complex128)
 
 
+class Form:
+    """What does the same as a run on one pair of wires, where it stands in the circuit.
+
+    Args:
+        parts: Its decomposition.
+        before: Turns about Z before it on both wires, radians.
+        frames: Clifford gates of both wires after it, which are to be taken back.
+    """
+
+    def __init__(
+        self,
+        parts: weyl.TwoQubit,
+        before: tuple[float, float] = (0.0, 0.0),
+        frames: tuple[int, int] = (IDENTITY, IDENTITY),
+    ) -> None:
+        self._parts, self._before, self._frames = parts, before, frames
+
+    def is_smaller(self, block: Sequence[Rotation], least_gain: float) -> bool:
+        """Whether it is fewer entangling rotations, or as many by smaller angles."""
+        entangling = [abs(r.angle.constant) for r in block if r.is_entangling]
+        total = sum(entangling) - least_gain
+        return (self._parts.count, self._parts.total) < (len(entangling), total)
+
+    def add_to(self, circuit: Rotations, pair: tuple[int, int]) -> None:
+        """Adds it on two wires."""
+        for wires, letters, angle in self._rotations.rotations:
+            circuit.add([pair[wire] for wire in wires], letters, angle)
+        for wire, frame in zip(pair, self._rotations.frames, strict=True):
+            circuit.frames[wire] = THEN[circuit.frames[wire]][frame]
+
+    @cached_property
+    def _rotations(self) -> Rotations:
+        made = Rotations(2)
+        for wire, angle in enumerate(self._before):
+            made.add([wire], "Z", Affine(angle))
+        add_weyl(made, (0, 1), self._parts)
+        for wire, frame in enumerate(self._frames):
+            made.frames[wire] = THEN[made.frames[wire]][INVERSE[frame]]
+        return made
+
+
+_How = Callable[..., Form]
+_Way = tuple[_How, tuple[int, ...]]
+Forms = dict[tuple[_How, tuple[int, ...], tuple[Rotation, ...]], Form]
+"""Forms by how they were found, and of what."""
+
+
+def _whole(matrix: Matrix) -> Form:
+    return Form(weyl.decompose(matrix))
+
+
+def _state(matrix: Matrix) -> Form:
+    return Form(weyl.prepare(matrix[:, 0]))
+
+
+def _outcomes(matrix: Matrix, first: int, second: int) -> Form:
+    """What is measured next, with these Clifford gates at the end."""
+    local = np.kron(MATRICES[first], MATRICES[second])
+    return Form(weyl.up_to_diagonal(local @ matrix), frames=(first, second))
+
+
+def _half_begun(matrix: Matrix, zero: int) -> Form:
+    """Where one wire is |0>, a diagonal before it is a turn of the other."""
+    parts = weyl.up_to_diagonal_before(matrix)
+    diagonal = np.diag(parts.matrix().conj().T @ matrix)
+    phases = diagonal[[0, 2] if zero else [0, 1]]
+    angle = float(np.angle(phases[1] / phases[0]))
+    return Form(parts, (angle, 0.0) if zero else (0.0, angle))
+
+
 def decompose_blocks(
     circuit: Rotations,
+    forms: Forms | None = None,
     *,
     from_zero: bool = False,
     measured: bool = False,
@@ -37,14 +111,18 @@ def decompose_blocks(
 ) -> Rotations:
     """Returns an equal circuit in which runs on one pair of wires are as short as they can be.
 
+    That is the circuit itself where all of them are.
+
     Args:
         circuit: The circuit.
+        forms: What runs have come to before; what they come to now is added.
         from_zero: Whether it acts on |0...0>; a run that begins there is a state of two wires,
             which takes one entangling rotation, and one of which one wire begins there takes two.
         measured: Whether all wires are measured; a run that ends there is needed up to phases of
             basis states only, and takes two.
         only_fewer: Whether runs stay that would take as many rotations by smaller angles.
     """
+    forms = {} if forms is None else forms
     least_gain = math.inf if only_fewer else _LEAST_GAIN
     blocks = _blocks(circuit)
     first: dict[int, int] = {}
@@ -54,77 +132,43 @@ def decompose_blocks(
             first.setdefault(wire, number)
             last[wire] = number
     new = Rotations(circuit.n_wires)
+    changed = False
     for number, block in enumerate(blocks):
-        if not _is_constant_pair(block):
-            _add(new, block)
-            continue
-        pair = _pair(block)
-        if from_zero and all(first[wire] == number for wire in pair):
-            _add_smaller(new, block, weyl.prepare(matrix_of(block, pair)[:, 0]), least_gain)
-        elif measured and all(last[wire] == number for wire in pair):
-            frames = [circuit.frames[wire] for wire in pair]
-            local = np.kron(MATRICES[frames[0]], MATRICES[frames[1]])
-            parts = weyl.up_to_diagonal(local @ matrix_of(block, pair))
-            if _add_smaller(new, block, parts, least_gain):
-                # They hold the gates at the end already, which are therefore taken back.
-                for wire, frame in zip(pair, frames, strict=True):
-                    new.frames[wire] = THEN[new.frames[wire]][INVERSE[frame]]
-        elif (
-            from_zero
-            and any(first[wire] == number for wire in pair)
-            and not (only_fewer and _count(block) == 1)
-        ):
-            _add_half_begun(new, block, pair, first[pair[1]] == number, least_gain)
+        ways: list[_Way] = []
+        if _is_constant_pair(block):
+            pair = _pair(block)
+            begins = [from_zero and first[wire] == number for wire in pair]
+            if all(begins):
+                ways = [(_state, ())]
+            elif measured and last[pair[0]] == last[pair[1]] == number:
+                ways = [(_outcomes, tuple([circuit.frames[wire] for wire in pair]))]
+            else:
+                if any(begins) and not (only_fewer and _count(block) == 1):
+                    ways = [(_half_begun, (begins.index(True),))]
+                if not _is_canonical(block):
+                    ways.append((_whole, ()))
+        for way in ways:
+            key = (*way, tuple(block))
+            if key not in forms:
+                forms[key] = way[0](matrix_of(block, pair), *way[1])
+            if forms[key].is_smaller(block, least_gain):
+                forms[key].add_to(new, pair)
+                changed = True
+                break
         else:
-            known = _is_canonical(block)
-            _add_smaller(
-                new, block, None if known else weyl.decompose(matrix_of(block, pair)), least_gain
-            )
+            _append(new, block)
+    if not changed:
+        return circuit
     new.follow(circuit)
     return new
 
 
-def _add(circuit: Rotations, block: list[Rotation]) -> None:
-    for rotation in block:
-        circuit.add(rotation.wires, rotation.letters, rotation.angle)
-
-
-def _add_half_begun(
-    circuit: Rotations,
-    block: list[Rotation],
-    pair: tuple[int, int],
-    second_is_zero: bool,
-    least_gain: float,
-) -> None:
-    """Adds a block before which one wire is |0>: a diagonal before it is a turn of the other."""
-    matrix = matrix_of(block, pair)
-    parts = weyl.up_to_diagonal_before(matrix)
-    if not _is_smaller(block, parts, least_gain):
-        known = _is_canonical(block)
-        _add_smaller(circuit, block, None if known else weyl.decompose(matrix), least_gain)
-        return
-    diagonal = np.diag(parts.matrix().conj().T @ matrix)
-    phases = diagonal[[0, 2] if second_is_zero else [0, 1]]
-    angle = Affine(float(np.angle(phases[1] / phases[0])))
-    circuit.add([pair[0] if second_is_zero else pair[1]], "Z", angle)
-    add_weyl(circuit, pair, parts)
-
-
-def _is_smaller(block: list[Rotation], parts: weyl.TwoQubit, least_gain: float) -> bool:
-    """Whether it is fewer entangling rotations, or as many by smaller angles."""
-    entangling = [abs(r.angle.constant) for r in block if r.is_entangling]
-    return (parts.count, parts.total) < (len(entangling), sum(entangling) - least_gain)
-
-
-def _add_smaller(
-    circuit: Rotations, block: list[Rotation], parts: weyl.TwoQubit | None, least_gain: float
-) -> bool:
-    """Adds what a block is decomposed into where that is smaller, else the block as it is."""
-    if parts is not None and _is_smaller(block, parts, least_gain):
-        add_weyl(circuit, _pair(block), parts)
-        return True
-    _add(circuit, block)
-    return False
+def _append(circuit: Rotations, block: Sequence[Rotation]) -> None:
+    if any(circuit.frames):
+        for rotation in block:
+            circuit.add(*rotation)
+    else:
+        circuit.rotations += block
 
 
 def matrix_of(block: list[Rotation], pair: tuple[int, int]) -> NDArray[np.complex128]:

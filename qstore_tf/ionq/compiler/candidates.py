@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from qstore_tf.ionq.compiler.blocks import decompose_blocks
+from qstore_tf.ionq.compiler.blocks import Forms, decompose_blocks
 from qstore_tf.ionq.compiler.conjugating import conjugate
 from qstore_tf.ionq.compiler.merging import merge
 from qstore_tf.ionq.compiler.outcomes import OutcomeMap, drop_unmeasured, permutation
@@ -25,17 +25,16 @@ def candidates(circuit: Rotations, mode: str, level: int) -> Iterator[tuple[Rota
     """Yields circuits that do the same, with how outcomes of wires become those of qubits.
 
     Args:
-        circuit: As it was lowered.
+        circuit: As it was lowered, and merged.
         mode: "unitary", "state" or "measured".
         level: Of optimization, 0 to 3.
     """
-    if level >= 1:
-        circuit = merge(circuit)
     if level >= 2:
         circuit = conjugate(circuit)
+    forms: Forms = {}
     found: list[tuple[Rotations, OutcomeMap]] = []
     for begun in _turned(circuit, level):
-        found += _ways(begun, mode, level)
+        found += _ways(begun, mode, level, forms)
     fewest = min(_size(made)[0] for made, _ in found)
     seen: list[list[Rotation]] = [circuit.rotations]
     for made, outcomes in found:
@@ -51,22 +50,24 @@ def _turned(circuit: Rotations, level: int) -> list[Rotations]:
     return [circuit] if turned is circuit else [circuit, conjugate(merge(turned))]
 
 
-def _ways(circuit: Rotations, mode: str, level: int) -> Iterator[tuple[Rotations, OutcomeMap]]:
+def _ways(
+    circuit: Rotations, mode: str, level: int, forms: Forms
+) -> Iterator[tuple[Rotations, OutcomeMap]]:
     outcomes = permutation(circuit.wires)
-    yield decomposed(circuit, level), outcomes
+    yield decomposed(circuit, level, forms), outcomes
     if mode == "unitary":
         return
     for known in _known(from_zero(circuit), level):
         for only_fewer in (False, True) if level >= 2 else (False,):
-            state = decomposed(known, level, from_zero=True, only_fewer=only_fewer)
+            state = decomposed(known, level, forms, from_zero=True, only_fewer=only_fewer)
             yield state, outcomes
             if mode == "measured":
-                yield _measured(state, level, only_fewer)
+                yield _measured(state, level, forms, only_fewer)
             if not _size(state)[0]:
                 return
             is_new = state.rotations != known.rotations
             if mode == "measured" and is_new:
-                yield _measured(known, level, only_fewer)
+                yield _measured(known, level, forms, only_fewer)
             if not is_new:
                 break  # and not in the other way either
 
@@ -81,16 +82,19 @@ def _known(circuit: Rotations, level: int) -> Iterator[Rotations]:
     yield circuit
 
 
-def _measured(circuit: Rotations, level: int, only_fewer: bool) -> tuple[Rotations, OutcomeMap]:
+def _measured(
+    circuit: Rotations, level: int, forms: Forms, only_fewer: bool
+) -> tuple[Rotations, OutcomeMap]:
     """Returns a circuit from |0...0> that is measured, and how its outcomes are to be read."""
     shorter, outcomes = drop_unmeasured(circuit)
-    made = decomposed(shorter, level, from_zero=True, measured=True, only_fewer=only_fewer)
+    made = decomposed(shorter, level, forms, from_zero=True, measured=True, only_fewer=only_fewer)
     return made, outcomes
 
 
 def decomposed(
     circuit: Rotations,
     level: int,
+    forms: Forms | None = None,
     *,
     from_zero: bool = False,
     measured: bool = False,
@@ -101,6 +105,7 @@ def decomposed(
     Args:
         circuit: The circuit.
         level: Of optimization; below 2 nothing is done, at 2 once.
+        forms: See `decompose_blocks`.
         from_zero: Whether it starts in |0...0>.
         measured: Whether outcomes in Z alone have to stay.
         only_fewer: Whether runs whose number of entanglers stays are left as they are.
@@ -110,7 +115,7 @@ def decomposed(
     while True:
         size = _size(circuit)
         made = decompose_blocks(
-            circuit, from_zero=from_zero, measured=measured, only_fewer=only_fewer
+            circuit, forms, from_zero=from_zero, measured=measured, only_fewer=only_fewer
         )
         made = merge(made)
         if from_zero:

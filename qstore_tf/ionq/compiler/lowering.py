@@ -33,6 +33,7 @@ def lower(
     relative_phase: Collection[int] = (),
     variant: int = 0,
     commutators: bool = False,
+    from_zero: bool = False,
 ) -> Rotations:
     """Returns a circuit as Pauli rotations, equal to it up to global phase.
 
@@ -42,6 +43,8 @@ def lower(
         variant: Which of the four forms they get; see `relative_phase_toffoli`.
         commutators: Whether turns by numbers under two controls are made of commutators, which
             takes fewer or smaller entanglers, but mostly no full ones that others could cancel.
+        from_zero: Whether only the state that it makes of |0...0> has to be equal: qubits that no
+            gate has used yet help those with many controls.
 
     Raises:
         CircuitError: A gate that cannot be compiled, such as a matrix on many qubits with controls.
@@ -50,8 +53,12 @@ def lower(
         >>> lower(Circuit(2).add_gate("CX", [0, 1])).rotations
         [Rotation(wires=(0, 1), letters='ZX', angle=Affine(constant=1.5707963267948966, terms=()))]
     """
-    out = Rotations(circuit.n_qubits)
+    out = _Lowered(circuit.n_qubits)
+    if from_zero:
+        out.clean = dict.fromkeys(range(circuit.n_qubits))
     for number, operation in enumerate(circuit.operations):
+        for qubit in operation.qubits:
+            out.clean.pop(qubit, None)
         try:
             if number in relative_phase:
                 plain = operation.with_plain_controls()
@@ -68,7 +75,19 @@ def lower(
     return out
 
 
-def _lower(out: Rotations, primitive: SymbolicPrimitive) -> None:
+class _Lowered(Rotations):
+    """What has been lowered so far.
+
+    Attributes:
+        clean: The qubits that are known to be |0>.
+    """
+
+    def __init__(self, n_wires: int) -> None:
+        super().__init__(n_wires)
+        self.clean: dict[int, None] = {}
+
+
+def _lower(out: _Lowered, primitive: SymbolicPrimitive) -> None:
     if isinstance(primitive, Rot):
         factors = dict(zip(primitive.targets, primitive.paulis, strict=True))
         _controlled(out, factors, primitive.angle, primitive.controls)
@@ -95,7 +114,7 @@ def _flip(out: Rotations, target: int, controls: Sequence[int]) -> None:
         _controlled(out, {target: "X"}, Affine(math.pi), controls, as_power=True)
     else:
         spare = [q for q in range(out.n_wires) if q != target and q not in controls]
-        _steps(out, many.flip(controls, target, spare))
+        _steps(out, many.flip(controls, target, spare, _clean(out)))
 
 
 def _controlled(
@@ -118,7 +137,7 @@ def _controlled(
         return
     if len(controls) > 2 and len(factors) == 1:
         ((target, letter),) = factors.items()
-        _steps(out, many.under_controls(controls, target, letter, angle, as_power))
+        _steps(out, many.under_controls(controls, target, letter, angle, as_power, _clean(out)))
         return
     _controlled(out, factors, angle / 2, [last], as_power)
     _flip_up_to_phases(out, last, others, 1)
@@ -154,6 +173,10 @@ def _by_commutator(out: Rotations, primitive: SymbolicPrimitive) -> bool:
     one_wire(out, _at(out, target), change)
     _phase(out, phase, controls)
     return True
+
+
+def _clean(out: Rotations) -> list[int]:
+    return list(out.clean) if isinstance(out, _Lowered) else []
 
 
 def _flip_up_to_phases(
@@ -208,7 +231,7 @@ def _at(out: Rotations, qubit: int) -> int:
 def _product(out: Rotations, factors: dict[int, str], angle: Affine) -> None:
     """A rotation about a product of any number of letters; more than two are brought down."""
     if len(factors) <= 2:
-        out.add([_at(out, q) for q in factors], "".join(factors.values()), angle)
+        out.add([out.wires[q] for q in factors], "".join(factors.values()), angle)
         return
     (q0, p0), (q1, p1), *rest = factors.items()
     # The quarter turn about p0 s turns p1 into the product of p0, p1 for s = p1 times the third.

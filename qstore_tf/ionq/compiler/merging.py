@@ -18,12 +18,15 @@ _MAX_PASSES = 20
 
 
 def merge(circuit: Rotations) -> Rotations:
-    """Returns an equal circuit in which no two rotations can be merged by commuting them."""
+    """Returns an equal circuit in which no two rotations can be merged by commuting them.
+
+    That is the circuit itself where there are none.
+    """
     for _ in range(_MAX_PASSES):
-        merged = circuit.again(_one_pass(circuit.rotations))
-        if len(merged.rotations) == len(circuit.rotations):
-            return merged
-        circuit = merged
+        kept = _one_pass(circuit.rotations)
+        if len(kept) == len(circuit.rotations):
+            return circuit
+        circuit = circuit.again(kept)
     return circuit
 
 
@@ -56,7 +59,7 @@ def _partner(
     for steps, number in enumerate(_before(rotation.wires, on_wire)):
         other = kept[number]
         assert other is not None
-        if other.wires == rotation.wires and other.letters == rotation.letters:
+        if other[:2] == rotation[:2]:
             return number
         if steps == LOOKBACK or not commute(other, rotation):
             return None

@@ -23,7 +23,7 @@ from qstore_tf.ionq.compiler.cliffords import HADAMARD, LETTERS, PULLED, taking
 from qstore_tf.ionq.compiler.following import Differences, Steps, misses
 from qstore_tf.ionq.compiler.formulas import Evaluator, FloatArray
 from qstore_tf.ionq.compiler.rotations import Rotation, Rotations
-from qstore_tf.ionq.compiler.runs import ZERO, Wire, wires_of
+from qstore_tf.ionq.compiler.runs import ZERO, Runs, Wire, wires_of
 from qstore_tf.ionq.compiler.settling import settle
 from qstore_tf.ionq.compiler.template import (
     NativeGate,
@@ -95,12 +95,9 @@ class _Plan:
     formulas: Formulas
 
 
-_Runs = tuple[tuple[tuple[str, Affine], ...], ...]
-
-
 def _renamed(
     wire: Wire, entangling: Sequence[Rotation]
-) -> tuple[tuple[str, _Runs, tuple[Affine, ...], int], list[str]]:
+) -> tuple[tuple[str, Runs, tuple[Affine, ...], int], list[str]]:
     """A wire's letters, rotations, angles of entanglers and frame, with symbols by number, and
     the names of these.
 
@@ -120,7 +117,7 @@ def _renamed(
 
 
 @lru_cache(maxsize=1024)
-def _plan(letters: str, runs: _Runs, own: tuple[Affine, ...], frame: int, may_flip: bool) -> _Plan:
+def _plan(letters: str, runs: Runs, own: tuple[Affine, ...], frame: int, may_flip: bool) -> _Plan:
     path = _path(letters, _loose(runs, own), own, frame, may_flip)
     last = ("GPi2",) * path.last
     if not path.last and path.opposite and not may_flip:
@@ -131,7 +128,7 @@ def _plan(letters: str, runs: _Runs, own: tuple[Affine, ...], frame: int, may_fl
     return _Plan(path, (*between, last), Formulas(turns))
 
 
-def _loose(runs: _Runs, own: tuple[Affine, ...]) -> _Runs:
+def _loose(runs: Runs, own: tuple[Affine, ...]) -> Runs:
     """The runs with plain symbols for angles whose symbols do not come again: any angles."""
     angles = [angle for run in runs for _, angle in run]
     times = Counter(name for angle in (*angles, *own) for name in angle.symbols)
@@ -146,7 +143,7 @@ def _loose(runs: _Runs, own: tuple[Affine, ...]) -> _Runs:
 
 
 @lru_cache(maxsize=1024)
-def _path(letters: str, runs: _Runs, own: tuple[Affine, ...], frame: int, may_flip: bool) -> Path:
+def _path(letters: str, runs: Runs, own: tuple[Affine, ...], frame: int, may_flip: bool) -> Path:
     rotations = tuple("".join(letter for letter, _ in run) for run in runs)
     angles = [angle for run in runs for _, angle in run]
     symbols = list({name: None for angle in (*angles, *own) for name in angle.symbols})

@@ -55,18 +55,20 @@ def pull(circuit: Rotations) -> Pulled:
     rows = [{letter: string_of([wire], letter) for letter in LETTERS} for wire in range(n)]
     gadgets: list[Gadget] = []
     for rotation in circuit.rotations:
-        string = PauliString(0, 0, 0)
-        for wire, letter in zip(rotation.wires, rotation.letters, strict=True):
-            string = product(string, rows[wire][letter])
+        wires, letters, angle = rotation
+        string = rows[wires[0]][letters[0]]
+        if len(wires) == 2:
+            string = product(string, rows[wires[1]][letters[1]])
         if not is_quarter(rotation):
-            gadgets.append(_gadget(string, rotation.angle))
+            gadgets.append(_gadget(string, angle))
             continue
         # Letters that anticommute with the quarter turn's own take its string on.
-        quarters = quarter_turns(rotation.angle) or 0
-        for wire, letter in zip(rotation.wires, rotation.letters, strict=True):
+        quarters = quarter_turns(angle) or 0
+        for wire, letter in zip(wires, letters, strict=True):
+            row = rows[wire]
             for other in LETTERS:
                 if other != letter:
-                    rows[wire][other] = pulled(rows[wire][other], string, quarters)
+                    row[other] = pulled(row[other], string, quarters)
     images = []
     for wire, frame in enumerate(circuit.frames):
         x, z = (_signed(rows[wire][letter], sign) for sign, letter in _ends(frame))
@@ -94,10 +96,12 @@ def fold(circuit: Pulled) -> Pulled:
     left, ends = list(circuit.gadgets), list(circuit.images)
     while True:
         kept: list[Gadget] = []
+        known: set[PauliString] = set()
         for number, (string, angle) in enumerate(left):
-            partner = _partner(string, kept)
+            partner = _partner(string, kept) if string in known else None
             if partner is None:
                 kept.append((string, angle))
+                known.add(string)
                 continue
             total = kept[partner][1] + angle
             quarters = quarter_turns(total)
@@ -107,6 +111,7 @@ def fold(circuit: Pulled) -> Pulled:
             later = kept[partner + 1 :]
             del kept[partner:]
             kept += [_gadget(pulled(p, string, quarters), a) for p, a in later]
+            known = {string for string, _ in kept}
             left[number + 1 :] = [
                 _gadget(pulled(p, string, quarters), a) for p, a in left[number + 1 :]
             ]

@@ -39,10 +39,14 @@ class Rotation(NamedTuple):
 
 def commute(first: Rotation, second: Rotation) -> bool:
     """Whether two rotations commute, whatever their angles."""
+    wires, letters, _ = first
+    others, its, _ = second
     differ = False
-    for wire, letter in zip(first.wires, first.letters, strict=True):
-        if wire in second.wires and second.letter(wire) != letter:
-            differ = not differ
+    for wire, letter in zip(wires, letters, strict=True):
+        if wire == others[0]:
+            differ ^= letter != its[0]
+        elif wire == others[-1]:
+            differ ^= letter != its[-1]
     return not differ
 
 
@@ -70,6 +74,18 @@ class Rotations:
         self.frames = [IDENTITY] * n_wires
         self.wires = list(range(n_wires))
 
+    def __eq__(self, other: object) -> bool:
+        """Whether the other is the same, rotation by rotation."""
+        if not isinstance(other, Rotations):
+            return NotImplemented
+        return (
+            self.rotations == other.rotations
+            and self.frames == other.frames
+            and self.wires == other.wires
+        )
+
+    __hash__ = None  # type: ignore[assignment]
+
     def turn(self, wire: int, axis: str, k: int) -> None:
         """Adds the rotation of one wire by k quarter turns."""
         self.frames[wire] = THEN[self.frames[wire]][TURNS[axis][k % 4]]
@@ -79,36 +95,33 @@ class Rotations:
         k = quarter_turns(angle)
         if k == 0:
             return
-        if k is not None and len(wires) == 1:
-            self.turn(wires[0], letters, k)
+        if len(wires) == 1:
+            if k is not None:
+                self.turn(wires[0], letters, k)
+                return
+            sign, letter = PULLED[self.frames[wires[0]]][letters]
+            one = (wires[0],)
+            self.rotations.append(Rotation(one, letter, angle if sign > 0 else -angle))
             return
-        sign = 1
-        pulled = []
-        for wire, letter in zip(wires, letters, strict=True):
-            by, other = PULLED[self.frames[wire]][letter]
-            sign *= by
-            pulled.append((wire, other))
-        if sign < 0:
+        first, second = wires
+        sign, letter = PULLED[self.frames[first]][letters[0]]
+        by, other = PULLED[self.frames[second]][letters[1]]
+        if sign != by:
             angle = -angle
-        if len(wires) == 2 and not angle.terms:
+        if not angle.terms:
             # A half turn about a product of letters is that product, so at most a quarter is left.
             halves = math.ceil(angle.constant / math.pi - 0.5 - TOLERANCE)
             if halves % 2:
-                for wire, letter in zip(wires, letters, strict=True):
-                    self.turn(wire, letter, 2)
+                self.turn(first, letters[0], 2)
+                self.turn(second, letters[1], 2)
             if halves:
                 angle = Affine(angle.constant - halves * math.pi)
             if k == 2:
                 return
-        if len(pulled) == 2 and pulled[0][0] > pulled[1][0]:
-            pulled.reverse()
-        self.rotations.append(
-            Rotation(
-                tuple([wire for wire, _ in pulled]),
-                "".join([letter for _, letter in pulled]),
-                angle,
-            )
-        )
+        pair, both = (first, second), letter + other
+        if first > second:
+            pair, both = (second, first), other + letter
+        self.rotations.append(Rotation(pair, both, angle))
 
     def again(self, rotations: Sequence[Rotation]) -> Rotations:
         """Returns the same circuit with other rotations, of which Clifford ones are pulled out."""

@@ -8,6 +8,7 @@ that costs nothing, so it is taken off first.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import NamedTuple
 
 from qstore_tf.circuits.symbols import Affine
 from qstore_tf.ionq.compiler.cliffords import IDENTITY, INVERSE, PULLED, THEN, taking
@@ -16,8 +17,7 @@ from qstore_tf.ionq.compiler.rotations import Rotations
 ZERO = Affine()
 
 
-@dataclass(frozen=True)
-class Run:
+class Run(NamedTuple):
     """R_Z(after) C ... R(angles[1]) R(angles[0]) R_Z(before): one-wire gates in a row.
 
     Attributes:
@@ -38,7 +38,7 @@ class Run:
     @property
     def is_constant(self) -> bool:
         """Whether no symbol stands between the turns about Z."""
-        return all(angle.is_constant for angle in self.angles)
+        return not any([angle.terms for angle in self.angles])
 
 
 def run_between(rotations: list[tuple[str, Affine]], begins: int, ends: int) -> Run:
@@ -64,11 +64,15 @@ def run_between(rotations: list[tuple[str, Affine]], begins: int, ends: int) -> 
         after = after + (angle if image[letter][0] > 0 else -angle)
     return Run(
         before,
-        "".join(letter for letter, _ in turned),
-        tuple(angle for _, angle in turned),
+        "".join([letter for letter, _ in turned]),
+        tuple([angle for _, angle in turned]),
         clifford,
         after,
     )
+
+
+Runs = tuple[tuple[tuple[str, Affine], ...], ...]
+"""What stands before, between and after entanglers on a wire: letters and angles."""
 
 
 @dataclass(frozen=True)
@@ -84,7 +88,7 @@ class Wire:
 
     letters: str
     numbers: tuple[int, ...]
-    rotations: tuple[tuple[tuple[str, Affine], ...], ...]
+    rotations: Runs
     frame: int
 
     def runs(self, outside: int = IDENTITY) -> list[Run]:
@@ -120,7 +124,7 @@ def wires_of(circuit: Rotations) -> list[Wire]:
         Wire(
             "".join(letters[wire]),
             tuple(numbers[wire]),
-            tuple(tuple(run) for run in between[wire]),
+            tuple([tuple(run) for run in between[wire]]),
             circuit.frames[wire],
         )
         for wire in range(circuit.n_wires)

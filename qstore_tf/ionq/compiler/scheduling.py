@@ -27,11 +27,10 @@ def schedule(circuit: Rotations) -> Rotations:
 def depth(rotations: list[Rotation]) -> int:
     """Returns the number of time steps of entangling rotations in the order given."""
     ready: dict[int, int] = defaultdict(int)
-    for rotation in rotations:
-        if rotation.is_entangling:
-            step = 1 + max(ready[wire] for wire in rotation.wires)
-            for wire in rotation.wires:
-                ready[wire] = step
+    for wires, _, _ in rotations:
+        if len(wires) == 2:
+            first, second = wires
+            ready[first] = ready[second] = 1 + max(ready[first], ready[second])
     return max(ready.values(), default=0)
 
 
@@ -82,9 +81,9 @@ def _order(rotations: list[Rotation]) -> list[int]:
                         ready.append(following)
 
     while ready:
-        single = [number for number in ready if not rotations[number].is_entangling]
+        single = [number for number in ready if len(of[number]) == 1]
         if single:
-            ready = [number for number in ready if rotations[number].is_entangling]
+            ready = [number for number in ready if len(of[number]) == 2]
             for number in single:
                 run(number)
             continue
@@ -117,13 +116,16 @@ def _lengths(
     length = [0] * len(rotations)
     # The time from the beginning of a group: all of it, one after the other, and what follows.
     of_group: dict[int, int] = {}
+    behind: dict[int, int] = {}
     for number in reversed(range(len(rotations))):
         following = 0
         for group in of[number]:
             if group in after:
                 following = max(following, of_group.get(after[group], 0))
-        length[number] = following + rotations[number].is_entangling
+        is_entangling = rotations[number].is_entangling
+        length[number] = following + is_entangling
         for group in of[number]:
-            entangling = sum(rotations[n].is_entangling for n in groups[group] if n >= number)
+            # Of those in its group that are not before it.
+            entangling = behind[group] = behind.get(group, 0) + is_entangling
             of_group[group] = max(of_group.get(group, 0), length[number], entangling + following)
     return length

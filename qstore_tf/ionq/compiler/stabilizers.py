@@ -31,9 +31,11 @@ def use_stabilizers(circuit: Rotations) -> Rotations:
         step = max((steps[wire] for wire in form.wires), default=0)
         return len(form.wires), step * entangling, form != rotation
 
-    for rotation in circuit.rotations:
-        forms = known.forms(rotation) if known else ()
-        best = min([rotation, *forms], key=rank)
+    for number, rotation in enumerate(circuit.rotations):
+        if not known:
+            new += circuit.rotations[number:]
+            break
+        best = min([rotation, *known.forms(rotation)], key=rank)
         if not best.wires:
             continue
         if len(best.wires) == len(rotation.wires) == 1:

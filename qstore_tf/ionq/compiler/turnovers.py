@@ -11,10 +11,11 @@ from __future__ import annotations
 
 import heapq
 import math
-from collections import Counter
+from collections import defaultdict
 from collections.abc import Iterable, Iterator, Sequence
 from itertools import chain
 
+from qstore_tf.caching import remember
 from qstore_tf.circuits.symbols import Affine
 from qstore_tf.ionq.compiler.rotations import Rotation, Rotations
 
@@ -25,6 +26,10 @@ _DETOUR = 1
 # Smaller angles are rounding errors.
 _NOTHING = 1e-12
 
+# What is kept of one letter of a word, about.
+_LETTER_BYTES = 100
+
+_Axis = tuple[tuple[int, ...], str]
 _Word = tuple[int, ...]
 _Move = tuple[int, int, int]
 
@@ -41,22 +46,88 @@ def turn_over(circuit: Rotations) -> Rotations:
         >>> [rotation.letters for rotation in turn_over(circuit).rotations]
         ['X', 'ZZ', 'X']
     """
-    counts = Counter(r[:2] for r in circuit.rotations if r.is_entangling and not r.angle.terms)
-    if max(counts.values(), default=0) < 2:
+    if not _may_meet(circuit.rotations):
         return circuit
-    axes = _Axes(circuit.rotations)
-    changed = False
-    order, word = axes.normal(axes.word)
-    if not any(axes.moves(word)):
+    structure = tuple([(r.wires, r.letters, bool(r.angle.terms)) for r in circuit.rotations])
+    moves = _moves(structure)
+    if not moves:
         return circuit
+    axes = _Axes(structure)
+    order, word, _ = axes.normal(axes.word)
     rotations = _ordered(circuit.rotations, order)
+    for move in moves:
+        rotations = _turned_over(rotations, move)
+        order, word, _ = axes.normal(_braided(word, move))
+        rotations = _ordered(rotations, order)
+    return circuit.again(rotations)
+
+
+_Structure = tuple[tuple[tuple[int, ...], str, bool], ...]
+"""Wires, letters and whether there are symbols, for each rotation."""
+
+
+@remember(lambda moves, structure: _LETTER_BYTES * (len(structure) + len(moves)))
+def _moves(structure: _Structure) -> tuple[_Move, ...]:
+    """Returns the moves that a circuit is worth being turned over by, in their order.
+
+    They are kept, as angles do not matter for them: circuits that differ in what is measured at
+    the end, or in their numbers, have them in common.
+    """
+    axes = _Axes(structure)
+    _, word, _ = axes.normal(axes.word)
+    found: list[_Move] = []
     while moves := _better(axes, word):
         for move in moves:
-            rotations = _turned_over(rotations, move)
-            order, word = axes.normal(_braided(word, move))
-            rotations = _ordered(rotations, order)
-        changed = True
-    return circuit.again(rotations) if changed else circuit
+            _, word, _ = axes.normal(_braided(word, move))
+        found += moves
+    return tuple(found)
+
+
+def _may_meet(rotations: Iterable[Rotation]) -> bool:
+    """Whether there may be P, Q and P as `_Axes.moves` looks for, or two P that are one.
+
+    What anticommutes with P keeps its place beside it, so that what stands between two of them is
+    the same in all orders of what commutes.
+    """
+    # By wire the letters of what has few behind it that anticommute; and these, None for symbols.
+    near: dict[int, dict[_Axis, str]] = defaultdict(dict)
+    behind: dict[_Axis, list[_Axis | None]] = {}
+    # Entanglers between two P on one wire pay where they come twice.
+    between: set[_Axis | None] = set()
+    twice: set[_Axis] = set()
+    for wires, letters, angle in rotations:
+        mine = (wires, letters)
+        known = None if angle.terms else mine
+        entangles = len(wires) == 2
+        if known and mine in behind:
+            found = behind[mine]
+            if not found or entangles and len(found) == 1 and found[0]:
+                return True
+            if entangles:
+                twice.add(mine)
+            else:
+                between.add(found[0])
+        against = [
+            axis
+            for wire, letter in zip(wires, letters, strict=True)
+            for axis, other in near[wire].items()
+            if other != letter
+        ]
+        for axis in against:
+            others = axis[0]
+            found = behind[axis]
+            if entangles and others == wires and against.count(axis) == 2:
+                continue  # which commute
+            found.append(known)
+            if len(found) > (2 if len(others) == 2 else entangles):
+                del behind[axis]
+                for wire in others:
+                    del near[wire][axis]
+        if known:
+            behind[mine] = []
+            for wire, letter in zip(wires, letters, strict=True):
+                near[wire][mine] = letter
+    return not between.isdisjoint(twice)
 
 
 class _Axes:
@@ -67,51 +138,66 @@ class _Axes:
         entangles: For each axis whether rotations about it do.
     """
 
-    def __init__(self, rotations: Sequence[Rotation]) -> None:
+    def __init__(self, structure: _Structure) -> None:
         numbers: dict[object, int] = {}
         word: list[int] = []
-        examples: list[Rotation] = []
+        examples: list[_Axis] = []
         self._fixed = []
-        for place, rotation in enumerate(rotations):
-            fixed = bool(rotation.angle.terms)
+        for place, (wires, letters, fixed) in enumerate(structure):
             # What has symbols is no other's equal.
-            key = place if fixed else (rotation.wires, rotation.letters)
+            key = place if fixed else (wires, letters)
             if key not in numbers:
                 numbers[key] = len(examples)
-                examples.append(rotation)
+                examples.append((wires, letters))
                 self._fixed.append(fixed)
             word.append(numbers[key])
         self.word = tuple(word)
-        self.entangles = [rotation.is_entangling for rotation in examples]
+        self.entangles = [len(wires) == 2 for wires, _ in examples]
         on_wire: dict[int, list[int]] = {}
-        for number, rotation in enumerate(examples):
-            for wire in rotation.wires:
+        for number, (wires, _) in enumerate(examples):
+            for wire in wires:
                 on_wire.setdefault(wire, []).append(number)
         flips, signs = [_mask(r, "XY") for r in examples], [_mask(r, "YZ") for r in examples]
         self._against = [
             {
                 number
-                for wire in rotation.wires
+                for wire in wires
                 for number in on_wire[wire]
                 if ((flip & signs[number]).bit_count() ^ (sign & flips[number]).bit_count()) & 1
             }
-            for rotation, flip, sign in zip(examples, flips, signs, strict=True)
+            for (wires, _), flip, sign in zip(examples, flips, signs, strict=True)
         ]
 
-    def normal(self, word: _Word) -> tuple[list[list[int]], _Word]:
+    def normal(
+        self, word: _Word, known: Sequence[int] = ()
+    ) -> tuple[list[list[int]], _Word, list[int]]:
         """Returns the same for all words that differ by what commutes, equal neighbours as one.
 
-        Also returns for each of its letters the places in the word that it comes from.
+        Also returns for each of its letters the places in the word that it comes from, and the
+        step: one more than that of the latest before it that anticommutes.
+
+        Args:
+            word: The word.
+            known: The steps of the first letters of the word, which begins as one returned.
         """
         count = len(self.entangles)
         step = [0] * count
         places: dict[int, list[int]] = {}
-        for place, axis in enumerate(word):
+        for place, latest in enumerate(known):
+            axis = word[place]
+            step[axis] = latest
+            places[latest * count + axis] = [place]
+        for place in range(len(known), len(word)):
+            axis = word[place]
             latest = 1 + max([step[other] for other in self._against[axis]], default=0)
             step[axis] = latest
             places.setdefault(latest * count + axis, []).append(place)
         keys = sorted(places)
-        return [places[key] for key in keys], tuple([key % count for key in keys])
+        return (
+            [places[key] for key in keys],
+            tuple([key % count for key in keys]),
+            [key // count for key in keys],
+        )
 
     def moves(self, word: _Word) -> Iterator[_Move]:
         """Yields the places of P, Q and P that can be brought together, and with some gain."""
@@ -158,9 +244,9 @@ class _Axes:
         return sum([self.entangles[axis] for axis in word])
 
 
-def _mask(rotation: Rotation, letters: str) -> int:
+def _mask(axis: _Axis, letters: str) -> int:
     """Returns the wires with one of these letters, as bits."""
-    pairs = zip(rotation.wires, rotation.letters, strict=True)
+    pairs = zip(*axis, strict=True)
     return sum(1 << wire for wire, letter in pairs if letter in letters)
 
 
@@ -168,23 +254,23 @@ def _better(axes: _Axes, start: _Word) -> list[_Move]:
     """Returns moves to a word of fewer entanglers, or shorter with as many, if one is found."""
     least = axes.entanglers(start)
     came: dict[_Word, tuple[_Word, _Move] | None] = {start: None}
-    queue = [(least, 0, start)]
+    queue = [(least, 0, start, axes.normal(start)[2])]
     patience = _PATIENCE
     while queue and patience > 0:
-        before, _, word = heapq.heappop(queue)
+        before, _, word, steps = heapq.heappop(queue)
         for move in axes.moves(word):
             p, q = word[move[0]], word[move[1]]
             if before + axes.entangles[q] - axes.entangles[p] > least + _DETOUR:
                 continue
             patience -= len(word)
-            _, following = axes.normal(_braided(word, move))
+            _, following, after = axes.normal(_braided(word, move), steps[: move[0]])
             if following in came:
                 continue
             came[following] = word, move
             count = axes.entanglers(following)
             if (count, len(following)) < (least, len(start)):
                 return _way(came, following)
-            heapq.heappush(queue, (count, len(came), following))
+            heapq.heappush(queue, (count, len(came), following, after))
     return []
 
 

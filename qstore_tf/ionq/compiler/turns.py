@@ -7,8 +7,8 @@ symbols; where it is more, they are computed from the product of its rotations.
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
 from functools import lru_cache
+from typing import NamedTuple
 
 import numpy as np
 
@@ -22,8 +22,7 @@ from qstore_tf.ionq.compiler.runs import ZERO, Run
 PI = math.pi
 
 
-@dataclass(frozen=True)
-class Turn:
+class Turn(NamedTuple):
     """A run as R_Z(a) R_Y(b) R_Z(c), radians.
 
     Attributes:

@@ -21,8 +21,9 @@ def dot(a: FloatArray, b: FloatArray) -> FloatArray:
 
 def cross(a: FloatArray, b: FloatArray) -> FloatArray:
     """Returns the vector products, [3, M]."""
-    out = np.empty(np.broadcast_shapes(a.shape, b.shape))
-    out[0] = a[1] * b[2] - a[2] * b[1]
+    first = a[1] * b[2] - a[2] * b[1]
+    out = np.empty((3, *first.shape))
+    out[0] = first
     out[1] = a[2] * b[0] - a[0] * b[2]
     out[2] = a[0] * b[1] - a[1] * b[0]
     return out

@@ -11,7 +11,7 @@ from __future__ import annotations
 import math
 from collections import defaultdict
 from collections.abc import Sequence
-from dataclasses import replace
+from functools import lru_cache
 
 import numpy as np
 
@@ -19,7 +19,7 @@ from qstore_tf.circuits.symbols import Affine
 from qstore_tf.ionq.compiler import formulas
 from qstore_tf.ionq.compiler.formulas import Evaluator, FloatArray
 from qstore_tf.ionq.compiler.rotations import Rotation, Rotations
-from qstore_tf.ionq.compiler.runs import ZERO, Run, Wire, wires_of
+from qstore_tf.ionq.compiler.runs import ZERO, Run, Runs, Wire, wires_of
 from qstore_tf.ionq.compiler.signs import ANY, FLIP, NOTHING, QUARTER, Signs
 from qstore_tf.ionq.compiler.template import (
     NativeGate,
@@ -105,7 +105,7 @@ def _turns(
     left: list[bool] = []
     for wire in wires:
         flip = False
-        plain = [turn_of(run) for run in wire.runs()]
+        plain = _plain(wire.letters, wire.rotations, wire.frame)
         last = max((k for k, turn in enumerate(plain) if turn.quarters in (1, None)), default=-1)
         # What is turned over after the last pulses is better turned over by them.
         over = sum(turn.quarters == 2 for turn in plain[last + 1 :]) % 2 == 1
@@ -123,6 +123,12 @@ def _turns(
     return turns, angles, left
 
 
+@lru_cache(maxsize=1024)
+def _plain(letters: str, rotations: Runs, frame: int) -> list[Turn]:
+    """The turns of a wire, which several ways to compile a circuit have in common."""
+    return [turn_of(run) for run in Wire(letters, (), rotations, frame).runs()]
+
+
 def _numbered(turns: Sequence[Sequence[Turn]]) -> list[list[int]]:
     """The places of each wire's turns among all turns."""
     starts = np.cumsum([0, *map(len, turns)])
@@ -138,26 +144,26 @@ def _after_flip(turn: Turn, flip: bool) -> tuple[Turn, bool]:
     first, middle, last = turn.first, turn.middle, turn.last
     if turn.quarters == 0:
         step = first + last
-        return replace(turn, first=-step if flip else step, last=ZERO), flip
+        return turn._replace(first=-step if flip else step, last=ZERO), flip
     if turn.quarters == 2:
         # R_Y(pi) is X Z: R_Z(a) X Z R_Z(c) = X R_Z(c - a + pi).
         step = first - last + PI
-        return replace(turn, first=-step if flip else step, middle=ZERO, last=ZERO), not flip
+        return turn._replace(first=-step if flip else step, middle=ZERO, last=ZERO), not flip
     if not flip:
         return turn, False
     if turn.quarters == 1:
-        return replace(turn, first=-first, last=last + PI), False
+        return turn._replace(first=-first, last=last + PI), False
     # R_Y(b) X is R_Y(b + pi) Z.
-    return replace(turn, first=-first + PI, middle=middle + PI, signs=(1, -1)), False
+    return turn._replace(first=-first + PI, middle=middle + PI, signs=(1, -1)), False
 
 
 def _before_flip(turn: Turn) -> Turn:
     """Returns a turn with an X after it, to be followed by the X that takes it back."""
     first, middle, last = turn.first, turn.middle, turn.last
     if turn.quarters == 1:
-        return replace(turn, first=first - PI, last=-last)
+        return turn._replace(first=first - PI, last=-last)
     # X R_Y(b) is Z R_Y(b + pi).
-    return replace(turn, last=-last + PI, middle=middle + PI, signs=(-1, turn.signs[1]))
+    return turn._replace(last=-last + PI, middle=middle + PI, signs=(-1, turn.signs[1]))
 
 
 class _Binder:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import shlex
 import signal
 import socket
 from collections.abc import Mapping
@@ -38,7 +39,7 @@ def run(arguments: argparse.Namespace) -> int:
 
     app = create_app(Settings.of(**settings))
     listening = _listen(arguments.host, arguments.port)
-    print(_welcome(arguments.host, listening.getsockname()[1], settings["keys"]), flush=True)
+    print(_welcome(arguments.host, listening.getsockname()[1], arguments.keys), flush=True)
     server = uvicorn.Server(
         uvicorn.Config(
             app,
@@ -66,8 +67,9 @@ def settings_of(arguments: argparse.Namespace) -> dict[str, Any]:
 
     Example:
         >>> import argparse
-        >>> plain = argparse.Namespace(keys="a,b", delay=0.5, run_time=0.0, latency=0.0, lag=0.0,
-        ...     slots=None, seed=1, db=None, faults="dropped:0.1", ideal=False)
+        >>> plain = argparse.Namespace(keys="a,b", delay=0.5, run_time=0.0, circuit_time=0.0,
+        ...     latency=0.0, lag=0.0, slots=None, seed=1, db=None, ideal=False,
+        ...     faults="dropped:0.1")
         >>> settings_of(plain)["keys"], settings_of(plain)["faults"]
         (['a', 'b'], [{'name': 'dropped', 'probability': 0.1, 'times': None}])
     """
@@ -75,6 +77,7 @@ def settings_of(arguments: argparse.Namespace) -> dict[str, Any]:
         "keys": None if arguments.keys is None else _keys(arguments.keys),
         "delay_s": arguments.delay,
         "run_s": arguments.run_time,
+        "per_circuit_s": arguments.circuit_time,
         "latency_s": arguments.latency,
         "lag_s": arguments.lag,
         "slots": arguments.slots,
@@ -148,7 +151,7 @@ def _check_installed() -> None:
 
 
 def _listen(host: str, port: int) -> socket.socket:
-    made = socket.socket(socket.AF_INET, socket.SOCK_STREAM)
+    made = socket.socket(socket.AF_INET, socket.SOCK_STREAM, socket.IPPROTO_TCP)
     made.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
     try:
         made.bind((host, port))
@@ -164,13 +167,22 @@ def _listen(host: str, port: int) -> socket.socket:
     return made
 
 
-def _welcome(host: str, port: int, keys: list[str] | None) -> str:
+def _welcome(host: str, port: int, keys: str | None) -> str:
+    """What can be pasted into a shell; keys themselves are not shown."""
     address = f"http://{'127.0.0.1' if host == '0.0.0.0' else host}:{port}"
-    key = "any-key-is-good" if keys is None else "one-of---keys"
+    key = "export IONQ_API_KEY=any-key-is-good"
+    said = ""
+    if keys is not None and keys.startswith("@"):
+        file = shlex.quote(str(Path(keys[1:]).resolve()))
+        key = f"""export IONQ_API_KEY="$(awk 'NF {{print $1; exit}}' {file})\""""
+    elif keys is not None:
+        key = "read -rs IONQ_API_KEY && export IONQ_API_KEY"
+        said = "; the last line waits for a key"
     return (
-        f"A local IonQ is at {address}, its page too.\n"
-        f"  export IONQ_API_URL={address}/v0.4  # qstore_tf, qiskit-ionq\n"
-        f"  export IONQ_REMOTE_HOST={address}  # cirq-ionq\n"
-        f"  export IONQ_API_KEY={key}\n"
+        f"A local IonQ is at {address}, its page too. For qstore_tf and qiskit-ionq, and for "
+        f"cirq-ionq, paste this{said}:\n"
+        f"  export IONQ_API_URL={address}/v0.4\n"
+        f"  export IONQ_REMOTE_HOST={address}\n"
+        f"  {key}\n"
         "Ctrl-C stops it."
     )

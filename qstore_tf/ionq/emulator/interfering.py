@@ -14,7 +14,7 @@ from qstore_tf.ionq.emulator.answers import Refusal
 from qstore_tf.ionq.emulator.callers import key_of
 from qstore_tf.ionq.emulator.faults import Fault
 from qstore_tf.ionq.emulator.service import Service
-from qstore_tf.ionq.writing import MAX_BYTES
+from qstore_tf.ionq.job_input import MAX_BYTES
 
 _DRAINED = 5 * MAX_BYTES  # read and thrown away, so that the client gets to hear why
 _HTML = "<html><head><title>{0}</title></head><body><h1>{0}</h1><hr>nginx</body></html>"

@@ -27,8 +27,8 @@ from qstore_tf.errors import ConversionError
 from qstore_tf.ionq.emulator import rows
 from qstore_tf.ionq.emulator.batches import Batch
 from qstore_tf.ionq.emulator.pauli_exponential import add_exponential
+from qstore_tf.ionq.job_input import MAX_CIRCUITS, MAX_GATES
 from qstore_tf.ionq.reading import fail, from_native, only_fields
-from qstore_tf.ionq.writing import MAX_CIRCUITS, MAX_GATES
 
 # Name in the gate table, number of targets, whether it has a rotation.
 _GATES: dict[str, tuple[str, int, bool]] = {

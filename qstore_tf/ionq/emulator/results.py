@@ -9,6 +9,12 @@ The ideal simulator gives probabilities alone, as the service says of itself: sh
 
 With debiasing the shots are split among variants. Their average is the result; `sharpen=true` or
 `aggregation=voting` votes: the most frequent outcome of each position among the variants counts.
+
+On a machine the variants are the same circuit on other ions and by other pulses, so that errors
+which depend on these average out. The published noise models have none: they are depolarizing, and
+the same for all qubits, so that every variant has the same probabilities. So all variants are drawn
+from those of the one circuit, an average with debiasing is as noisy as one without, and how much
+debiasing helps on a machine cannot be seen here; what it costs, and its limits, can.
 """
 
 from __future__ import annotations

@@ -23,9 +23,9 @@ from __future__ import annotations
 import logging
 import os
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import replace
-from typing import Any
+from typing import Any, ClassVar
 
 from qstore_tf.errors import (
     ConfigurationError,
@@ -84,14 +84,17 @@ class Budget:
         Traceback (most recent call last):
             ...
         qstore_tf.errors.BudgetExceededError: 'job 2' would cost more than the budget has left. \
-Expected: at most 5.5 USD. Received: 5.51 USD. Of 10 USD, 0 are spent and 4.5 are reserved: 4.5 \
-by this process. Send fewer circuits or shots, or raise the limit by set_limit(usd=...). A budget \
-made with on_exceed='fallback' goes on elsewhere.
+Expected: at most 5.5 USD and 99000 shots. Received: 5.51 USD and 1000 shots. Of 10 USD, 0 are \
+spent and 4.5 are reserved: 4.5 by this process. Send fewer circuits or shots, or raise the limit \
+by set_limit(usd=...). A budget made with on_exceed='fallback' goes on elsewhere.
         >>> budget.commit("job 1", usd="4.25", shots=1000)
         >>> print(budget)
         4.25 spent, 0 reserved, 5.75 left of 10 USD
         1000 spent, 0 reserved, 99000 left of 100000 shots
     """
+
+    # The kind whose account another process keeps, which is above this module.
+    _shared: ClassVar[Callable[..., Budget] | None] = None
 
     def __init__(
         self,
@@ -119,7 +122,7 @@ made with on_exceed='fallback' goes on elsewhere.
                 )
             )
         self._ledger = Ledger(path)
-        self._begun = there = self._ledger.begin(limit if has_limit else None, code or "USD")
+        self._first = there = self._ledger.begin(limit if has_limit else None, code or "USD")
         if code not in (None, there.currency) or (has_limit and limit != there.limit):
             raise ConfigurationError(
                 describe(
@@ -137,9 +140,19 @@ made with on_exceed='fallback' goes on elsewhere.
         return None if self._ledger.file.is_temporary else str(self._ledger.file.path)
 
     @property
+    def account(self) -> str | None:
+        """What two budgets of one account have in common; None: nobody else can have this one."""
+        return self.path
+
+    @property
     def currency(self) -> str:
         """Of all amounts of this budget."""
         return self._begun.currency
+
+    @property
+    def _begun(self) -> Balance:
+        """As the account was when it was opened: what it limits, and in which currency, stays."""
+        return self._first
 
     @property
     def balance(self) -> Balance:
@@ -170,6 +183,11 @@ made with on_exceed='fallback' goes on elsewhere.
         """Returns what is known of all keys, or of those in one state, oldest change first."""
         return self._ledger.entries(state)
 
+    def entry(self, key: str) -> Entry | None:
+        """Returns what is known of a key; None: nothing."""
+        _check_key(key)
+        return self._ledger.entry(key)
+
     def reserve(
         self,
         key: str,
@@ -178,6 +196,7 @@ made with on_exceed='fallback' goes on elsewhere.
         *,
         amount: Any = None,
         currency: str | None = None,
+        what: str | None = None,
     ) -> None:
         """Sets aside the most that a job can cost, before it is sent.
 
@@ -187,6 +206,7 @@ made with on_exceed='fallback' goes on elsewhere.
             shots: The shots of all its circuits together.
             amount: In place of `usd`, in another currency.
             currency: That of `amount`; None: the budget's.
+            what: The job in words, for errors; None: its key.
 
         Raises:
             BudgetExceededError: There is not so much left. Nothing has changed then.
@@ -197,7 +217,7 @@ made with on_exceed='fallback' goes on elsewhere.
         if wanted.money is None and self._begun.limit.money is not None:
             raise PriceError(
                 describe(
-                    f"What {key!r} costs at most is not known",
+                    f"What {what or repr(key)} costs at most is not known",
                     expected="an amount of money",
                     received=None,
                     hint="An unknown price is not counted as nothing. Pass prices=, a PriceTable "
@@ -209,7 +229,7 @@ made with on_exceed='fallback' goes on elsewhere.
         with self._ledger.change() as page:
             entry = page.entry(key)
             if entry is None or entry.state == RELEASED:
-                check(page, key, wanted, self.on_exceed)
+                check(page, what or repr(key), wanted, self.on_exceed)
                 page.put(Entry(key, RESERVED, wanted, None, False, False, me(), _now()))
             elif entry.reserved != wanted and not entry.is_late:
                 raise LedgerError(
@@ -289,6 +309,22 @@ made with on_exceed='fallback' goes on elsewhere.
             if entry is not None and entry.state == RESERVED:
                 page.put(replace(entry, state=RELEASED, time=_now()))
 
+    def telemetry(self) -> dict[str, float]:
+        """Returns spent, reserved, left and limit by name, for charts; see `QuantumTensorBoard`.
+
+        Example:
+            >>> Budget(usd=10).telemetry()
+            {'spent_usd': 0.0, 'reserved_usd': 0.0, 'left_usd': 10.0, 'limit_usd': 10.0}
+        """
+        balance = self.balance
+        units = (self.currency.lower(), "shots")
+        return {
+            f"{name}_{unit}": float(amount)
+            for name in ("spent", "reserved", "left", "limit")
+            for unit, amount in zip(units, getattr(balance, name), strict=True)
+            if amount is not None
+        }
+
     def set_limit(self, usd: Any = None, shots: int | None = None, *, amount: Any = None) -> None:
         """Raises or lowers the limit, in the file too: it holds for everyone who uses it.
 
@@ -322,22 +358,29 @@ made with on_exceed='fallback' goes on elsewhere.
 
         A budget without a path begins anew when it is loaded.
         """
-        limit, fallback = self._begun.limit, self.fallback
-        if hasattr(fallback, "get_config") and hasattr(fallback, "name"):
-            fallback = {"name": fallback.name, "options": fallback.get_config()}
+        limit = self._begun.limit
         return {
             "amount": None if limit.money is None else plain(limit.money),
             "shots": limit.shots,
             "currency": self.currency,
             "on_exceed": self.on_exceed,
-            "fallback": fallback,
+            "fallback": self._fallback_config(),
             "path": self.path,
         }
+
+    def _fallback_config(self) -> Any:
+        fallback = self.fallback
+        if hasattr(fallback, "get_config") and hasattr(fallback, "name"):
+            return {"name": fallback.name, "options": fallback.get_config()}
+        return fallback
 
     @classmethod
     def from_config(cls, config: Mapping[str, Any]) -> Budget:
         """Returns a budget from what `get_config` returned; a file that exists keeps its limits."""
         options = dict(config)
+        if "address" in options:
+            assert cls._shared is not None
+            return cls._shared(**options)
         path = options.get("path")
         if path is not None and full_path(path).exists():
             options.update(amount=None, shots=None)
@@ -353,6 +396,27 @@ made with on_exceed='fallback' goes on elsewhere.
                 )
             )
         return _open, (self.path, self.on_exceed, self.fallback)
+
+    def falling_back_on(self, fallback: Any) -> Budget:
+        """Returns this account for one who goes on elsewhere when it is spent.
+
+        Args:
+            fallback: As where a budget is made.
+
+        Example:
+            >>> budget = Budget(usd=3)
+            >>> other = budget.falling_back_on("native")
+            >>> other.reserve("a job", usd=1)
+            >>> print(budget)
+            0 spent, 1 reserved, 2 left of 3 USD
+            >>> budget.on_exceed, other.on_exceed
+            ('stop', 'fallback')
+        """
+        _check_exceed("fallback", fallback)
+        made = object.__new__(type(self))
+        vars(made).update(vars(self))
+        made.on_exceed, made.fallback = "fallback", fallback
+        return made
 
     def __copy__(self) -> Budget:
         """Money cannot be copied: the same budget."""

@@ -26,6 +26,9 @@ class Estimate:
         gates_2q: The two-qubit gates.
         price: The most that it costs; None: not known, as that of any sum with it.
         seconds: How long it takes; None: not known.
+        is_bound: Whether no bill exceeds the price. False where the service compiles the circuits
+            itself, and it is not known whether it bills the gates that are sent or those that run:
+            the price is that of the former.
 
     Example:
         >>> from qstore_tf.ionq.prices import price_table
@@ -48,6 +51,7 @@ class Estimate:
     gates_2q: int = 0
     price: Money | None = None
     seconds: float | None = None
+    is_bound: bool = True
 
     def __add__(self, other: Any) -> Estimate:
         """Returns the estimate of both."""
@@ -65,6 +69,7 @@ class Estimate:
             seconds=None
             if self.seconds is None or other.seconds is None
             else self.seconds + other.seconds,
+            is_bound=self.is_bound and other.is_bound,
         )
 
     __radd__ = __add__
@@ -84,6 +89,7 @@ class Estimate:
             gates_2q=self.gates_2q * times,
             price=price,
             seconds=None if self.seconds is None else self.seconds * times,
+            is_bound=self.is_bound,
         )
 
     __rmul__ = __mul__
@@ -100,6 +106,7 @@ class Estimate:
             "price": None if price is None else plain(price.amount),
             "currency": None if price is None else price.currency,
             "seconds": self.seconds,
+            "is_bound": self.is_bound,
         }
 
     def __str__(self) -> str:
@@ -153,7 +160,7 @@ def estimate_batch(
 
 
 def estimate_table(rows: Mapping[str, Estimate]) -> str:
-    """Writes estimates as a table, one line each.
+    """Writes estimates as a table, one line each; "about" before a price that is no bound.
 
     Args:
         rows: A name for each.
@@ -163,7 +170,7 @@ def estimate_table(rows: Mapping[str, Estimate]) -> str:
         (
             name,
             *map(str, (each.jobs, each.circuits, each.shots, each.gates_1q, each.gates_2q)),
-            "not known" if each.price is None else str(each.price),
+            _price(each),
             duration(each.seconds),
         )
         for name, each in rows.items()
@@ -206,6 +213,12 @@ def duration(seconds: float | None) -> str:
 
 
 _UNITS = (("d", "h", 86400, 3600), ("h", "min", 3600, 60), ("min", "s", 60, 1))
+
+
+def _price(estimate: Estimate) -> str:
+    if estimate.price is None:
+        return "not known"
+    return str(estimate.price) if estimate.is_bound else f"about {estimate.price}"
 
 
 def _both(one: Money | None, other: Money | None) -> Money | None:

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import socket
+from collections.abc import Iterator
+from contextvars import ContextVar
 from decimal import Decimal
 
 from qstore_tf.errors import BudgetExceededError, describe
@@ -12,6 +15,7 @@ from qstore_tf.ionq.money.ledger import Page
 
 _HOST = socket.gethostname()
 _MOST_OWNERS = 5
+_acting: ContextVar[tuple[str, int] | None] = ContextVar("acting", default=None)
 
 
 class Bare(str):
@@ -22,16 +26,26 @@ class Bare(str):
 
 
 def me() -> tuple[str, int]:
-    """The host and the number of this process."""
-    return _HOST, os.getpid()
+    """The host and the number of this process, or of the one that it acts for."""
+    return _acting.get() or (_HOST, os.getpid())
 
 
-def check(page: Page, key: str, wanted: Amount, on_exceed: str) -> None:
+@contextlib.contextmanager
+def acting_for(owner: tuple[str, int]) -> Iterator[None]:
+    """What this thread reserves is another process's, which has asked for it over the network."""
+    before = _acting.set(owner)
+    try:
+        yield
+    finally:
+        _acting.reset(before)
+
+
+def check(page: Page, what: str, wanted: Amount, on_exceed: str) -> None:
     """Raises BudgetExceededError where a job may cost more than is left.
 
     Args:
         page: The account.
-        key: The job's token.
+        what: The job in words.
         wanted: The most that it can cost.
         on_exceed: What the budget says to that.
     """
@@ -53,14 +67,15 @@ def check(page: Page, key: str, wanted: Amount, on_exceed: str) -> None:
             hint += ". A budget made with on_exceed='fallback' goes on elsewhere"
         if "has ended" in owners:
             hint += (
-                ". What an ended process has reserved is settled when its journal is used again, "
-                "or by commit or release of its keys, see entries('reserved')"
+                ". What an ended process has reserved is settled by the next run that has its "
+                "journal and this budget, or by commit or release of its keys, see "
+                "entries('reserved')"
             )
         raise BudgetExceededError(
             describe(
-                f"{key!r} would cost more than the budget has left",
-                expected=f"at most {balance.left.texts()[index]} {unit}",
-                received=Bare(f"{wanted.texts()[index]} {unit}"),
+                f"{what} would cost more than the budget has left",
+                expected=f"at most {balance.left.describe(balance.currency)}",
+                received=Bare(wanted.describe(balance.currency)),
                 hint=hint,
             )
         )

@@ -1,7 +1,7 @@
 """A small SQLite file that threads and processes of a machine share, and a crash leaves whole.
 
 Every use opens a connection of its own: nothing is shared between threads, and nothing is carried
-across a fork. What `writing` has left is on the disk (write-ahead log, synchronous=FULL); what it
+across a fork. What `writing` has left is on the disk (see `sqlite_files`); what it
 has not left never happened.
 """
 
@@ -9,15 +9,14 @@ from __future__ import annotations
 
 import contextlib
 import os
-import shutil
 import sqlite3
 import tempfile
-import time
 import weakref
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
+from qstore_tf import sqlite_files
 from qstore_tf.errors import LedgerError, describe
 from qstore_tf.ionq.money.workers import own_path
 
@@ -47,7 +46,7 @@ class SharedFile:
         self.is_temporary = path is None
         if path is None:
             folder = tempfile.mkdtemp(prefix="qstore-")
-            weakref.finalize(self, _remove, folder, os.getpid())
+            weakref.finalize(self, sqlite_files.remove_folder, folder, os.getpid())
             self.path = Path(folder, "file.sqlite")
         else:
             self.path = full_path(path)
@@ -88,16 +87,13 @@ class SharedFile:
                 raise
 
     def _connect(self) -> sqlite3.Connection:
-        connection = sqlite3.connect(self.path, timeout=PATIENCE_S, isolation_level=None)
+        connection = sqlite_files.connect(self.path, PATIENCE_S, self.is_temporary)
         try:
-            # A temporary file does not outlive a power cut, so that nothing need wait for the disk.
-            connection.execute(f"PRAGMA synchronous={'OFF' if self.is_temporary else 'FULL'}")
-            mark = connection.execute("PRAGMA application_id").fetchone()[0]
-            if mark == 0:
-                self._make(connection)
-                mark = connection.execute("PRAGMA application_id").fetchone()[0]
+            if sqlite_files.mark_of(connection) == 0:
+                version = f"PRAGMA user_version={_VERSION}"
+                sqlite_files.make(connection, self._mark, (*self._schema, version), PATIENCE_S)
             version = connection.execute("PRAGMA user_version").fetchone()[0]
-            if (mark, version) != (self._mark, _VERSION):
+            if (sqlite_files.mark_of(connection), version) != (self._mark, _VERSION):
                 self._refuse(
                     f"This file is not {self.kind} of this version of qstore_tf",
                     "Name another file",
@@ -106,28 +102,6 @@ class SharedFile:
             connection.close()
             raise
         return connection
-
-    def _make(self, connection: sqlite3.Connection) -> None:
-        if connection.execute("SELECT count(*) FROM sqlite_master").fetchone()[0]:
-            # Perhaps another process has made our tables since; else the file is somebody else's.
-            return
-        end = time.monotonic() + PATIENCE_S
-        while True:
-            # Switching to a write-ahead log does not wait for others that do the same.
-            try:
-                connection.execute("PRAGMA journal_mode=WAL")
-                break
-            except sqlite3.OperationalError:
-                if time.monotonic() > end:
-                    raise
-                time.sleep(0.01)
-        connection.execute("BEGIN IMMEDIATE")
-        if connection.execute("PRAGMA application_id").fetchone()[0] == 0:
-            for statement in self._schema:
-                connection.execute(statement)
-            connection.execute(f"PRAGMA application_id={self._mark}")
-            connection.execute(f"PRAGMA user_version={_VERSION}")
-        connection.execute("COMMIT")
 
     @contextlib.contextmanager
     def _errors(self) -> Iterator[None]:
@@ -148,9 +122,4 @@ class SharedFile:
 
 def full_path(path: str | os.PathLike[str]) -> Path:
     """Returns where a `SharedFile` of this path lies."""
-    return Path(os.path.abspath(os.path.expanduser(own_path(os.fspath(path)))))
-
-
-def _remove(folder: str, owner: int) -> None:
-    if os.getpid() == owner:  # and not a process that was forked from it
-        shutil.rmtree(folder, ignore_errors=True)
+    return sqlite_files.absolute(own_path(os.fspath(path)))

@@ -62,6 +62,12 @@ class Ledger:
             self._there(sql)
             return _entries(sql, state)
 
+    def entry(self, key: str) -> Entry | None:
+        """What is known of a key."""
+        with self.file.reading() as sql:
+            self._there(sql)
+            return _entry(sql, key)
+
     def _there(self, sql: Connection) -> Balance:
         found = _balance(sql)
         if found is None:
@@ -87,8 +93,7 @@ class Page:
 
     def entry(self, key: str) -> Entry | None:
         """What is known of a key."""
-        row = self._sql.execute("SELECT * FROM entries WHERE key = ?", (key,)).fetchone()
-        return None if row is None else _read(row)
+        return _entry(self._sql, key)
 
     def under_way(self) -> list[Entry]:
         """The keys that are reserved."""
@@ -144,6 +149,11 @@ def _entries(sql: Connection, state: str | None) -> list[Entry]:
     where, values = ("", ()) if state is None else ("WHERE state = ?", (state,))
     rows = sql.execute(f"SELECT * FROM entries {where} ORDER BY time, key", values)
     return [_read(row) for row in rows]
+
+
+def _entry(sql: Connection, key: str) -> Entry | None:
+    row = sql.execute("SELECT * FROM entries WHERE key = ?", (key,)).fetchone()
+    return None if row is None else _read(row)
 
 
 def _read(row: Any) -> Entry:

@@ -10,6 +10,7 @@ from qstore_tf.errors import ConfigurationError, describe
 
 INDEX = "{index}"
 _VARIABLES = ("TF_CONFIG", "QSTORE_WORKERS", "JOB_COMPLETION_INDEX")
+_ADDRESSES = ("TF_CONFIG", "QSTORE_WORKER_ADDRESS")
 _ALONE = {"worker": [""]}
 
 
@@ -47,6 +48,36 @@ def worker(variables: Mapping[str, str] = os.environ) -> tuple[int, int]:
             "Which worker this is cannot be told",
             expected="a number of workers, and the index of this one",
             received={name: variables[name] for name in _VARIABLES if name in variables},
+        )
+    )
+
+
+def chief(variables: Mapping[str, str] = os.environ) -> str:
+    """Returns the host of worker 0: of `TF_CONFIG`, else of `QSTORE_WORKER_ADDRESS`.
+
+    Raises:
+        ConfigurationError: They name none.
+
+    Example:
+        >>> chief({"QSTORE_WORKER_ADDRESS": "train-{index}.train:2222"})
+        'train-0.train'
+    """
+    try:
+        if variables.get("TF_CONFIG", "").strip():
+            cluster = json.loads(variables["TF_CONFIG"])["cluster"]
+            address = [*cluster.get("chief", []), *cluster.get("worker", [])][0]
+        else:
+            address = variables["QSTORE_WORKER_ADDRESS"].replace(INDEX, "0")
+        host, colon, _ = address.rpartition(":")
+        if host and colon:
+            return str(host)
+    except (ValueError, TypeError, AttributeError, LookupError, RecursionError):
+        pass
+    raise ConfigurationError(
+        describe(
+            "The address of the chief, worker 0, cannot be told",
+            expected="TF_CONFIG or QSTORE_WORKER_ADDRESS with host:port of the workers",
+            received={name: variables[name] for name in _ADDRESSES if name in variables},
         )
     )
 

@@ -19,7 +19,7 @@ import logging
 import math
 import random
 from collections.abc import Iterator, Mapping
-from typing import Any, Protocol, TypeVar
+from typing import Any, Protocol, TypeVar, cast
 from urllib.parse import quote
 
 from qstore_tf.errors import (
@@ -250,6 +250,17 @@ class Client:
             patience: For how long.
         """
         return self._money("/jobs/estimate", question, patience) if self._names.has_costs else {}
+
+    def backend(self, target: str, patience: Patience) -> dict[str, Any]:
+        """Returns what the service says of a machine. Errors as in `job`."""
+
+        def read(answer: Answer) -> dict[str, Any] | None:
+            return _json(answer) or None
+
+        return cast(
+            dict[str, Any],
+            self._repeated("GET", f"/backends/{quote(target, safe='')}", read, patience),
+        )
 
     def open_session(self, target: str, settings: Mapping[str, Any], patience: Patience) -> str:
         """Opens a session and returns its id. Errors as in `job`."""

@@ -2,38 +2,30 @@
 
 from __future__ import annotations
 
-import logging
 import random
 import threading
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
-from decimal import Decimal
 from pathlib import Path
 
 from qstore_tf.checks import check_shots
-from qstore_tf.errors import (
-    ConfigurationError,
-    DryRunError,
-    PriceError,
-    QstoreError,
-    describe,
-)
-from qstore_tf.ionq.money.amounts import Money, add
+from qstore_tf.errors import ConfigurationError, JobError, ServiceError, describe
 from qstore_tf.ionq.money.budget import Budget
-from qstore_tf.ionq.money.rates import estimated
 from qstore_tf.ionq.money.tracker import CostTracker
 from qstore_tf.ionq.prices import PriceTable
-from qstore_tf.ionq.service import journal as states
 from qstore_tf.ionq.service.client import Client, Transport
-from qstore_tf.ionq.service.clock import Clock, Over, Patience
+from qstore_tf.ionq.service.clock import Clock, Patience
 from qstore_tf.ionq.service.counting import Counts
-from qstore_tf.ionq.service.journal import Journal
-from qstore_tf.ionq.service.outcomes import Outcomes, joined, nothing
+from qstore_tf.ionq.service.dry_runs import priced
+from qstore_tf.ionq.service.jobs import Job
+from qstore_tf.ionq.service.journal import Entry, Journal
+from qstore_tf.ionq.service.outcomes import Outcomes, nothing
 from qstore_tf.ionq.service.pacing import Pace
 from qstore_tf.ionq.service.paying import Payer
-from qstore_tf.ionq.service.planning import fingerprint, parts, sizes
+from qstore_tf.ionq.service.planning import by_work, filled, fingerprint, parts, sizes
+from qstore_tf.ionq.service.reconciling import Reconciler
 from qstore_tf.ionq.service.retrying import Retries
-from qstore_tf.ionq.service.running import ENDS, Running
+from qstore_tf.ionq.service.running import Running
 from qstore_tf.ionq.service.server import Server
 from qstore_tf.ionq.service.sessions import Session
 from qstore_tf.ionq.service.submitting import Submitter
@@ -41,10 +33,8 @@ from qstore_tf.ionq.service.versions import VERSIONS, Options
 from qstore_tf.ionq.service.waiting import Waiter
 from qstore_tf.ionq.service.work import Work
 
-_log = logging.getLogger("qstore_tf")
-
 TRANSPORTS = ("http", "cirq")
-_RECONCILE_S = 60.0  # for looking after what earlier processes have left
+_PRICE_S = 60.0  # for what a dry run's jobs would cost
 _SEEDS = 2**31  # those of the service have 32 bits and a sign
 
 
@@ -65,6 +55,7 @@ class Executor:
         max_circuits: The most circuits of a job; None: as many as the service takes, or fewer where
             such jobs run for more than five minutes.
         deadline_s: For how long a run may take; then what waits is canceled.
+        unreachable_s: For how long a request is tried again; None: as `retries` says.
         journal: The file of the journal, see `Journal`; ":memory:" for simulators alone.
         budget: What may be spent; reserved from before anything is sent.
         tracker: What is told what jobs cost.
@@ -104,6 +95,7 @@ class Executor:
         max_in_flight: int = 4,
         max_circuits: int | None = None,
         deadline_s: float | None = None,
+        unreachable_s: float | None = None,
         journal: str | Path | Journal | None = None,
         budget: Budget | None = None,
         tracker: CostTracker | None = None,
@@ -136,7 +128,8 @@ class Executor:
         for name, value in (("max_in_flight", max_in_flight), ("max_circuits", max_circuits)):
             if value is not None and (type(value) is not int or value < 1):
                 raise _wrong(f"{name} makes no sense", "an integer of at least 1", value)
-        for name, seconds in (("deadline_s", deadline_s), ("stuck_s", stuck_s)):
+        times = {"deadline_s": deadline_s, "unreachable_s": unreachable_s, "stuck_s": stuck_s}
+        for name, seconds in times.items():
             usable = isinstance(seconds, int | float) and not isinstance(seconds, bool)
             if seconds is not None and not (usable and seconds > 0):
                 raise _wrong(f"{name} makes no sense", "seconds, or None", seconds)
@@ -156,10 +149,12 @@ class Executor:
         self._budget, self._tracker, self._prices = budget, tracker, prices
         self._where, self._transport_name = journal, transport
         self._retries, self._clock, self._connect = retries or Retries(), clock or Clock(), connect
+        if unreachable_s is not None:
+            self._retries = replace(self._retries, total_s=unreachable_s)
         self._rng = random.Random(seed)
         self._counts, self._pace = Counts(), Pace()
         self._lock = threading.Lock()
-        self._there: tuple[Journal, Transport] | None = None
+        self._there: tuple[Journal, Transport, Reconciler] | None = None
 
     @property
     def journal(self) -> Journal:
@@ -189,7 +184,8 @@ class Executor:
 
         Raises:
             JobError: Jobs failed, were canceled, are stuck, or there was no more time. The error
-                says which circuits are missing; the same call again sends only those.
+                says which circuits are missing, and has the outcomes of the others; the same call
+                again sends only those that are missing.
             ServiceError: The service refused or cannot be reached.
             BudgetExceededError: The budget cannot pay; nothing was sent.
             PriceError: The budget limits money, and the price is not known.
@@ -205,11 +201,10 @@ class Executor:
         if options.debiasing and options.shots < 500:
             raise _wrong("Debiasing needs more shots", "at least 500", options.shots)
         self.server.key()  # no run without one
-        journal, transport = self._opened()
-        labels = {"phase": phase, "layer": layer}
-        payer = Payer(
-            transport, options, self._budget, self._tracker, self._prices, self._counts, labels
-        )
+        journal, transport, reconciler = self._opened()
+        begun = self._clock.monotonic()
+        reconciler.now_and_then(self._deadline_s)
+        payer = self._payer(transport, options, {"phase": phase, "layer": layer})
         version = self.server.version
         limit = VERSIONS[version].max_circuits
         most = self._max_circuits or self._pace.circuits_per_job(limit)
@@ -228,19 +223,26 @@ class Executor:
             version,
             options,
             journal,
-            self._submitter(journal, transport, payer),
+            self._submitter(journal, transport, payer.copy),
             self._waiter(transport),
             payer,
             self._clock,
             self._counts,
             self._deadline_s,
+            begun,
             self._max_in_flight,
             checks_copies=not options.is_simulator,
         )
-        found = running.run(run, planned)
+        try:
+            found = running.run(run, planned)
+        except (JobError, ServiceError) as error:
+            if running.outcomes and not options.dry_run:
+                fetched = filled(running.outcomes, planned, options.given_shots)
+                error.outcomes = tuple(by_work(fetched, work, options.given_shots))
+            raise
         if options.dry_run:
-            raise self._priced(journal, transport, run.id)
-        return _by_work(found, work, options.given_shots)
+            raise priced(transport, journal.entries(run.id), Patience(self._clock, _PRICE_S))
+        return by_work(found, work, options.given_shots)
 
     def telemetry(self) -> dict[str, float]:
         """Returns what was done so far; `counting.COUNTS` says what each number is."""
@@ -251,15 +253,32 @@ class Executor:
         if self._there is not None:
             self._there[1].close()
 
-    def _opened(self) -> tuple[Journal, Transport]:
+    def _opened(self) -> tuple[Journal, Transport, Reconciler]:
         with self._lock:
             if self._there is None:
                 given = self._where
                 journal = given if isinstance(given, Journal) else Journal(given)
                 transport = self._connected()
-                self._there = journal, transport
-                self._reconcile(journal, transport)
+                payer = self._payer(transport, self._options, {})
+                reconciler = Reconciler(
+                    self.server.url,
+                    self._options,
+                    transport,
+                    journal,
+                    self._submitter(journal, transport, payer.copy_left),
+                    payer,
+                    self._budget,
+                    self._clock,
+                )
+                self._there = journal, transport, reconciler
             return self._there
+
+    def _payer(
+        self, transport: Transport, options: Options, labels: Mapping[str, str | None]
+    ) -> Payer:
+        return Payer(
+            transport, options, self._budget, self._tracker, self._prices, self._counts, labels
+        )
 
     def _connected(self) -> Transport:
         if self._connect is not None:
@@ -270,7 +289,12 @@ class Executor:
             return CirqTransport(self.server, self._clock, self._retries, self._counts)
         return Client(self.server, self._clock, self._retries, counts=self._counts, rng=self._rng)
 
-    def _submitter(self, journal: Journal, transport: Transport, payer: Payer) -> Submitter:
+    def _submitter(
+        self,
+        journal: Journal,
+        transport: Transport,
+        on_copy: Callable[[Entry, Job, Patience], None],
+    ) -> Submitter:
         return Submitter(
             transport,
             journal,
@@ -281,7 +305,7 @@ class Executor:
             self._most_unclear,
             self._retries,
             self._counts,
-            payer.copy,
+            on_copy,
             self._rng,
         )
 
@@ -294,78 +318,6 @@ class Executor:
             stuck_s=self._stuck_s,
             rng=self._rng,
         )
-
-    def _reconcile(self, journal: Journal, transport: Transport) -> None:
-        """Looks after jobs that others have left behind: finds them, and settles their money.
-
-        What cannot be done now is done by a later executor.
-        """
-        left = journal.left_behind(self.server.url, self._options.target, self._clock.time())
-        if not left or not self.server.has_key:
-            return
-        payer = Payer(
-            transport, self._options, self._budget, self._tracker, self._prices, self._counts, {}
-        )
-        submitter = self._submitter(journal, transport, payer)
-        patience = Patience(self._clock, _RECONCILE_S)
-        for entry in left:
-            try:
-                if entry.state != states.ACCEPTED:
-                    found = submitter.find(entry, patience)
-                    if found is None:
-                        continue  # other keys and sessions see other lists: not a proof
-                    now = self._clock.time()
-                    entry = journal.change(entry, states.ACCEPTED, now, job=found.id)
-                job = transport.job(entry.job or "", patience)
-                if job.is_over:
-                    submitter.find(entry, patience)  # for copies of it
-                    payer.settle(entry, job, patience)
-                    journal.change(entry, ENDS[job.state], self._clock.time(), text=job.text)
-            except (QstoreError, Over) as error:  # or somebody else is at it as well
-                _log.warning("Job qs-%s of an earlier run: %s", entry.token, error)
-
-    def _priced(self, journal: Journal, transport: Transport, run: str) -> DryRunError:
-        """What the service says that the jobs of a dry run would cost."""
-        patience, entries = Patience(self._clock, _RECONCILE_S), journal.entries(run)
-        totals: dict[str, Decimal] = {}
-        for entry in entries:
-            price: Money | None = None
-            try:
-                price = estimated(transport.cost(entry.job or "", patience) or None)
-            except PriceError as error:
-                _log.warning("Job %s has no price: %s", entry.job, error)
-            if price is not None:
-                before = totals.get(price.currency, Decimal(0))
-                totals[price.currency] = add(before, price.amount)
-        words = " and ".join(str(Money(amount, unit)) for unit, amount in totals.items())
-        outcome = DryRunError(
-            describe(
-                f"A dry run has no outcomes; the work would cost {words or 'what is not said'}",
-                hint="Leave dry_run out to run it",
-            )
-        )
-        outcome.price, outcome.job_ids = words, tuple(entry.job or "" for entry in entries)
-        return outcome
-
-
-def _by_work(
-    found: Sequence[Sequence[Outcomes]], work: Sequence[Work], shots: int | None
-) -> list[Outcomes]:
-    """Puts the outcomes of parts together again as the works were given."""
-    stretches = [stretch for part in found for stretch in part]
-    made: list[Outcomes] = []
-    number = at = 0
-    for each in work:
-        pieces, left = [], len(each)
-        while left:
-            stretch = stretches[number]
-            taken = min(left, len(stretch) - at)
-            pieces.append(stretch.part(at, at + taken))
-            left, at = left - taken, at + taken
-            if at == len(stretch):
-                number, at = number + 1, 0
-        made.append(joined(pieces) if pieces else nothing(each.n_qubits, shots))
-    return made
 
 
 def _seed(seed: int | None) -> int | None:

@@ -22,7 +22,7 @@ import json
 import os
 import sqlite3
 import uuid
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -187,24 +187,32 @@ class Journal:
                 self._plan(sql, run, part, circuits, shots, now)
             return Run(run, tuple(sizes), _newest(sql, run), False)
 
-    def change(self, entry: Entry, state: str, now: float, **fields: Any) -> Entry:
+    def change(
+        self, entry: Entry, state: str, now: float, *, if_left: bool = False, **fields: Any
+    ) -> Entry:
         """Writes what happened to a job.
 
         Args:
             entry: The job as it is known.
             state: Its new state.
             now: Seconds since 1970.
+            if_left: Whether it is changed only where nobody is in charge of its run. Who is would
+                find it changed under his hands.
             fields: What else changes: `unclear`, `sent`, `job` or `text`.
 
         Returns:
             The job as it is now.
 
         Raises:
-            LedgerError: The table above does not allow it, or somebody else has changed the job.
+            LedgerError: The table above does not allow it, or somebody else has changed the job, or
+                is in charge of it.
         """
         values = {"state": state, **fields, "time": now}
         changes = ", ".join(f"{name} = ?" for name in values)
+        me = self._owners.me(now) if if_left else 0
         with self._file.writing() as sql:
+            if if_left and not self._is_left(sql, entry.run, me):
+                raise LedgerError(describe(f"Somebody else has taken up job {entry.token}"))
             if state in TRANSITIONS[entry.state]:
                 done = sql.execute(
                     f"UPDATE jobs SET {changes} WHERE token = ? AND state = ?",
@@ -227,11 +235,11 @@ class Journal:
         with self._file.writing() as sql:
             sql.execute("INSERT OR REPLACE INTO copies VALUES (?, ?, ?)", (job, token, state))
 
-    def has_copy(self, job: str) -> bool:
-        """Whether it is written that a job is a copy."""
+    def copy_state(self, job: str) -> str | None:
+        """Returns what is written of a job that is a copy; None: it is not known as one."""
         with self._file.reading() as sql:
-            found = sql.execute("SELECT 1 FROM copies WHERE job = ?", (job,)).fetchone()
-            return found is not None
+            found = sql.execute("SELECT state FROM copies WHERE job = ?", (job,)).fetchone()
+            return None if found is None else str(found[0])
 
     def deliver(self, run: str) -> None:
         """Ends a run whose outcomes are handed to the caller: it will not be taken up."""
@@ -256,6 +264,47 @@ class Journal:
             open_states = (SENDING, UNCERTAIN, ACCEPTED)
             return [e for run in runs for e in _newest(sql, run) if e.state in open_states]
 
+    def while_left(self, entry: Entry, now: float, act: Callable[[], None]) -> bool:
+        """Acts on a job that nobody is in charge of, and that nobody can take up meanwhile.
+
+        Args:
+            entry: The job as it is known.
+            now: Seconds since 1970.
+            act: What is done, without this journal.
+
+        Returns:
+            Whether it was done: somebody is in charge of the job, or has changed it.
+        """
+        me = self._owners.me(now)
+        with self._file.writing() as sql:
+            if _entry(sql, entry.token).state != entry.state:
+                return False
+            if not self._is_left(sql, entry.run, me):
+                return False
+            act()
+            return True
+
+    def those_of(self, tokens: Iterable[str], server: str, target: str) -> list[Entry]:
+        """Returns the jobs with these tokens that were sent, or were to be sent, to a machine.
+
+        Args:
+            tokens: Those that are not in the journal are left out.
+            server: The address of the service.
+            target: The machine.
+        """
+        fields = ", ".join(f"jobs.{name}" for name in _FIELDS.split(", "))
+        found = []
+        with self._file.reading() as sql:
+            for token in tokens:
+                row = sql.execute(
+                    f"SELECT {fields} FROM jobs JOIN runs ON jobs.run = runs.id"
+                    " WHERE token = ? AND server = ? AND target = ?",
+                    (token, server, target),
+                ).fetchone()
+                if row is not None:
+                    found.append(Entry(*row))
+        return found
+
     def entries(self, run: str | None = None) -> list[Entry]:
         """Returns all jobs, or those of a run, oldest first."""
         where, values = ("", ()) if run is None else (" WHERE run = ?", (run,))
@@ -272,6 +321,12 @@ class Journal:
         """Returns the jobs that the service has twice: `(token, its job id, its state)`."""
         with self._file.reading() as sql:
             return list(sql.execute("SELECT token, job, state FROM copies ORDER BY token, job"))
+
+    def _is_left(self, sql: sqlite3.Connection, run: str, me: int) -> bool:
+        """Whether nobody is in charge of a run."""
+        row = sql.execute("SELECT owner FROM runs WHERE id = ?", (run,)).fetchone()
+        owner = None if row is None else row[0]
+        return owner is None or not self._owners.is_alive(owner, me)
 
     @staticmethod
     def _plan(

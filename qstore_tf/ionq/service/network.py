@@ -143,7 +143,7 @@ class Http:
                 self._client = httpx.Client(
                     auth=self._with_key,
                     headers={"User-Agent": _AGENT, "Accept": "application/json"},
-                    timeout=httpx.Timeout(self._silent_s, connect=_CONNECT_S),
+                    timeout=httpx.Timeout(self._silent_s, connect=min(_CONNECT_S, self._silent_s)),
                     limits=httpx.Limits(max_connections=64, max_keepalive_connections=16),
                     follow_redirects=False,
                     # Certificates take a while to read, and plain http has none.

@@ -8,8 +8,9 @@ from collections.abc import Mapping
 from decimal import Decimal
 from typing import Any
 
-from qstore_tf.errors import LedgerError, PriceError, ServiceError
+from qstore_tf.errors import AccountUnreachableError, LedgerError, PriceError, ServiceError
 from qstore_tf.ionq.money.amounts import Money, add, plain
+from qstore_tf.ionq.money.balance import RESERVED, Amount
 from qstore_tf.ionq.money.budget import Budget
 from qstore_tf.ionq.money.estimating import estimate_batch
 from qstore_tf.ionq.money.rates import billed, question, read_estimate
@@ -25,6 +26,7 @@ from qstore_tf.ionq.service.versions import Options
 
 _log = logging.getLogger("qstore_tf")
 _NOTHING = Decimal(0)
+_IN = {"train": "training", "validation": "validation", "predict": "prediction"}  # words of phases
 _BILL_S = 60.0  # for a bill; without one, what was set aside counts
 
 
@@ -59,6 +61,7 @@ class Payer:
         self._at_most: dict[str, Money | None] = {}
         self._spent: dict[str, Decimal] = {}
         self._shots = 0
+        self.in_vain: set[str] = set()  # jobs that cost something for which nothing is got
 
     @property
     def spent(self) -> str:
@@ -72,12 +75,15 @@ class Payer:
         """The shots of all circuits of a job; exact probabilities take none."""
         return 0 if self._options.is_exact else entry.circuits * entry.shots
 
-    def reserve(self, entry: Entry, part: Part, again: bool, patience: Patience) -> None:
+    def reserve(
+        self, entry: Entry, part: Part, n_parts: int, again: bool, patience: Patience
+    ) -> None:
         """Sets aside what a job can cost at most.
 
         Args:
             entry: The job, which is not sent yet.
             part: Its circuits.
+            n_parts: How many jobs the run has.
             again: Whether it may be reserved already, by an earlier run with other prices.
             patience: For asking the service.
 
@@ -97,37 +103,62 @@ class Payer:
                 shots=self.shots(entry),
                 amount=None if at_most is None else at_most.amount,
                 currency=None if at_most is None else at_most.currency,
+                what=self._words(part, n_parts),
             )
         self._tell(entry, part)
-
-    def settle_late(self, entry: Entry, job: Job, patience: Patience) -> None:
-        """Commits what a job cost that somebody else has seen end, without this budget."""
-        if self._budget is None or self._options.dry_run:
-            return
-        if any(each.key == entry.token for each in self._budget.entries("reserved")):
-            self.settle(entry, job, patience)
 
     def release(self, entry: Entry) -> None:
         """Frees what was set aside for a job that was not run and will not be."""
         if self._budget is not None and not self._options.dry_run:
-            self._budget.release(entry.token)
+            try:
+                self._budget.release(entry.token)
+            except AccountUnreachableError as error:  # a later run frees it, see `reconciling`
+                _log.warning("%s", error)
 
     def settle(self, entry: Entry, job: Job, patience: Patience) -> None:
         """Commits what the service billed for a job that is over; releases what was not run.
 
         What nobody knows counts as what was set aside.
         """
+        self._settle(entry, job, patience, self._budget, self.shots(entry))
+
+    def settle_late(self, entry: Entry, job: Job, patience: Patience) -> None:
+        """Commits what a job cost that somebody else has seen end, without this budget.
+
+        Nothing happens where this budget has set nothing aside for it: then it is not its money.
+        """
+        reserved = self._reservation(entry.token)
+        if reserved is not None:
+            shots = self.shots(entry) if reserved.shots is None else reserved.shots
+            self._settle(entry, job, patience, self._budget, shots)
+
+    def settle_left(self, entry: Entry, job: Job, patience: Patience) -> None:
+        """As `settle_late`, of a job that nobody waited for: trackers are told in any case."""
+        if self._reservation(entry.token) is None:
+            self._settle(entry, job, patience, None, self.shots(entry))
+        else:
+            self.settle_late(entry, job, patience)
+
+    def _settle(
+        self, entry: Entry, job: Job, patience: Patience, budget: Budget | None, shots: int
+    ) -> None:
         if self._options.dry_run:
             return
         bill, is_known = self._bill(job, patience)
         ran = job.state == "completed" or (job.ran and not is_known)
         if not ran and (bill is None or not bill.amount):
-            self.release(entry)
+            try:
+                if budget is not None:
+                    budget.release(entry.token)
+            except AccountUnreachableError as error:
+                _log.warning("%s", error)
+            except LedgerError:  # it was committed before, when nobody knew the bill
+                self._commit(budget, entry.token, bill, 0, is_known)
             return
-        shots = self.shots(entry)
+        if job.state != "completed":
+            self.in_vain.add(entry.token)
         self._count(bill, shots)
-        if self._budget is not None:
-            self._commit(entry.token, bill, shots, is_known)
+        self._commit(budget, entry.token, bill, shots, is_known)
         amounts = {} if bill is None else {"billed": bill.amount, "currency": bill.currency}
         times = {"queue_s": job.queue_s, "run_s": job.run_s}
         self._record(entry.token, job_id=job.id, **amounts, **times)
@@ -136,21 +167,46 @@ class Payer:
         """Counts a second copy of a job that was run; without a bill, as what was set aside."""
         if self._options.dry_run:
             return
+        self.in_vain.add(entry.token)
         key, shots = f"{entry.token}/{job.id}"[:200], self.shots(entry)
         price = self._bill(job, patience)[0] or self._reserved(entry.token)
         self._count(price, shots)
-        if self._budget is not None:
-            self._commit(key, price, shots, True)
+        self._commit(self._budget, key, price, shots, True)
         amounts = {"billed": price.amount, "currency": price.currency}
         self._record(key, job_id=job.id, target=self._options.target, **amounts)
+
+    def copy_left(self, entry: Entry, job: Job, patience: Patience) -> None:
+        """As `copy`, of a job that nobody waits for: whoever has reserved for it pays."""
+        if self._budget is None or self._reservation(entry.token) is not None:
+            self.copy(entry, job, patience)
+
+    def _reservation(self, token: str) -> Amount | None:
+        """What this budget has set aside for a job; None: nothing."""
+        if self._budget is None:
+            return None
+        found = self._budget.entry(token)
+        return found.reserved if found is not None and found.state == RESERVED else None
 
     def _reserved(self, token: str) -> Money:
         at_most = self._at_most.get(token)
         if at_most is None and self._budget is not None:
-            amounts = [each.reserved.money for each in self._budget.entries() if each.key == token]
-            if amounts and amounts[0] is not None:
-                at_most = Money(amounts[0], self._budget.currency)
+            found = self._budget.entry(token)
+            if found is not None and found.reserved.money is not None:
+                at_most = Money(found.reserved.money, self._budget.currency)
         return at_most or Money(_NOTHING, "USD")
+
+    def _words(self, part: Part, n_parts: int) -> str:
+        """A job as its user knows it."""
+        phase, layer = (self._labels.get(name) for name in ("phase", "layer"))
+        which = "The job" if n_parts == 1 else f"Job {part.index + 1} of {n_parts}"
+        circuits = "1 circuit" if part.n_circuits == 1 else f"{part.n_circuits} circuits"
+        return (
+            which
+            + (f" of layer {layer!r}" if layer else "")
+            + f" on {self._options.target}"
+            + (f" in {_IN[phase]}" if phase in _IN else "")
+            + f" ({circuits} of {self._options.shots} shots)"
+        )
 
     def _record(self, token: str, **known: Any) -> None:
         try:
@@ -172,6 +228,8 @@ class Payer:
             return Money(total, currency)
         if self._budget is None or self._budget.limit.money is None:
             return None
+        for work, _, _ in part.pieces:
+            work.check_quoted()
         n_1q = sum(work.n_1q * (end - begin) for work, begin, end in part.pieces)
         n_2q = sum(work.n_2q * (end - begin) for work, begin, end in part.pieces)
         asked = question(
@@ -203,14 +261,18 @@ class Payer:
         _log.warning("What job %s was billed is not known: %s", job.id, why)
         return None, False
 
-    def _commit(self, key: str, bill: Money | None, shots: int, is_known: bool) -> None:
-        assert self._budget is not None
+    @staticmethod
+    def _commit(
+        budget: Budget | None, key: str, bill: Money | None, shots: int, is_known: bool
+    ) -> None:
+        if budget is None:
+            return
         try:
-            if bill is None or (not bill.amount and bill.currency != self._budget.currency):
+            if bill is None or (not bill.amount and bill.currency != budget.currency):
                 nothing = _NOTHING if is_known else None
-                self._budget.commit(key, amount=nothing, shots=shots)
+                budget.commit(key, amount=nothing, shots=shots)
             else:
-                self._budget.commit(key, amount=bill.amount, currency=bill.currency, shots=shots)
+                budget.commit(key, amount=bill.amount, currency=bill.currency, shots=shots)
         except (PriceError, LedgerError) as error:
             # Another currency, or nothing was set aside here: no reason to lose the outcomes.
             _log.warning("%s", error)

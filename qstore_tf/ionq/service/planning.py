@@ -1,16 +1,18 @@
-"""Which circuits go into which job: parts of all the work, within the limits of the service."""
+"""Which circuits go into which job, within the limits of the service; and back to the work."""
 
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
 
+from qstore_tf.errors import InputError, describe
+from qstore_tf.ionq.job_input import MAX_BYTES, MAX_GATES
+from qstore_tf.ionq.service.outcomes import Outcomes, anything, joined, nothing
 from qstore_tf.ionq.service.versions import VERSIONS, Body, Options, body
 from qstore_tf.ionq.service.work import Work
-from qstore_tf.ionq.writing import MAX_BYTES, MAX_GATES
 
 _LONGEST_NUMBER = 24  # characters of a double as text
 _HEAD = 8192  # characters of a body beside its circuits
@@ -48,7 +50,9 @@ class Part:
             for work, begin, end in self.pieces
         ]
         n_qubits = max(work.n_qubits for work, _, _ in self.pieces)
-        return body(version, options, token, ",".join(texts), n_qubits, self.n_circuits)
+        gateset = self.pieces[0][0].template.gateset
+        circuits = ",".join(texts)
+        return body(version, options, token, circuits, n_qubits, self.n_circuits, gateset)
 
 
 def sizes(work: Sequence[Work], version: str, most: int | None) -> list[int]:
@@ -58,7 +62,19 @@ def sizes(work: Sequence[Work], version: str, most: int | None) -> list[int]:
         work: What is to be run.
         version: Of the API.
         most: The most circuits of a job; None: as many as the service takes.
+
+    Raises:
+        InputError: The circuits are of different gate sets, of which a job has one.
     """
+    gatesets = sorted({each.template.gateset for each in work})
+    if len(gatesets) > 1:
+        raise InputError(
+            describe(
+                "Circuits of different gate sets cannot be run together",
+                expected="one gate set",
+                received=gatesets,
+            )
+        )
     circuits = min(VERSIONS[version].max_circuits, most or VERSIONS[version].max_circuits)
     kinds = [(each.n_gates, _longest(each)) for each in work if len(each)]
     found: list[int] = []
@@ -103,6 +119,44 @@ def parts(work: Sequence[Work], counts: Sequence[int]) -> list[Part]:
         made.append(Part(index, position, tuple(pieces)))
         position += count
     return made
+
+
+def by_work(
+    found: Sequence[Sequence[Outcomes]], work: Sequence[Work], shots: int | None
+) -> list[Outcomes]:
+    """Puts the outcomes of parts together again as the works were given.
+
+    Args:
+        found: The outcomes of each part, a stretch for each of its pieces or for several at once.
+        work: What was run.
+        shots: From how many shots they are; None: exact.
+    """
+    stretches = [stretch for part in found for stretch in part]
+    made: list[Outcomes] = []
+    number = at = 0
+    for each in work:
+        pieces, left = [], len(each)
+        while left:
+            stretch = stretches[number]
+            taken = min(left, len(stretch) - at)
+            pieces.append(stretch.part(at, at + taken))
+            left, at = left - taken, at + taken
+            if at == len(stretch):
+                number, at = number + 1, 0
+        made.append(joined(pieces) if pieces else nothing(each.n_qubits, shots))
+    return made
+
+
+def filled(
+    found: Mapping[int, list[Outcomes]], parts: Sequence[Part], shots: int | None
+) -> list[list[Outcomes]]:
+    """Returns outcomes for all parts: those that are there, and for others any that fit."""
+    return [
+        found[part.index]
+        if part.index in found
+        else [anything(work.n_qubits, end - begin, shots) for work, begin, end in part.pieces]
+        for part in parts
+    ]
 
 
 def fingerprint(server: str, options: Options, work: Sequence[Work]) -> str:

@@ -104,6 +104,12 @@ class CircuitBreaker:
         """Whether calls are kept back."""
         return self._failures >= self._most
 
+    @property
+    def left_s(self) -> float:
+        """How many seconds calls are kept back for yet; `admit` tells the same, and lets one go."""
+        with self._lock:
+            return max(0.0, self._until - self._clock.monotonic()) if self.is_open else 0.0
+
     def admit(self) -> float:
         """Returns how many seconds to wait before asking again; 0: call now."""
         with self._lock:

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import logging
 import threading
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor, wait
 
 from qstore_tf.errors import (
@@ -29,6 +29,7 @@ from qstore_tf.ionq.service import journal as states
 from qstore_tf.ionq.service.client import NotThere, Transport
 from qstore_tf.ionq.service.clock import Clock, Over, Patience
 from qstore_tf.ionq.service.counting import Counts
+from qstore_tf.ionq.service.delivering import NotAllSent, deliver, sends
 from qstore_tf.ionq.service.interrupts import told
 from qstore_tf.ionq.service.jobs import CANCELED, COMPLETED, FAILED, QUEUED, Job
 from qstore_tf.ionq.service.journal import Entry, Journal
@@ -46,6 +47,8 @@ _CLEAN_S = 30.0  # for canceling what waits, once there is no more time
 _WHILE_ABSENT_S = 60.0  # results of a completed job may be late
 # Errors that other jobs of the run need not meet.
 _OF_ONE_JOB = (JobError, ResultsError, RefusedError)
+# Of a job whose outcomes are not here.
+_ON_THE_SERVICE = (states.SENDING, states.UNCERTAIN, states.ACCEPTED, states.COMPLETED)
 # What the journal notes of a job that is over.
 ENDS = {COMPLETED: states.COMPLETED, FAILED: states.FAILED, CANCELED: states.CANCELED}
 
@@ -64,6 +67,7 @@ class Running:
         clock: The clock.
         counts: What is counted.
         deadline_s: For how long the run may take; None: without end.
+        begun: When it began, by the clock.
         max_in_flight: Jobs that wait or run on the service at the same time.
         checks_copies: Whether to look for second copies of every job, and not only of those whose
             submission was unclear.
@@ -81,6 +85,7 @@ class Running:
         clock: Clock,
         counts: Counts,
         deadline_s: float | None,
+        begun: float,
         max_in_flight: int,
         checks_copies: bool,
     ) -> None:
@@ -91,10 +96,19 @@ class Running:
         self._checks_copies = checks_copies
         self._stop, self._no_more = threading.Event(), threading.Event()
         self._interrupted = threading.Event()
-        self._patience = Patience(clock, deadline_s, self._stop)
+        left = None if deadline_s is None else begun + deadline_s - clock.monotonic()
+        self._patience = Patience(clock, left, self._stop)
         self._outcomes: dict[int, list[Outcomes]] = {}
         self._errors: dict[int, BaseException] = {}
         self._jobs: dict[int, str] = {}
+        self._tokens: dict[int, str] = {}
+        self._sends = sends()
+        self._ran_in_vain: set[int] = set()  # parts that may be billed, and have no outcomes
+
+    @property
+    def outcomes(self) -> dict[int, list[Outcomes]]:
+        """The outcomes that were fetched so far, by the index of their part."""
+        return dict(self._outcomes)
 
     def run(self, run: states.Run, parts: Sequence[Part]) -> list[list[Outcomes]]:
         """Returns the outcomes of each part.
@@ -107,6 +121,7 @@ class Running:
             RunInterrupted: Ctrl-C.
         """
         entries = {entry.part: entry for entry in run.entries}
+        self._tokens = {entry.part: entry.token for entry in run.entries}
         try:
             self._reserve(run, parts, entries)
             # What cannot be written is not sent, nor anything before it.
@@ -129,12 +144,16 @@ class Running:
                 for future in (*sent, *fetched):
                     future.result()  # raises what nobody foresaw
             if not self._errors and not self._interrupted.is_set():
-                self._journal.deliver(run.id)
+                deliver(self._journal, run.id)
                 return [self._outcomes[part.index] for part in parts]
             raise self._error(parts)
-        except BaseException:
+        except BaseException as error:
             self._stop.set()
-            self._journal.release(run.id)
+            try:
+                if isinstance(error, RunFacts):
+                    self._tell(error, parts)
+            finally:
+                self._journal.release(run.id)
             raise
 
     def _reserve(self, run: states.Run, parts: Sequence[Part], entries: dict[int, Entry]) -> None:
@@ -143,9 +162,9 @@ class Running:
         try:
             for part in parts:
                 entry = entries[part.index]
-                if entry.state == states.PLANNED:
+                if entry.state == states.PLANNED and self._sends:
                     done.append(entry)  # first: an error may come once it is reserved
-                    self._payer.reserve(entry, part, run.is_adopted, self._patience)
+                    self._payer.reserve(entry, part, len(parts), run.is_adopted, self._patience)
         except BaseException:
             for entry in done:
                 self._payer.release(entry)
@@ -184,7 +203,9 @@ class Running:
                 raise self._gone(entry, part) from error
             self._payer.settle_late(entry, job, self._patience)
             return job
-        if entry.state == states.PLANNED and self._no_more.is_set():
+        if entry.state in (states.SENDING, states.UNCERTAIN) and not self._sends:
+            entry = self._submitter.settle(entry, self._patience)
+        if entry.state == states.PLANNED and (self._no_more.is_set() or not self._sends):
             raise Over
         known_s = 0.0
         if entry.state == states.ACCEPTED:
@@ -194,8 +215,7 @@ class Running:
             entry = self._submitter.submit(entry, self._maker(part), self._patience)
         assert entry.job is not None
         self._jobs[part.index] = entry.job
-        if self._checks_copies:
-            self._find_copies(entry, self._patience)  # while they may still wait
+        self._find_copies(entry, self._patience)  # while they may still wait
         try:
             job = self._waiter.wait(entry.job, part.n_circuits, self._patience, known_s)
         except NotThere as error:
@@ -210,6 +230,7 @@ class Running:
     def _gone(self, entry: Entry, part: Part) -> JobError:
         """Gives up a job that the service has forgotten; what it may have cost stays reserved."""
         text = "the service does not know it any more"
+        self._ran_in_vain.add(part.index)
         self._journal.change(entry, states.CANCELED, self._clock.time(), text=text)
         return _unsuccessful(Job(entry.job or "", CANCELED, text=text), part)
 
@@ -221,10 +242,11 @@ class Running:
 
         In this order: who finds the job accepted, after a crash in between, settles it again.
         """
-        if self._checks_copies or entry.unclear:
-            self._find_copies(entry, patience)
+        self._find_copies(entry, patience)
         self._payer.settle(entry, job, patience)
         self._journal.change(entry, ENDS[job.state], self._clock.time(), text=job.text)
+        if job.state == CANCELED and job.ran:
+            self._ran_in_vain.add(entry.part)
         if job.state != COMPLETED:
             self._counts.add(job.state)
         self._counts.add("queue_s", job.queue_s or 0.0)
@@ -232,6 +254,8 @@ class Running:
 
     def _find_copies(self, entry: Entry, patience: Patience) -> None:
         """Deals with copies of a job; lists that cannot be read are no reason to lose outcomes."""
+        if not (self._checks_copies or entry.unclear):
+            return
         try:
             self._submitter.find(entry, patience)
         except ServiceError as error:
@@ -276,6 +300,7 @@ class Running:
                     return
                 now = self._clock.time()
                 entry = self._journal.change(entry, states.ACCEPTED, now, job=found.id)
+                self._find_copies(entry, patience)
             if entry.state != states.ACCEPTED or entry.job is None:
                 return
             job = self._transport.job(entry.job, patience)
@@ -309,6 +334,8 @@ class Running:
             _log.warning("%s", error)  # TensorFlow keeps an error's words back at Ctrl-C
         elif first is not None:
             error = first
+        elif not self._sends:
+            error = NotAllSent(describe(f"Not everything was sent by an earlier run: {left}"))
         else:
             error = DeadlineError(
                 describe(
@@ -317,22 +344,35 @@ class Running:
                     hint="Running the same work again takes up what was accepted",
                 )
             )
-        if isinstance(error, RunFacts):
-            error.circuits = tuple(
-                position
-                for part in missing
-                for position in range(part.first, part.first + part.n_circuits)
-            )
-            alike = [
-                self._jobs[part.index]
-                for part in missing
-                if part.index in self._jobs
-                and (first is None or isinstance(self._errors.get(part.index), type(first)))
-            ]
-            error.job_ids = tuple(alike)
-            error.completed = sum(p.n_circuits for p in parts) - len(error.circuits)
-            error.spent = spent
         return error
+
+    def _tell(self, error: RunFacts, parts: Sequence[Part]) -> None:
+        """Tells an error what is missing, and what became of it."""
+        missing = [part for part in parts if part.index not in self._outcomes]
+        error.circuits = _circuits(missing)
+        error.unsettled = _circuits(part for part in missing if self._is_unsettled(part))
+        of_all = isinstance(error, DeadlineError | NotAllSent | RunInterrupted)
+        error.job_ids = tuple(
+            self._jobs[part.index]
+            for part in missing
+            if part.index in self._jobs
+            and (of_all or isinstance(self._errors.get(part.index), type(error)))
+        )
+        error.completed = sum(p.n_circuits for p in parts) - len(error.circuits)
+        error.spent = self._payer.spent
+
+    def _is_unsettled(self, part: Part) -> bool:
+        """Whether the service has a part's job, or may have it, or may bill it."""
+        token = self._tokens.get(part.index)
+        if token is None:
+            return False
+        ran = part.index in self._ran_in_vain or token in self._payer.in_vain
+        return ran or self._journal.entry(token).state in _ON_THE_SERVICE
+
+
+def _circuits(parts: Iterable[Part]) -> tuple[int, ...]:
+    """The positions of all circuits of some parts."""
+    return tuple(k for part in parts for k in range(part.first, part.first + part.n_circuits))
 
 
 def _unsuccessful(job: Job, part: Part) -> JobError:

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import ipaddress
 import os
 import re
 from collections.abc import Mapping
 from typing import Any
-from urllib.parse import urlsplit
 
+from qstore_tf.credentials import Secret, checked_key, split_address
 from qstore_tf.errors import ConfigurationError, describe
 
 DEFAULT = "https://api.ionq.co"
@@ -16,7 +15,6 @@ VERSIONS = ("v0.4", "v0.3")
 KEY = "IONQ_API_KEY"
 # IONQ_API_URL is that of qiskit-ionq, with the version; IONQ_REMOTE_HOST that of cirq-ionq.
 ADDRESSES = ("IONQ_API_URL", "IONQ_REMOTE_HOST")
-_PRIVATE = (".local", ".localhost", ".internal", ".svc", ".lan", ".home.arpa", ".test")
 
 
 class Server:
@@ -55,7 +53,7 @@ class Server:
                     received=self.version,
                 )
             )
-        self._key = _Secret(_checked_key(api_key))
+        self._key = Secret(checked_key(api_key))
 
     @property
     def url(self) -> str:
@@ -73,7 +71,7 @@ class Server:
         Raises:
             ConfigurationError: There is none.
         """
-        found = self._key.text or _checked_key(os.environ.get(KEY))
+        found = self._key.text or checked_key(os.environ.get(KEY))
         if not found:
             raise ConfigurationError(
                 describe(
@@ -97,7 +95,7 @@ class Server:
         return {"host": self.host, "version": self.version}
 
     def __setstate__(self, state: Mapping[str, Any]) -> None:
-        self.host, self.version, self._key = state["host"], state["version"], _Secret(None)
+        self.host, self.version, self._key = state["host"], state["version"], Secret(None)
 
     def __copy__(self) -> Server:
         return self  # and not by way of a pickle, which would lose the key
@@ -106,58 +104,9 @@ class Server:
         return self
 
 
-class _Secret:
-    """Text that debuggers and tracebacks with variables do not show."""
-
-    __slots__ = ("text",)
-
-    def __init__(self, text: str | None) -> None:
-        self.text = text
-
-    def __repr__(self) -> str:
-        return "***" if self.text else "None"
-
-
 def _split(url: str) -> tuple[str, str | None]:
     """Returns scheme, host and path without the version, and the version if there is one."""
-    expected = "such as 'https://api.ionq.co/v0.4'"
-    try:
-        parts = urlsplit(url.strip())
-        host, port = parts.hostname, parts.port
-    except (AttributeError, ValueError):
-        raise _unusable("cannot be read", expected, type(url).__name__) from None
-    if parts.username or parts.password:
-        raise _unusable("contains a user or a password", expected, f"{parts.scheme}://***@{host}")
-    if parts.scheme not in ("http", "https") or not host or parts.query or parts.fragment:
-        raise _unusable("cannot be read", expected, url)
-    if parts.scheme == "http" and not _is_private(host):
-        raise _unusable("is plain http, which would show the key on its way", "https", url)
+    base, parts = split_address(url, "such as 'https://api.ionq.co/v0.4'")
     path = parts.path.rstrip("/")
     version = re.search(r"/(v\d+(?:\.\d+)*)$", path)
-    shown = f"[{host}]" if ":" in host else host
-    base = f"{parts.scheme}://{shown}" + (f":{port}" if port else "")
     return base + (path[: version.start()] if version else path), version and version.group(1)
-
-
-def _is_private(host: str) -> bool:
-    try:
-        address = ipaddress.ip_address(host)
-    except ValueError:
-        return "." not in host or host.endswith(_PRIVATE) or ".svc." in f"{host}."
-    return address.is_loopback or address.is_private or address.is_link_local
-
-
-def _checked_key(key: object) -> str | None:
-    if key is None or key == "":
-        return None
-    # It becomes part of a header: a line end in it would begin another one.
-    if not isinstance(key, str) or not re.fullmatch(r"[\x21-\x7e]{1,500}", key):
-        what = "text of up to 500 visible ASCII characters"
-        raise ConfigurationError(describe("The API key cannot be used", expected=what))
-    return key
-
-
-def _unusable(what: str, expected: str, received: str) -> ConfigurationError:
-    return ConfigurationError(
-        describe(f"The address of the service {what}", expected=expected, received=received)
-    )

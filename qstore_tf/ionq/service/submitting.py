@@ -16,6 +16,7 @@ import logging
 import random
 from collections.abc import Callable
 from dataclasses import replace
+from typing import Any
 
 from qstore_tf.errors import (
     AuthenticationError,
@@ -164,27 +165,35 @@ class Submitter:
         return self._change(entry, states.PLANNED, unclear=again)
 
     def find(self, entry: Entry, patience: Patience) -> Job | None:
-        """Returns the job of an entry by listing once; its copies are dealt with.
+        """Returns the job of an entry by listing once.
+
+        Its copies are dealt with where the entry has its job; before, none of them is a copy.
 
         Raises:
             ServiceError: Lists cannot be had.
             Over: The patience is.
         """
         since = (self._clock.time() if entry.sent is None else entry.sent) - MARGIN_S
-        found: list[Job] = []
+        # By id: pages move on while they are read, where jobs are accepted meanwhile, and what
+        # ended one page begins the next. That is the same job, and not a copy of it.
+        by_id: dict[str, Job] = {}
         try:
             for job in self._transport.listing(self._target, self._session, patience):
                 if job.token == entry.token:
-                    found.append(job)
+                    by_id[job.id] = job
                 if job.submitted is not None and job.submitted < since:
                     break
         except ServiceError:
-            if not found:
+            if not by_id:
                 raise  # it may be further down
-        if entry.job is not None and all(job.id != entry.job for job in found):
-            found.append(Job(entry.job, COMPLETED, entry.token))
-        found.sort(key=lambda job: (job.id != entry.job, _BEST_FIRST[job.state]))
-        for copy in found[1:]:
+        if entry.job is not None:
+            by_id.setdefault(entry.job, Job(entry.job, COMPLETED, entry.token))
+        found = sorted(
+            by_id.values(), key=lambda job: (job.id != entry.job, _BEST_FIRST[job.state])
+        )
+        # Which of them is the job is written before the others are copies: whoever looks again,
+        # after a crash in between or at the same time, may find another one the best.
+        for copy in found[1:] if entry.job is not None else ():
             self._deal_with(entry, copy, patience)
         return found[0] if found else None
 
@@ -196,12 +205,14 @@ class Submitter:
                 copy = self._transport.job(copy.id, patience)
         except NotThere:
             pass
-        if self._journal.has_copy(copy.id):
-            return
+        known = self._journal.copy_state(copy.id)
+        if known not in (None, QUEUED) or known == copy.state:
+            return  # one that seemed to wait may have begun before it was canceled
         if copy.ran:
             self._on_copy(entry, copy, patience)  # first, as a crash in between repeats it
         self._journal.copy(entry.token, copy.id, copy.state)
-        self._counts.add("duplicates")
+        if known is None:
+            self._counts.add("duplicates")
         words = "was run as well" if copy.ran else f"is {copy.state}"
         _log.warning("IonQ has job %s twice: its copy %s %s", entry.token, copy.id, words)
 
@@ -209,7 +220,7 @@ class Submitter:
         self._counts.add("jobs")
         return self._change(entry, states.ACCEPTED, job=job, unclear=entry.unclear)
 
-    def _change(self, entry: Entry, state: str, **fields: object) -> Entry:
+    def _change(self, entry: Entry, state: str, **fields: Any) -> Entry:
         return self._journal.change(entry, state, self._clock.time(), **fields)
 
     def _uncertain(self, entry: Entry, cause: ServiceError | None) -> SubmissionUncertainError:

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from qstore_tf.ionq.writing import COMPACT, MAX_CIRCUITS
+from qstore_tf.ionq.job_input import COMPACT, MAX_CIRCUITS
 
 TOKEN = "qs_token"  # the name of our token in a job's metadata
 _PREFIX = "qs-"  # before the token, in a job's name
@@ -108,12 +108,14 @@ class Body:
         circuits: Text of the circuits, `{"circuit":[...]}` separated by commas.
         n_qubits: Qubits of the largest circuit.
         n_circuits: Their number.
+        gateset: The set of their gates, "native" or "qis".
     """
 
     head: Mapping[str, Any]
     circuits: str = field(repr=False)
     n_qubits: int
     n_circuits: int
+    gateset: str = "native"
 
     @property
     def is_multi(self) -> bool:
@@ -122,7 +124,7 @@ class Body:
 
     def input_text(self) -> str:
         """The circuits as the service takes them."""
-        begin = f'{{"gateset":"native","qubits":{self.n_qubits},'
+        begin = f'{{"gateset":"{self.gateset}","qubits":{self.n_qubits},'
         if self.is_multi:
             return f'{begin}"circuits":[{self.circuits}]}}'
         return f'{begin}"circuit":{self.circuits[len(_SINGLE) : -1]}}}'
@@ -134,7 +136,13 @@ class Body:
 
 
 def body(
-    version: str, options: Options, token: str, circuits: str, n_qubits: int, n_circuits: int
+    version: str,
+    options: Options,
+    token: str,
+    circuits: str,
+    n_qubits: int,
+    n_circuits: int,
+    gateset: str = "native",
 ) -> Body:
     """Returns the body of a job.
 
@@ -145,6 +153,7 @@ def body(
         circuits: As in `Body`.
         n_qubits: Of the largest circuit.
         n_circuits: Number of circuits.
+        gateset: As in `Body`.
 
     Example:
         >>> made = body("v0.4", Options(), "t1", '{"circuit":[]}', 1, 1)
@@ -172,7 +181,7 @@ def body(
         head["noise"] = {"model": options.noise or "ideal"}
         if options.seed is not None:
             head["noise"]["seed"] = options.seed
-    return Body(head, circuits, n_qubits, n_circuits)
+    return Body(head, circuits, n_qubits, n_circuits, gateset)
 
 
 def name_of(token: str) -> str:

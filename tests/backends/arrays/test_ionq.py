@@ -112,6 +112,7 @@ def a_model(backend, **options) -> keras.Model:
     return model
 
 
+@pytest.mark.slow
 def test_fit_moves_the_loss_as_on_the_native_backend_and_models_come_back(tmp_path) -> None:
     rng = np.random.default_rng(daily_seed())
     x = rng.normal(size=(8, 3)).astype("float32")
@@ -140,6 +141,7 @@ def test_a_graph_sends_each_run_just_once(emulator: Emulator) -> None:
     assert len(emulator.jobs()) == before + 2
 
 
+@pytest.mark.slow
 def test_amplitudes_are_prepared_by_gates_and_get_gradients() -> None:
     x = np.array([[0.3, -0.2, 0.5, 0.7]], "float32")
     found = {}
@@ -204,6 +206,7 @@ def test_a_budget_stops_before_anything_is_sent(inside: bool, emulator: Emulator
     assert len(emulator.jobs()) == before
 
 
+@pytest.mark.slow
 def test_a_budget_may_name_where_to_go_on(caplog: pytest.LogCaptureFixture) -> None:
     budget = Budget(shots=50, on_exceed="fallback", fallback="tensorflow")
     backend = backends.get("ionq", target="qpu.forte-1", shots=100, budget=budget)

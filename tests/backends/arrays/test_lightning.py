@@ -8,6 +8,7 @@ import tensorflow as tf
 
 from qstore_tf import backends
 from qstore_tf.backends.arrays import lightning
+from qstore_tf.backends.arrays.base import as_batch
 from qstore_tf.circuits import parse_observables, reference
 from qstore_tf.errors import ConfigurationError, LibraryError
 from qstore_tf.execution import build_expectation
@@ -53,8 +54,11 @@ def test_devices_train_by_parameter_shift(by_device):
     with tf.GradientTape() as tape:
         tape.watch(theta)
         values = by_device.expectation(program, sums, inputs, theta)
+    # As from any backend without gradients of its own: the layers ask its capabilities.
+    assert tape.gradient(values, theta) is None
+    batch = as_batch(program, inputs, theta)
     with pytest.raises(ConfigurationError, match="without gradients.*parameter_shift"):
-        tape.gradient(values, theta)
+        by_device.arrays.pull_expectation(batch, sums, np.ones_like(values))
 
 
 def test_gradients_do_not_depend_on_the_number_of_threads():

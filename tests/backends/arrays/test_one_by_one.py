@@ -348,6 +348,7 @@ def test_moments_hold_gates_on_different_qubits_and_lose_none(seed):
     assert lowered.table.values(inputs.numpy(), theta.numpy()).shape[0] == 3
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("encoding", ["angle", "amplitude"])
 def test_layers_train_as_on_the_native_backend(backend, encoding):
     from tensorflow import keras

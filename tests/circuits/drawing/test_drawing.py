@@ -106,6 +106,7 @@ def test_a_picture_renders_with_ink_in_it():
     assert image[..., :3].mean() > 0.7
 
 
+@pytest.mark.slow
 def test_names_with_dollars_and_backslashes_render():
     circuit = UnifiedCircuit(1)
     for name in ("a$b", "x\\frac", "{", "ψ", "theta_1_2", "data12", "_"):

@@ -157,6 +157,7 @@ HUGE = [
 ]  # fmt: skip
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("number", todays(range(len(HUGE))))
 def test_huge_numbers_and_deep_texts_are_refused(number):
     assert answered(HEAD + "qubit q; " + HUGE[number]) is not None

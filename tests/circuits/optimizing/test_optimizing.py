@@ -150,6 +150,7 @@ def test_the_circuit_given_is_not_changed():
     assert len(circuit) == 2
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("gates", [DIAGONAL, COMMUTING, ["RZ", "H", "CX"]])
 def test_the_time_grows_about_linearly(gates):
     def seconds(n_gates):

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 
+from benchmarks.ionq_circuits import bound_ansatz
 from qstore_tf.circuits.unified import UnifiedCircuit
 from qstore_tf.ionq.compiler import weyl
 from qstore_tf.ionq.compiler.blocks import decompose_blocks, matrix_of
@@ -42,6 +43,24 @@ def test_the_unitary_stays_and_entanglers_become_no_more(circuit):
         assert_same_up_to_phase(unitary(new), wanted(circuit), 1e-8)
         assert entanglers(new) <= entanglers(form)
         assert total(new) <= total(form) + 1e-9 or entanglers(new) < entanglers(form)
+
+
+@settings(max_examples=60, deadline=None)
+@given(any_circuits(max_gates=16), any_circuits(max_gates=16))
+def test_what_was_found_before_is_found_again(circuit, other):
+    forms = {}
+    for form in (merge(lower(circuit)), merge(lower(other))):
+        for how in ({}, {"from_zero": True}, {"measured": True}):
+            alone = decompose_blocks(form, **how)
+            assert decompose_blocks(form, forms, **how) == alone
+            known = len(forms)
+            assert decompose_blocks(form, forms, **how) == alone
+            assert len(forms) == known
+
+
+def test_a_circuit_of_which_nothing_can_be_shorter_comes_back():
+    form = merge(lower(bound_ansatz(5, 3, daily_seed())))
+    assert decompose_blocks(form) is form
 
 
 @settings(max_examples=60, deadline=None)

@@ -22,8 +22,8 @@ def rng():
     return np.random.default_rng([daily_seed(), 48])
 
 
-def matrix(steps, n_qubits):
-    states = basis(n_qubits)
+def matrix(steps, n_qubits, states=None):
+    states = basis(n_qubits) if states is None else states
     for factors, angle in steps:
         qubits = sorted(factors)
         states = rotated(states, qubits, "".join(factors[q] for q in qubits), angle.constant)
@@ -84,6 +84,7 @@ def test_x_takes_no_more_than_by_another_compiler(n_controls, place):
     assert entanglers(steps) <= QISKIT[n_controls][place]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("n_controls", [3, 4, 5, 6])
 @pytest.mark.parametrize("spare", [0, 1, 2])
 def test_x_is_x_and_borrowed_qubits_are_given_back(n_controls, spare, rng):
@@ -93,6 +94,59 @@ def test_x_is_x_and_borrowed_qubits_are_given_back(n_controls, spare, rng):
     steps = flip(controls, target, qubits[n_controls + 1 :])
     wanted = controlled(n_qubits, controls, target, PAULIS["X"])
     assert_same_up_to_phase(matrix(steps, n_qubits), wanted)
+
+
+def on_clean(steps, n_qubits, clean):
+    """What rotations make of the states in which some qubits are |0>, and these states."""
+    numbers = np.arange(2**n_qubits)
+    kept = np.all([(numbers >> (n_qubits - 1 - q)) & 1 == 0 for q in clean], axis=0)
+    return matrix(steps, n_qubits, basis(n_qubits)[:, kept]), kept
+
+
+@pytest.mark.parametrize("n_controls", [2, 3, 4, 5])
+@pytest.mark.parametrize("n_clean", [1, 2])
+@pytest.mark.parametrize("n_borrowed", [0, 1])
+def test_x_with_qubits_that_are_zero_leaves_them_zero(n_controls, n_clean, n_borrowed, rng):
+    n_qubits = n_controls + 1 + n_clean + n_borrowed
+    qubits = rng.permutation(n_qubits).tolist()
+    controls, target = qubits[:n_controls], qubits[n_controls]
+    spare = qubits[n_controls + 1 :]
+    clean = spare[:n_clean]
+    steps = flip(controls, target, spare, clean)
+    assert entanglers(steps) <= entanglers(flip(controls, target, spare))
+    found, kept = on_clean(steps, n_qubits, clean)
+    wanted = controlled(n_qubits, controls, target, PAULIS["X"])[:, kept]
+    assert_same_up_to_phase(found, wanted)
+
+
+@pytest.mark.parametrize("n_controls", range(2, 12))
+def test_x_with_enough_qubits_that_are_zero_takes_six_for_each_control(n_controls):
+    for n_clean in range(math.ceil(n_controls / 2) - 1, n_controls):
+        clean = range(n_controls + 1, n_controls + 1 + n_clean)
+        steps = flip(range(n_controls), n_controls, clean, clean)
+        assert entanglers(steps) == 6 * n_controls - 7
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("n_controls", [2, 3, 4, 5])
+@pytest.mark.parametrize("n_clean", [1, 2, 3])
+@pytest.mark.parametrize("letter", "XYZ")
+@pytest.mark.parametrize("as_power", [True, False])
+def test_any_rotation_with_qubits_that_are_zero(n_controls, n_clean, letter, as_power, rng):
+    n_qubits = n_controls + 1 + n_clean
+    qubits = rng.permutation(n_qubits).tolist()
+    controls, target, clean = qubits[:n_controls], qubits[n_controls], qubits[n_controls + 1 :]
+    angle = rng.uniform(-7, 7)
+    gate = math.cos(angle / 2) * np.eye(2) - 1j * math.sin(angle / 2) * PAULIS[letter]
+    if as_power:
+        gate = gate * np.exp(0.5j * angle)
+    steps = under_controls(controls, target, letter, Affine(angle), as_power, clean)
+    assert entanglers(steps) <= 2 * n_controls**2 - 2 * n_controls + 1
+    if n_clean >= n_controls - 1:
+        assert entanglers(steps) <= 6 * n_controls - 5
+    found, kept = on_clean(steps, n_qubits, clean)
+    wanted = controlled(n_qubits, controls, target, gate)[:, kept]
+    assert_same_up_to_phase(found, wanted)
 
 
 def test_x_by_one_borrowed_qubit_where_chains_take_more(rng):

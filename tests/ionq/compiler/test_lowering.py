@@ -103,6 +103,24 @@ def test_every_gate_of_the_table_is_lowered_under_any_controls(name, rng):
             assert_same_up_to_phase(unitary(lower(circuit)), wanted(circuit))
 
 
+@settings(max_examples=80, deadline=None)
+@given(seeds, st.integers(4, 7), st.integers(1, 8))
+def test_the_state_stays_where_unused_qubits_help(seed, n_qubits, n_gates):
+    rng = np.random.default_rng(seed)
+    circuit = UnifiedCircuit(n_qubits)
+    for _ in range(n_gates):
+        name = str(rng.choice(["H", "RY", "X", "RZ", "SWAP", "T", "RXX"]))
+        row = GATES[name]
+        qubits = rng.permutation(n_qubits).tolist()
+        count = int(rng.integers(0, n_qubits - row.n_qubits + 1))
+        angles = rng.uniform(-3, 3, row.n_params).tolist()
+        controls = qubits[row.n_qubits :][:count]
+        circuit.add_gate(name, qubits[: row.n_qubits], angles, controls)
+    start = np.eye(2**n_qubits, 1)
+    found = states_after(lower(circuit, from_zero=True), start)
+    assert_same_up_to_phase(found, wanted_states(circuit, start))
+
+
 @settings(max_examples=60, deadline=None)
 @given(any_circuits(max_qubits=5))
 def test_random_circuits_stay_the_same_up_to_global_phase(circuit):
@@ -126,6 +144,7 @@ def special_matrices(n_qubits, rng):
     yield product
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("n_qubits", [1, 2, 3])
 def test_matrices_are_lowered_under_any_controls(n_qubits, rng):
     for n_controls in range(3):

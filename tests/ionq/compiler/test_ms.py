@@ -39,6 +39,7 @@ def test_the_unitary_stays_with_what_is_declared(circuit, may_flip, seed):
             assert not template.bind(values).flips.any()
 
 
+@pytest.mark.slow
 @settings(max_examples=80, deadline=None)
 @given(any_circuits(), st.booleans(), seeds)
 def test_it_stays_where_axes_coincide_or_are_upside_down(circuit, may_flip, seed):

@@ -14,7 +14,7 @@ from qstore_tf.ionq.compiler.conjugating import conjugate
 from qstore_tf.ionq.compiler.lowering import lower
 from qstore_tf.ionq.compiler.merging import merge
 from qstore_tf.ionq.compiler.rotations import Rotations
-from qstore_tf.ionq.compiler.turnovers import euler, turn_over
+from qstore_tf.ionq.compiler.turnovers import _Axes, _may_meet, euler, turn_over
 from tests.ionq.compiler.test_lowering import any_circuits, wanted
 from tests.ionq.compiler.test_rotations import (
     assert_same_up_to_phase,
@@ -55,6 +55,37 @@ def test_the_unitary_stays_and_entanglers_become_no_more(circuit):
         turned = turn_over(form)
         assert_same_up_to_phase(unitary(turned), wanted(circuit))
         assert turned is form or size(turned) < size(form)
+
+
+@settings(max_examples=200, deadline=None)
+@given(seeds, st.integers(2, 5), st.integers(3, 30), st.sampled_from(["XZ", "XYZ"]))
+def test_what_is_said_at_once_to_have_no_moves_has_none(seed, n_wires, count, letters):
+    rng = np.random.default_rng(seed)
+    circuit = Rotations(n_wires)
+    for number in range(count):
+        wires = rng.permutation(n_wires)[: rng.integers(1, 3)].tolist()
+        terms = ((f"a{number}", 1.0),) if rng.random() < 0.15 else ()
+        angle = Affine(float(rng.uniform(0.1, 1.4)), terms)
+        circuit.add(wires, "".join(rng.choice(list(letters), len(wires))), angle)
+    rotations = circuit.rotations
+    axes = _Axes(tuple((r.wires, r.letters, bool(r.angle.terms)) for r in rotations))
+    has_moves = any(axes.moves(axes.normal(axes.word)[1]))
+    assert _may_meet(rotations) or not has_moves
+
+
+def test_of_an_ansatz_it_is_said_at_once():
+    assert not _may_meet(conjugate(merge(lower(bound_ansatz(12, 8, 7)))).rotations)
+    assert _may_meet(conjugate(merge(lower(ising(4, 2)))).rotations)
+
+
+def test_the_same_structure_is_turned_over_in_the_same_way():
+    for angle in (0.3, 0.7):
+        circuit = UnifiedCircuit(2)
+        for name, targets in (("RZZ", [0, 1]), ("RX", 0), ("RZZ", [0, 1])):
+            circuit.add_gate(name, targets, angle)
+        turned = turn_over(lower(circuit))
+        assert [r.letters for r in turned.rotations] == ["X", "ZZ", "X"]
+        assert_same_up_to_phase(unitary(turned), circuit.unitary())
 
 
 CHAIN = [((0,), "X"), ((0, 1), "ZZ"), ((1,), "X"), ((1, 2), "ZZ"), ((2,), "X"), ((2, 3), "ZZ")]

@@ -66,13 +66,14 @@ def run(host, key="any"):
         time.sleep(0.05)
 
 
+@pytest.mark.slow
 def test_it_says_how_to_reach_it_runs_jobs_keeps_them_and_stops(tmp_path):
     file = tmp_path / "jobs.sqlite"
     keys = tmp_path / "keys"
     keys.write_text("first\nsecond\n")
     options = ("--db", str(file), "--keys", f"@{keys}")
     with emulator(*options) as (process, host, said):
-        assert f"IONQ_API_URL={host}/v0.4 " in said
+        assert f"IONQ_API_URL={host}/v0.4\n" in said and "first" not in said
         assert run(host, "second") == {"0": pytest.approx(0.5), "1": pytest.approx(0.5)}
         assert run(host, "third") == 401
         assert "Local IonQ" in httpx.get(host).text
@@ -84,6 +85,33 @@ def test_it_says_how_to_reach_it_runs_jobs_keeps_them_and_stops(tmp_path):
         assert httpx.get(f"{host}/emulator/page/jobs").json()["total"] == 1
         process.send_signal(signal.SIGTERM)
         assert process.wait(timeout=20) == 0
+
+
+@pytest.mark.parametrize(
+    ("keys", "typed", "key"),
+    [
+        (None, "", "any-key-is-good"),
+        ("one,two", "two\n", "two"),
+        ("@{folder}/some 'keys'", "", "first"),
+    ],
+)
+def test_what_it_says_can_be_pasted_into_a_shell(tmp_path, keys, typed, key):
+    (tmp_path / "some 'keys'").write_text("\n  first \nsecond\n")
+    given = keys and keys.format(folder=tmp_path)
+    said = command._welcome("0.0.0.0", 8000, given)
+    pasted = [line.strip() for line in said.splitlines() if line.startswith("  ")]
+    assert len(pasted) == 3 and not any("two" in line or "first" in line for line in pasted)
+    script = "\n".join([*pasted, "env | grep ^IONQ_"])
+    environment = {k: v for k, v in os.environ.items() if not k.startswith("IONQ_")}
+    shell = subprocess.run(
+        ["bash", "-c", script], input=typed, capture_output=True, text=True, env=environment
+    )
+    assert sorted(shell.stdout.splitlines()) == [
+        f"IONQ_API_KEY={key}",
+        "IONQ_API_URL=http://127.0.0.1:8000/v0.4",
+        "IONQ_REMOTE_HOST=http://127.0.0.1:8000",
+    ]
+    assert shell.stderr == ""
 
 
 def options(*words):

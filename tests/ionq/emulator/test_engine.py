@@ -288,3 +288,28 @@ def test_a_circuit_without_gates_is_all_zeros():
 def test_results_survive_json():
     (found,) = simulate(read({"qubits": 1, "circuit": [{"gate": "h", "target": 0}]}))
     assert json.loads(json.dumps(found)) == {"0": pytest.approx(0.5), "1": pytest.approx(0.5)}
+
+
+@pytest.mark.parametrize("case", range(8))
+def test_variants_as_debiasing_makes_them_are_all_alike_to_the_noise_models(case):
+    rng = rng_of(9, case)
+    n_qubits = int(rng.integers(2, 5))
+    circuit = native_circuit(rng, n_qubits, 15)
+    noise = str(rng.choice([name for name, model in MODELS.items() if model is not None]))
+    places = rng.permutation(n_qubits)  # other ions
+    turned = rng.integers(0, 2, n_qubits) / 2  # other pulses: frames turned about Z
+    variant = UnifiedCircuit(n_qubits)
+    for op in circuit.operations:
+        numbers = [p.constant for p in op.params]
+        if op.gate != "ZZ":  # whose number is its angle
+            for k, qubit in enumerate(op.targets):
+                numbers[k] = (numbers[k] + turned[qubit]) % 1.0
+        variant.add_gate(op.gate, [int(places[q]) for q in op.targets], numbers)
+    (one,), (other,) = (simulate([each], noise=noise) for each in (circuit, variant))
+    back = {
+        sum((key >> int(places[q]) & 1) << q for q in range(n_qubits)): chance
+        for key, chance in other.items()
+    }
+    assert np.abs(dense(one, n_qubits) - dense(back, n_qubits)).max() < 1e-12
+    ideal = dense(simulate([circuit])[0], n_qubits)
+    assert np.abs(dense(one, n_qubits) - ideal).max() > 1e-6  # there is noise

@@ -1,5 +1,6 @@
 """Estimates: sums are exact, and what is not known stays unknown."""
 
+import dataclasses
 from decimal import Decimal
 
 import pytest
@@ -39,6 +40,15 @@ def test_what_is_not_known_is_not_nothing():
     assert (known + known).seconds == 4.0
 
 
+def test_a_price_that_is_no_bound_says_so_also_in_a_sum():
+    known = estimate_batch(1, 1, 1, 100, FORTE, False, seconds=2.0)
+    rough = dataclasses.replace(known, is_bound=False)
+    assert not (known + rough).is_bound and not (3 * rough).is_bound and (2 * known).is_bound
+    assert f"about {(known + rough).price}" in str(known + rough)
+    assert "about" not in str(known)
+    assert rough.to_dict()["is_bound"] is False
+
+
 def test_currencies_are_not_added():
     euro = PriceTable(provider="x", targets=("y",), per_circuit=1, currency="EUR")
     with pytest.raises(PriceError, match="two currencies"):
@@ -56,6 +66,7 @@ def test_the_table_and_the_dictionary():
         "price": "1679.2",
         "currency": "USD",
         "seconds": 90.0,
+        "is_bound": True,
     }
     lines = estimate_table({"step": step, "run": 100 * step}).splitlines()
     assert len(lines) == 3 and len({len(line) for line in lines}) == 1

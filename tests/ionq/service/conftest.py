@@ -1,5 +1,8 @@
 """What the tests of the service have in common."""
 
+import json
+import os
+import subprocess
 import sys
 from pathlib import Path
 
@@ -58,10 +61,33 @@ def quick(tmp_path):
     return make
 
 
+@pytest.fixture
+def processes():
+    """Makes processes that run some work and may be killed; returns what became of one."""
+    environment = {**os.environ, "TF_CPP_MIN_LOG_LEVEL": "3"}
+    script = subprocess.Popen(
+        [sys.executable, str(Path(__file__).with_name("killed_script.py"))],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.DEVNULL,
+        text=True,
+        env=environment,
+    )
+
+    def run(emulator, journal, step=0, *, budget=None, seed=0):
+        order = {"step": step, "url": emulator.url, "journal": str(journal), "seed": seed}
+        order["budget"] = None if budget is None else str(budget)
+        script.stdin.write(json.dumps(order) + "\n")
+        script.stdin.flush()
+        return json.loads(script.stdout.readline())
+
+    with script:
+        yield run
+        script.stdin.close()
+
+
 def bills(emulator):
     """The billed jobs of a local IonQ, by the token in their metadata."""
-    import json
-
     service, found = emulator.service, {}
     for job in emulator.jobs():
         if is_billed(job, service.jobs.now):

@@ -6,10 +6,8 @@ the order in which threads come, so that a schedule can be repeated.
 
 from __future__ import annotations
 
-import contextlib
 import json
 import random
-import sqlite3
 import threading
 import uuid
 from collections import Counter
@@ -17,12 +15,15 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
+from qstore_tf.ionq.service.client import Client
 from qstore_tf.ionq.service.clock import Clock
+from qstore_tf.ionq.service.executor import Executor
 from qstore_tf.ionq.service.journal import _SCHEMA, Journal
 from qstore_tf.ionq.service.network import Answer, Broken, NotSent
 from qstore_tf.ionq.service.server import Server
 from qstore_tf.ionq.service.work import Work
 from qstore_tf.ionq.writing import NativeTemplate
+from qstore_tf.testing.memory_file import MemoryFile
 
 SERVER = Server("http://simulated", "a-key-of-no-use")
 TARGET = "qpu.forte-1"
@@ -83,36 +84,11 @@ class Life:
             raise Crash
 
 
-class QuickFile:
-    """One connection for all, in memory, at the place of a `SharedFile`."""
-
-    is_temporary = True
-
-    def __init__(self):
-        self._sql = sqlite3.connect(":memory:", check_same_thread=False, isolation_level=None)
-        self._lock = threading.Lock()
-        for statement in _SCHEMA:
-            self._sql.execute(statement)
-
-    @contextlib.contextmanager
-    def writing(self):
-        with self._lock:
-            self._sql.execute("BEGIN")
-            try:
-                yield self._sql
-            except BaseException:
-                self._sql.execute("ROLLBACK")
-                raise
-            self._sql.execute("COMMIT")
-
-    reading = writing
-
-
 class MortalJournal(Journal):
     """A journal of processes that die: before or after any change, never in the middle of it."""
 
     def __init__(self):
-        self.is_temporary, self._file = True, QuickFile()
+        self.is_temporary, self._file = True, MemoryFile(_SCHEMA)
         self.life = Life()
         self.number, self._is_pruned = 0, False
         self.is_delivered = False
@@ -266,7 +242,8 @@ class SimulatedService:
                 job.is_twin = True
             return 201, {"id": job.id, "status": "submitted", "session_id": None}
         if path == "/jobs":
-            return 200, self._list(params)
+            moved = rng.randrange(3) if rng.random() < self.trouble else 0
+            return 200, self._list(params, moved)
         parts = path.split("/")
         job = self.jobs.get(parts[2])
         now = self.clock.now
@@ -319,11 +296,12 @@ class SimulatedService:
         self.jobs[job.id] = job
         return job
 
-    def _list(self, params):
+    def _list(self, params, moved=0):
+        """A page; `moved`: how many jobs that others list were accepted since the page before."""
         now = self.clock.now
         there = [job for job in self.jobs.values() if job.listed <= now]
         there.sort(key=lambda job: -job.accepted)
-        begin = int(params.get("next", 0))
+        begin = max(0, int(params.get("next", 0)) - moved)
         page = there[begin : begin + 3]  # small pages, so that there are several
         following = str(begin + 3) if begin + 3 < len(there) else None
         return {"jobs": [self._job(job, now) for job in page], "next": following}
@@ -359,3 +337,30 @@ class SimulatedService:
             return histograms[0]
         pairs = {f"{job.id}-{k}": h for k, h in enumerate(histograms)}
         return dict(sorted(pairs.items(), reverse=True))  # an order of its own
+
+
+class Deaf(SimulatedService):
+    """Accepts jobs, or does not; nobody hears of it."""
+
+    accepts = False
+
+    def _handle(self, method, path, params, document, rng, fault):
+        if method != "POST":
+            return super()._handle(method, path, params, document, rng, fault)
+        if self.accepts:
+            super()._handle(method, path, params, document, rng, fault)
+        return 500, {"error": "?"}
+
+
+def simulated_run(tmp_path, service_class, **options):
+    """A simulated service without trouble, and an executor for it."""
+    clock = SimulatedClock()
+    service = service_class(1, clock, trouble=0.0, lag_s=5.0)
+    return service, Executor(
+        SERVER,
+        TARGET,
+        journal=tmp_path / "j",
+        clock=clock,
+        connect=lambda server, clock, counts: Client(server, clock, counts=counts, wire=service),
+        **options,
+    )

@@ -56,9 +56,8 @@ def close(found, expected, shots):
 
 @pytest.mark.parametrize(("name", "call"), CASES, ids=lambda value: value)
 def test_each_fault_at_each_call(emulator, expected, quick, name, call):
-    executor = quick(emulator, max_circuits=2, max_in_flight=2, shots=500, deadline_s=30.0)
-    if name in ERRORS:
-        executor = quick(emulator, max_circuits=2, max_in_flight=2, shots=500, deadline_s=1.0)
+    deadline = 1.0 if name == "stuck_job" else 30.0
+    executor = quick(emulator, max_circuits=2, max_in_flight=2, shots=500, deadline_s=deadline)
     known = {job.id for job in emulator.jobs()}
     emulator.set_faults(
         {"name": name, "where": call, "times": 2, "after": 1, "parameters": SHORT.get(name, {})}
@@ -87,7 +86,7 @@ def test_each_fault_at_each_call(emulator, expected, quick, name, call):
     "fault", ["too_many_requests", "server_error", "dropped", "lost_answer", "wrong_json", "slow"]
 )
 def test_each_fault_when_a_job_is_canceled_at_the_deadline(emulator, quick, fault):
-    executor = quick(emulator, deadline_s=0.3)
+    executor = quick(emulator, deadline_s=1.5)
     emulator.set_faults(
         {"name": "stuck_job", "where": "submit", "parameters": {"status": "ready"}},
         {"name": fault, "where": "cancel", "times": 2, "parameters": SHORT.get(fault, {})},

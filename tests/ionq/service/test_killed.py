@@ -1,41 +1,11 @@
 """A process is killed at every step; the next one ends its work, and nothing is paid twice."""
 
-import json
-import os
-import subprocess
-import sys
-from pathlib import Path
-
 import pytest
-from conftest import bills
+from conftest import bills, some_work
 
 from qstore_tf.ionq.service.journal import Journal
-
-SCRIPT = Path(__file__).with_name("killed_script.py")
-
-
-@pytest.fixture
-def processes():
-    """Makes processes that run the work; returns what became of one."""
-    environment = {**os.environ, "TF_CPP_MIN_LOG_LEVEL": "3"}
-    script = subprocess.Popen(
-        [sys.executable, str(SCRIPT)],
-        stdin=subprocess.PIPE,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.DEVNULL,
-        text=True,
-        env=environment,
-    )
-
-    def run(emulator, journal, step=0):
-        order = {"step": step, "url": emulator.url, "journal": str(journal)}
-        script.stdin.write(json.dumps(order) + "\n")
-        script.stdin.flush()
-        return json.loads(script.stdout.readline())
-
-    with script:
-        yield run
-        script.stdin.close()
+from qstore_tf.ionq.service.planning import fingerprint
+from qstore_tf.ionq.service.versions import Options
 
 
 def is_delivered(journal):
@@ -80,11 +50,6 @@ def test_a_run_that_somebody_alive_is_in_charge_of_is_left_alone(
     emulator = start_ionq_emulator()
     journal = tmp_path / "journal"
     mine = Journal(journal)
-    from conftest import some_work
-
-    from qstore_tf.ionq.service.planning import fingerprint
-    from qstore_tf.ionq.service.versions import Options
-
     work = some_work()
     print_ = fingerprint(emulator.url, Options(target="qpu.forte-1", shots=100), work)
     mine.open(print_, emulator.url, "qpu.forte-1", [3, 3], 100, 1e10, 1e10)

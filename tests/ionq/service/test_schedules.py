@@ -1,5 +1,6 @@
 """Random schedules of faults and crashes: each circuit is run and billed once, or an error says."""
 
+import contextlib
 import logging
 import random
 import sys
@@ -24,6 +25,7 @@ from simulated import (  # noqa: E402
     SERVER,
     TARGET,
     Crash,
+    Deaf,
     Life,
     MortalJournal,
     SimulatedClock,
@@ -118,6 +120,9 @@ class Schedule:
         copies = {job for _, job, state in self.journal.copies()}
         # What was canceled while it ran may be billed; an error has told so.
         ended = {entry.job for entry in self.journal.entries() if entry.state == "canceled"}
+        # The job of an entry is no copy: neither canceled as one, nor reported as spent in vain.
+        own = {entry.job for entry in self.journal.entries()}
+        assert not own & copies, own & copies
         for job in copies | ended:
             if by_id[job].is_billed:
                 reported.update(by_id[job].circuits)
@@ -175,3 +180,36 @@ def test_an_error_of_a_job_is_typed_and_lists_what_is_missing():
     error = caught.value
     assert "an ion was lost" in error.text and error.code == "QuantumComputerError"
     assert set(error.circuits) and error.job_ids[0] in schedule.service.jobs
+
+
+class Twice(Deaf):
+    """Accepts each job twice, and nobody hears of it; the second one, which is listed last, is over
+    first."""
+
+    accepts = True
+
+    def _accept(self, document, rng, late):
+        first, second = (super(Twice, self)._accept(document, rng, late) for _ in range(2))
+        second.is_twin = True
+        for job, run_s in ((first, 60), (second, 15)):
+            job.listed = job.starts = job.accepted
+            job.ends = job.accepted + run_s
+        return first
+
+
+@pytest.mark.parametrize("dies_at", range(1, 46))
+def test_what_was_a_copy_stays_one_wherever_the_process_dies(dies_at):
+    schedule = Schedule("0")
+    schedule.service = Twice("0", schedule.clock, trouble=0.0)
+    schedule.budget, schedule.options["deadline_s"] = Budget(usd=1000, shots=10**6), None
+    schedule.options["max_circuits"] = None
+    found = None
+    with contextlib.suppress(Crash):
+        found = schedule.executor(Life(dies_at)).run(schedule.work)
+    if not schedule.journal.is_delivered:
+        schedule.clock.now += 20  # by now the other one is over
+        found = schedule.executor(Life()).run(schedule.work)
+    schedule.check(found)
+    assert len(schedule.service.jobs) == 2 and len(schedule.journal.copies()) == 1
+    due = sum(map(schedule.service.price, schedule.service.jobs.values()))
+    assert (schedule.budget.balance.spent.money, schedule.budget.balance.reserved.money) == (due, 0)

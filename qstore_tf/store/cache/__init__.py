@@ -1,0 +1,1 @@
+"""Caches of what queries found: their keys name a commit, so nothing in them can be stale."""

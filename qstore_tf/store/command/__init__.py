@@ -1,0 +1,1 @@
+"""`qstore db`: a database on the command line."""

@@ -1,0 +1,1 @@
+"""Indexes of one namespace, in memory, fed from the catalog and derived from it alone."""

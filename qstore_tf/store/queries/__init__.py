@@ -1,0 +1,1 @@
+"""What reads: candidates from indexes and stores, chosen, ranked and measured."""

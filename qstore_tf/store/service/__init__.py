@@ -1,0 +1,1 @@
+"""The database as a service: an HTTP API over the verbs, and the client that has them too."""

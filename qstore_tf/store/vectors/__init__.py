@@ -1,0 +1,1 @@
+"""Stores of vectors beside the catalog: copies that are searched, never the truth."""

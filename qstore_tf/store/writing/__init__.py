@@ -1,0 +1,1 @@
+"""Operations: what carries out the verbs that write, each inside one transaction."""

@@ -1,0 +1,22 @@
+-- The tables of version 2, as they were made. Frozen: files of users look like this.
+CREATE TABLE meta (schema_version INTEGER NOT NULL, commits INTEGER NOT NULL, slots INTEGER NOT NULL, numbers INTEGER NOT NULL);
+INSERT INTO meta VALUES (2, 0, 0, 0);
+CREATE TABLE settings (name TEXT PRIMARY KEY, value TEXT NOT NULL);
+CREATE TABLE namespaces (number INTEGER PRIMARY KEY, name TEXT NOT NULL UNIQUE, dimension INTEGER NOT NULL, metric TEXT NOT NULL, dtype TEXT NOT NULL, max_norm REAL NOT NULL, settings TEXT NOT NULL, forgotten_to INTEGER NOT NULL, stamp INTEGER NOT NULL);
+CREATE TABLE contexts (number INTEGER PRIMARY KEY, namespace INTEGER NOT NULL, name TEXT NOT NULL, basis BLOB, UNIQUE (namespace, name));
+CREATE TABLE items (slot INTEGER PRIMARY KEY, namespace INTEGER NOT NULL, key TEXT NOT NULL, written_at REAL NOT NULL, coherence_time REAL, expires_at REAL, archived_at REAL, changed_in INTEGER NOT NULL, staleness_offset REAL NOT NULL, metadata TEXT, vector BLOB);
+CREATE UNIQUE INDEX items_by_key ON items (namespace, key);
+CREATE INDEX items_by_expiry ON items (namespace, expires_at) WHERE expires_at IS NOT NULL AND archived_at IS NULL;
+CREATE INDEX items_archived ON items (namespace, archived_at) WHERE archived_at IS NOT NULL;
+CREATE TABLE item_contexts (slot INTEGER NOT NULL, context INTEGER NOT NULL, weight REAL NOT NULL, vector BLOB, PRIMARY KEY (slot, context));
+CREATE TABLE groups (number INTEGER PRIMARY KEY, namespace INTEGER NOT NULL, name TEXT, rho REAL NOT NULL, accumulator BLOB NOT NULL, drift REAL NOT NULL, changed_in INTEGER NOT NULL, members_in INTEGER NOT NULL, UNIQUE (namespace, name));
+CREATE INDEX groups_by_change ON groups (namespace, changed_in);
+CREATE TABLE members (group_number INTEGER NOT NULL, slot INTEGER NOT NULL, PRIMARY KEY (group_number, slot)) WITHOUT ROWID;
+CREATE INDEX members_by_slot ON members (slot);
+CREATE TABLE changed (namespace INTEGER NOT NULL, changed_in INTEGER NOT NULL, slots BLOB NOT NULL);
+CREATE INDEX changed_by_commit ON changed (namespace, changed_in);
+CREATE TABLE steps (namespace INTEGER NOT NULL, slot INTEGER NOT NULL, event INTEGER NOT NULL, written_at REAL NOT NULL, step BLOB NOT NULL, PRIMARY KEY (slot, event));
+CREATE INDEX steps_by_event ON steps (namespace, event);
+CREATE TABLE outbox (store TEXT NOT NULL, slot INTEGER NOT NULL, namespace INTEGER NOT NULL, number INTEGER NOT NULL, held INTEGER NOT NULL, sent INTEGER NOT NULL, token TEXT, records TEXT NOT NULL, tried INTEGER NOT NULL, tried_at REAL NOT NULL, clear_at REAL NOT NULL, due_at REAL NOT NULL, tries INTEGER NOT NULL, claim TEXT, fault TEXT, PRIMARY KEY (store, slot)) WITHOUT ROWID;
+CREATE INDEX outbox_open ON outbox (store, namespace, slot) WHERE held <> number;
+CREATE INDEX outbox_by_number ON outbox (store, namespace, number);
