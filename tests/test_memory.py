@@ -118,13 +118,16 @@ def test_clear_session_gives_back_what_tensorflow_keeps_of_layers() -> None:
         layer = QuantumLayer(circuit=another_circuit(rng), inputs=["x"], backend="native")
         layer(tf.zeros([2, 1]))
 
-    keras.utils.clear_session()
-    growth(run, warm=30, times=1)
-    keras.utils.clear_session()
-    before = resident()
-    kept = growth(run, warm=0, times=150) * 150
-    keras.utils.clear_session()
-    assert resident() - before < max(kept / 3, 1_000_000)
+    parts = []
+    for _ in range(6):  # the first ones also fill our caches
+        keras.utils.clear_session()
+        before = resident()
+        for _ in range(150):
+            run()
+        taken = resident() - before
+        keras.utils.clear_session()
+        parts.append((resident() - before) / taken)
+    assert min(parts) < 1 / 3, parts
 
 
 @pytest.mark.slow

@@ -231,7 +231,7 @@ def test_thousands_of_gates_are_built_per_second():
     start = time.process_time()
     for k in range(4000):
         circuit.add_gate("RY", k % 10, f"2*theta_{k} + 0.1")
-    assert time.process_time() - start < 1.0
+    assert time.process_time() - start < 2
 
 
 def test_circuits_work_without_tensorflow_and_leave_cirq_and_sympy_alone():

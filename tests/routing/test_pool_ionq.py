@@ -111,7 +111,7 @@ def test_what_may_run_yet_goes_to_who_costs_nothing(start_ionq_emulator, caplog)
     caplog.set_level(logging.CRITICAL, "qstore_tf")
     first = start_ionq_emulator(machine_noise=False, run_s=60.0)
     other = start_ionq_emulator(machine_noise=False)
-    pool = Pool([paid(first, deadline_s=1.0), paid(other), "native"]).with_shots(100)
+    pool = Pool([paid(first, deadline_s=3.0), paid(other), "native"]).with_shots(100)
     with_speeds(pool, [1.0, 1.0, 1e-9])
     batch = simple(12)
     check(pool.expectation(batch, Z, [1, 2]), batch)
@@ -120,9 +120,9 @@ def test_what_may_run_yet_goes_to_who_costs_nothing(start_ionq_emulator, caplog)
 
 def test_else_an_error_has_the_facts_and_the_same_call_takes_it_up(start_ionq_emulator, caplog):
     caplog.set_level(logging.CRITICAL, "qstore_tf")
-    first = start_ionq_emulator(machine_noise=False, run_s=2.5)
+    first = start_ionq_emulator(machine_noise=False, run_s=5.0)
     other = start_ionq_emulator(machine_noise=False)
-    pool = Pool([paid(first, deadline_s=1.0), paid(other)])
+    pool = Pool([paid(first, deadline_s=3.0), paid(other)])
     batch = simple(12)
     with pytest.raises(ShareError, match="may have been paid for") as caught:
         pool.expectation(batch, Z, [1, 2])
@@ -130,9 +130,9 @@ def test_else_an_error_has_the_facts_and_the_same_call_takes_it_up(start_ionq_em
     assert error.rows == error.perhaps_paid == (0, 1, 2, 3, 4, 5)
     assert error.job_ids == (first.jobs()[0].id,) and error.spent
     assert error.kept.done.tolist() == [6, 7, 8, 9, 10, 11]
-    time.sleep(2.0)  # meanwhile it ends
+    time.sleep(3.0)  # meanwhile it ends
     # Another Pool, as in another process, with another seed and speeds.
-    pool = with_speeds(Pool([paid(first, deadline_s=5.0), paid(other)]), [0.0, 1.0])
+    pool = with_speeds(Pool([paid(first, deadline_s=30.0), paid(other)]), [0.0, 1.0])
     check(pool.expectation(batch, Z, [3, 4]), batch)
     assert billed(first, other) == [6, 6]
 

@@ -391,7 +391,7 @@ def test_too_many_operations_are_refused_at_once_and_can_be_allowed():
         from_qasm(HEAD + "qreg q[1];" + "rx(pi/4) q[0];\n" * 250_000)
     with pytest.raises(ConversionError, match=r"many characters.*at most 5000000\..*max_oper"):
         from_qasm(HEAD + " " * 6_000_000)
-    assert time.process_time() - start < 0.5
+    assert time.process_time() - start < 2  # all of them written out: hours
     small = HEAD + "qreg q[4]; " + "h q;" * 5
     with pytest.raises(ConversionError, match=r"at most 19\..*pass a larger max_operations="):
         from_qasm(small, max_operations=19)

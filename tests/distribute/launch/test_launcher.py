@@ -285,7 +285,7 @@ def test_a_permanent_failure_stops_all_at_once(script, notes, capfd):
     )
     started = time.monotonic()
     assert quickly(command) == 78
-    assert time.monotonic() - started < 5
+    assert time.monotonic() - started < 30
     assert (attempts(notes, 0), attempts(notes, 1)) == (1, 1)
     out = capfd.readouterr().out
     assert "PERMANENT" in out
@@ -379,7 +379,7 @@ def test_what_ignores_sigterm_is_killed_after_the_grace_and_its_children_too(scr
     )
     started = time.monotonic()
     assert quickly(command, grace=0.5) == 143
-    assert 0.5 < time.monotonic() - started < 5
+    assert 0.5 < time.monotonic() - started < 30
     assert "which did not end within 0.5 s" in capfd.readouterr().out
     assert LINUX and not [pid for pid in alive(token) if pid != os.getpid()]
 
@@ -393,7 +393,7 @@ def test_children_of_a_worker_end_with_it(script, token):
     )
     started = time.monotonic()
     assert quickly(command) == 0
-    assert time.monotonic() - started < 5
+    assert time.monotonic() - started < 30
     assert not [pid for pid in alive(token) if pid != os.getpid()]
 
 

