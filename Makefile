@@ -56,6 +56,7 @@ bench-store: $(INSTALLED)
 	$(BIN)/python benchmarks/store.py
 	$(BIN)/python benchmarks/store_index.py
 	$(BIN)/python benchmarks/store_catalog.py
+	$(BIN)/python benchmarks/store_catalog.py --sync-ms 3
 	$(BIN)/python benchmarks/store_cache.py
 
 bench-routing: $(INSTALLED)
