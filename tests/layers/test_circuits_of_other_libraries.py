@@ -1,8 +1,5 @@
 """Layers train circuits of other libraries."""
 
-import importlib
-import os
-
 import numpy as np
 import pytest
 from tensorflow import keras
@@ -11,16 +8,11 @@ from qstore_tf.circuits.unified import UnifiedCircuit
 from qstore_tf.errors import ConfigurationError
 from qstore_tf.layers import QuantumLayer
 from qstore_tf.layers.base import QuantumBase
-
-
-def require(name):
-    if os.environ.get("QSTORE_REQUIRE_EXTRAS") == "1":
-        return importlib.import_module(name)
-    return pytest.importorskip(name, reason="needs an extra")
+from qstore_tf.testing.extras import needs_extra
 
 
 def test_a_qiskit_circuit_is_trained_by_fit_and_saved(tmp_path):
-    qiskit = require("qiskit")
+    qiskit = needs_extra("qiskit")
     keras.utils.set_random_seed(0)
     x, w = (qiskit.circuit.ParameterVector(name, 2) for name in ("x", "w"))
     circuit = qiskit.QuantumCircuit(2)
@@ -42,8 +34,8 @@ def test_a_qiskit_circuit_is_trained_by_fit_and_saved(tmp_path):
 
 
 def test_text_and_tapes_make_the_same_layer_as_the_circuit():
-    qml = require("pennylane")
-    require("openqasm3.parser")
+    qml = needs_extra("pennylane")
+    needs_extra("openqasm3.parser")
     expected = UnifiedCircuit(2).add_gate("RX", 0, 0.3).add_gate("CX", [0, 1])
     forms = [
         expected.to_json(),

@@ -1,8 +1,6 @@
 """Circuits mean the same in PennyLane, operation by operation and over random tapes."""
 
-import importlib
 import math
-import os
 
 import numpy as np
 import pytest
@@ -13,14 +11,12 @@ from qstore_tf.circuits.unified import UnifiedCircuit
 from qstore_tf.errors import ConversionError
 from qstore_tf.limits import OPERATIONS
 from qstore_tf.testing.daily import daily_seed
+from qstore_tf.testing.extras import needs_extra
 from qstore_tf.testing.random_circuits import random_unitary
 
 from_pennylane = UnifiedCircuit.from_pennylane
 
-if os.environ.get("QSTORE_REQUIRE_EXTRAS") == "1":
-    qml = importlib.import_module("pennylane")
-else:
-    qml = pytest.importorskip("pennylane", reason="needs the extra 'pennylane'")
+qml = needs_extra("pennylane")
 
 Tape = qml.tape.QuantumScript
 HAMILTONIAN = qml.dot([0.3, 0.5], [qml.X(0) @ qml.Z(1), qml.Z(2)])

@@ -1,8 +1,6 @@
 """OpenQASM 3 is read as Qiskit reads it, with symbols, and bad programs get one clear error."""
 
-import importlib
 import math
-import os
 import sys
 import time
 
@@ -14,13 +12,11 @@ from hypothesis import strategies as st
 from qstore_tf.circuits.symbols import Affine
 from qstore_tf.circuits.unified import UnifiedCircuit
 from qstore_tf.errors import ConversionError, LibraryError
+from qstore_tf.testing.extras import needs_extra
 
 from_qasm3 = UnifiedCircuit.from_qasm3
 
-if os.environ.get("QSTORE_REQUIRE_EXTRAS") == "1":
-    importlib.import_module("openqasm3.parser")
-else:
-    pytest.importorskip("openqasm3.parser", reason="needs the extra 'qasm3'")
+needs_extra("openqasm3.parser")
 
 HEAD = 'OPENQASM 3.0;\ninclude "stdgates.inc";\n'
 
@@ -34,12 +30,6 @@ def built(n_qubits, *steps):
     for name, targets, *rest in steps:
         circuit.add_gate(name, targets, *rest)
     return circuit.unitary()
-
-
-def require_qiskit():
-    if os.environ.get("QSTORE_REQUIRE_EXTRAS") == "1":
-        importlib.import_module("qiskit_qasm3_import")
-    pytest.importorskip("qiskit_qasm3_import", reason="needs Qiskit's reader to compare with")
 
 
 GATES = {
@@ -63,7 +53,7 @@ MODIFIED = [
 
 @pytest.mark.parametrize("name, modifier", MODIFIED)
 def test_every_standard_gate_means_what_it_means_in_qiskit(name, modifier):
-    require_qiskit()
+    needs_extra("qiskit_qasm3_import")
     from qiskit import qasm3
     from qiskit.quantum_info import Operator
 
@@ -80,7 +70,7 @@ def test_every_standard_gate_means_what_it_means_in_qiskit(name, modifier):
 
 
 def test_programs_that_qiskit_writes_are_read():
-    require_qiskit()
+    needs_extra("qiskit_qasm3_import")
     from qiskit import QuantumCircuit, qasm3
     from qiskit.circuit import Parameter
 

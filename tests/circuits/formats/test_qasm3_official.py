@@ -1,7 +1,5 @@
 """The official OpenQASM 3 examples: what is a circuit is read, all else is named in the refusal."""
 
-import importlib
-import os
 import re
 from pathlib import Path
 
@@ -10,13 +8,11 @@ import pytest
 
 from qstore_tf.circuits.unified import UnifiedCircuit
 from qstore_tf.errors import ConversionError
+from qstore_tf.testing.extras import needs_extra
 
 from_qasm3 = UnifiedCircuit.from_qasm3
 
-if os.environ.get("QSTORE_REQUIRE_EXTRAS") == "1":
-    importlib.import_module("openqasm3.parser")
-else:
-    pytest.importorskip("openqasm3.parser", reason="needs the extra 'qasm3'")
+needs_extra("openqasm3.parser")
 
 EXAMPLES = Path(__file__).with_name("openqasm3_examples")
 READ = {"adder", "alignment", "qft", "qpt", "rb"}

@@ -6,9 +6,6 @@ here, compared with what it should compute. The other fifteen use what no circui
 one program for each of these parts.
 """
 
-import importlib
-import os
-
 import numpy as np
 import pytest
 
@@ -16,13 +13,11 @@ from qstore_tf.circuits.reading import read_circuit
 from qstore_tf.circuits.unified import UnifiedCircuit
 from qstore_tf.errors import ConversionError
 from qstore_tf.testing.daily import daily_seed
+from qstore_tf.testing.extras import needs_extra
 
 from_qasm3 = UnifiedCircuit.from_qasm3
 
-if os.environ.get("QSTORE_REQUIRE_EXTRAS") == "1":
-    importlib.import_module("openqasm3.parser")
-else:
-    pytest.importorskip("openqasm3.parser", reason="needs the extra 'qasm3'")
+needs_extra("openqasm3.parser")
 
 ADDER = """
 // Adds by carrying bit by bit (arXiv:quant-ph/0410184).

@@ -4,8 +4,6 @@ Time is that of the process, not of the clock, and memory what Python asked for,
 machine does not matter; the answer takes about a second and 50 MB when nothing else runs.
 """
 
-import importlib
-import os
 import re
 import time
 import tracemalloc
@@ -17,13 +15,11 @@ from qstore_tf.circuits.unified import UnifiedCircuit
 from qstore_tf.errors import ConversionError
 from qstore_tf.limits import LIMITS, QASM3_OPERATIONS, QASM3_TOKENS
 from qstore_tf.testing.daily import daily_seed, todays
+from qstore_tf.testing.extras import needs_extra
 
 from_qasm3 = UnifiedCircuit.from_qasm3
 
-if os.environ.get("QSTORE_REQUIRE_EXTRAS") == "1":
-    importlib.import_module("openqasm3.parser")
-else:
-    pytest.importorskip("openqasm3.parser", reason="needs the extra 'qasm3'")
+needs_extra("openqasm3.parser")
 
 HEAD = 'include "stdgates.inc"; '
 SECONDS = 8.0

@@ -1,8 +1,6 @@
 """Constants of OpenQASM 3 are computed as in C, and gates to powers as the language defines."""
 
-import importlib
 import math
-import os
 from fractions import Fraction
 
 import numpy as np
@@ -12,13 +10,11 @@ import scipy.linalg
 from qstore_tf.circuits.unified import UnifiedCircuit
 from qstore_tf.errors import ConversionError
 from qstore_tf.testing.daily import daily_seed
+from qstore_tf.testing.extras import needs_extra
 
 from_qasm3 = UnifiedCircuit.from_qasm3
 
-if os.environ.get("QSTORE_REQUIRE_EXTRAS") == "1":
-    importlib.import_module("openqasm3.parser")
-else:
-    pytest.importorskip("openqasm3.parser", reason="needs the extra 'qasm3'")
+needs_extra("openqasm3.parser")
 
 HEAD = 'include "stdgates.inc"; '
 N_EXPRESSIONS = 120
@@ -282,9 +278,7 @@ def test_half_a_power_is_the_gate_of_the_standard_library():
 
 
 def test_powers_and_divisions_mean_what_they_mean_in_qiskit():
-    if os.environ.get("QSTORE_REQUIRE_EXTRAS") == "1":
-        importlib.import_module("qiskit_qasm3_import")
-    pytest.importorskip("qiskit_qasm3_import", reason="needs Qiskit's reader to compare with")
+    needs_extra("qiskit_qasm3_import")
     from qiskit import qasm3
     from qiskit.quantum_info import Operator
 

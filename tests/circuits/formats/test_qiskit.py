@@ -1,8 +1,6 @@
 """Circuits mean the same in Qiskit, gate by gate and over random circuits."""
 
-import importlib
 import math
-import os
 import sys
 
 import numpy as np
@@ -15,12 +13,10 @@ from qstore_tf.circuits.symbols import Affine
 from qstore_tf.circuits.unified import UnifiedCircuit
 from qstore_tf.errors import ConversionError, LibraryError
 from qstore_tf.limits import OPERATIONS
+from qstore_tf.testing.extras import needs_extra
 from qstore_tf.testing.random_circuits import circuits, random_unitary
 
-if os.environ.get("QSTORE_REQUIRE_EXTRAS") == "1":
-    qiskit = importlib.import_module("qiskit")
-else:
-    qiskit = pytest.importorskip("qiskit", reason="needs the extra 'qiskit'")
+qiskit = needs_extra("qiskit")
 
 from qiskit import QuantumCircuit  # noqa: E402
 from qiskit.circuit import (  # noqa: E402

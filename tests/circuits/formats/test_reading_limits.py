@@ -1,7 +1,5 @@
 """Every reader of circuits holds to the table of limits, and its error says how to raise them."""
 
-import importlib
-import os
 import re
 
 import cirq
@@ -13,14 +11,9 @@ from qstore_tf.circuits import UnifiedCircuit
 from qstore_tf.circuits.formats.json import from_dict, to_dict
 from qstore_tf.errors import ConversionError
 from qstore_tf.testing.daily import daily_seed
+from qstore_tf.testing.extras import needs_extra
 
 N = int(np.random.default_rng([daily_seed(), 9]).integers(40, 200))  # qubits, and operations
-
-
-def library(name):
-    if os.environ.get("QSTORE_REQUIRE_EXTRAS") == "1":
-        return importlib.import_module(name)
-    return pytest.importorskip(name, reason=f"needs {name}")
 
 
 def rotations():
@@ -31,19 +24,19 @@ def rotations():
 
 
 def from_qiskit():
-    circuit = library("qiskit").QuantumCircuit(N)
+    circuit = needs_extra("qiskit").QuantumCircuit(N)
     circuit.h(range(N))
     return UnifiedCircuit.from_qiskit, circuit
 
 
 def from_pennylane():
-    pennylane = library("pennylane")
+    pennylane = needs_extra("pennylane")
     tape = pennylane.tape.QuantumScript([pennylane.Hadamard(wire) for wire in range(N)])
     return UnifiedCircuit.from_pennylane, tape
 
 
 def from_qasm3():
-    library("openqasm3.parser")
+    needs_extra("openqasm3.parser")
     return UnifiedCircuit.from_qasm3, f'include "stdgates.inc"; qubit[{N}] q; h q;'
 
 
