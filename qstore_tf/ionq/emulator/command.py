@@ -155,6 +155,7 @@ def _listen(host: str, port: int) -> socket.socket:
     made.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
     try:
         made.bind((host, port))
+        made.listen()  # its address is told before the server runs
     except (OSError, OverflowError) as error:
         made.close()
         raise ConfigurationError(

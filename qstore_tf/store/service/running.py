@@ -31,6 +31,7 @@ def listen(host: str, port: int) -> socket.socket:
     found.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
     try:
         found.bind((host, port))
+        found.listen()  # its address is told before the server runs
     except (OSError, OverflowError) as error:
         found.close()
         raise ConfigurationError(
