@@ -31,6 +31,7 @@ from qstore_tf.ionq.compiler.narrowing import drop_small, limit_partial
 from qstore_tf.ionq.compiler.outcomes import OutcomeMap
 from qstore_tf.ionq.compiler.rotations import Rotations
 from qstore_tf.ionq.compiler.scheduling import depth, schedule
+from qstore_tf.ionq.compiler.searching import search as searched
 from qstore_tf.ionq.compiler.template import Numbers, Template
 from qstore_tf.ionq.compiler.toffoli import relative_phase_pairs
 from qstore_tf.ionq.compiler.zz import emit_zz
@@ -52,6 +53,7 @@ class Options:
     max_partial: float
     mode: str
     approximation: float
+    search: bool = False
 
 
 @dataclass(frozen=True)
@@ -217,6 +219,7 @@ def compile(
     max_partial: float = 0.25,
     mode: str = "unitary",
     approximation: float = 0.0,
+    search: bool = False,
 ) -> Compiled:
     """Compiles a circuit to the native gates of an IonQ machine.
 
@@ -235,6 +238,8 @@ def compile(
             measured, which takes fewer still; `Compiled.outcomes` and the bound `flips` then say
             how to read them.
         approximation: The infidelity that leaving out small entanglers may cost.
+        search: Whether level 3 also searches, by numerical optimization, for fewer or smaller
+            entanglers in runs without symbols on three qubits, which takes seconds for each.
 
     Raises:
         CircuitError: A gate that cannot be compiled, or more qubits than the target has.
@@ -253,7 +258,7 @@ def compile(
     """
     check_circuit(circuit)
     machine = lookup(target) if isinstance(target, str) else target
-    _check(machine, optimization_level, entangler, max_partial, mode, approximation)
+    _check(machine, optimization_level, entangler, max_partial, mode, approximation, search)
     options = Options(
         machine,
         entangler or machine.entangler,
@@ -261,6 +266,7 @@ def compile(
         float(max_partial),
         mode,
         float(approximation),
+        search,
     )
     machine.check(circuit.n_qubits, [])
     return _compiled(circuit.n_qubits, circuit.operations, options)
@@ -284,6 +290,8 @@ def _compiled(n_qubits: int, operations: tuple[Operation, ...], options: Options
     if options.mode != "unitary" and _are_many(shorter):
         other = _best(circuit, [lower(shorter, pairs, from_zero=True)], options)
         best = _cheaper(best, _anew(circuit, other, options) or other, options)
+    if options.search:
+        best = _searched(circuit, best, options)
     return best.compiled
 
 
@@ -361,20 +369,42 @@ def _cheaper(best: _Made, other: _Made, options: Options) -> _Made:
 
 def _anew(circuit: Circuit, present: _Made, options: Options) -> _Made | None:
     """Returns a circuit built anew with fewer entanglers, or None if none is found."""
-    level, measured = options.optimization_level, options.mode == "measured"
+    measured = options.mode == "measured"
     partial = options.max_partial == 0.25
     form = present.lowered
     found = fewer_entanglers(form, present.rotations, measured=measured, partial=partial)
     if found is None:
         return None
-    rotations, outcomes = found
-    if measured:
-        rotations = conjugate(merge(rotations))
-        rotations = _arranged(decomposed(rotations, level, from_zero=True, measured=True), options)
-        made = _Made(_emitted(circuit, rotations, outcomes, options), form, rotations)
-    else:
-        made = _best(circuit, [rotations], options)
+    made = _finished(circuit, form, *found, options)
     return made if made.compiled.gates_2q < present.compiled.gates_2q else None
+
+
+def _searched(circuit: Circuit, present: _Made, options: Options) -> _Made:
+    """Returns the circuit with what a search finds, where that is better."""
+    rotations = searched(present.rotations, partial=options.max_partial == 0.25)
+    if rotations is present.rotations:
+        return present
+    outcomes = present.compiled.outcomes
+    other = _finished(circuit, present.lowered, rotations, outcomes, options)
+    mine, its = present.compiled, other.compiled
+    if its.depth_2q > mine.depth_2q or its.gates_2q > mine.gates_2q:
+        return present
+    if its.gates_2q < mine.gates_2q:
+        return _cheaper(present, other, options)
+    smaller = its.gates_1q <= mine.gates_1q and other.angle < present.angle
+    return other if smaller else present
+
+
+def _finished(
+    circuit: Circuit, form: Rotations, rotations: Rotations, outcomes: OutcomeMap, options: Options
+) -> _Made:
+    """Returns what other passes make of rotations that were found."""
+    if options.mode != "measured":
+        return _best(circuit, [rotations], options)
+    rotations = conjugate(merge(rotations))
+    rotations = decomposed(rotations, options.optimization_level, from_zero=True, measured=True)
+    rotations = _arranged(rotations, options)
+    return _Made(_emitted(circuit, rotations, outcomes, options), form, rotations)
 
 
 def _arranged(rotations: Rotations, options: Options) -> Rotations:
@@ -409,6 +439,7 @@ def _check(
     max_partial: object,
     mode: object,
     approximation: object,
+    search: object,
 ) -> None:
     if not isinstance(machine, Target):
         raise ConfigurationError(
@@ -442,3 +473,7 @@ def _check(
             raise ConfigurationError(
                 describe(f"{name} is out of range", expected=f"0 to {most}", received=value)
             )
+    if not isinstance(search, bool):
+        raise ConfigurationError(
+            describe("`search` must be True or False", expected="True or False", received=search)
+        )
