@@ -153,6 +153,9 @@ def build_parser() -> argparse.ArgumentParser:
     _add(compiler, "--mode", str, "unitary", "unitary; state: from |0...0>; measured: and read")
     _add(compiler, "--max-partial", float, 0.25, "largest angle, in turns, of a partial entangler")
     _add(compiler, "--approximation", float, 0.0, "infidelity that may be given up for fewer gates")
+    compiler.add_argument(
+        "--search", action="store_true", help="search for fewer entanglers, which takes seconds"
+    )
     _add(compiler, "--shots", int, 1000, "the number of shots that prices are for")
     compiler.add_argument(
         "--values",

@@ -224,6 +224,7 @@ class UnifiedCircuit(Circuit):
         entangler: str | None = None,
         max_partial: float = 0.25,
         approximation: float = 0.0,
+        search: bool = False,
     ) -> Self:
         """Returns the circuit in native gates of an IonQ machine: GPi, GPi2, and ZZ or MS.
 
@@ -237,6 +238,8 @@ class UnifiedCircuit(Circuit):
             entangler: "ZZ" or "MS"; None: the machine's own.
             max_partial: The largest angle, in turns, of an entangler that is not a full one.
             approximation: The infidelity that leaving out small entanglers may cost.
+            search: Whether to search numerically for fewer entanglers on three qubits, which takes
+                seconds.
 
         Raises:
             CircuitError: There are symbols (bind them, or use `qstore_tf.ionq.compile`), a gate
@@ -256,6 +259,7 @@ class UnifiedCircuit(Circuit):
                 entangler=entangler,
                 max_partial=max_partial,
                 approximation=approximation,
+                search=search,
             )
         )
 

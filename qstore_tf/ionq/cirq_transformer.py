@@ -24,6 +24,7 @@ def compile_for_ionq(
     entangler: str | None = None,
     max_partial: float = 0.25,
     approximation: float = 0.0,
+    search: bool = False,
 ) -> cirq.Circuit:
     """Compiles a Cirq circuit to the native gates of an IonQ machine.
 
@@ -44,6 +45,7 @@ def compile_for_ionq(
         entangler: As in `compile`.
         max_partial: As in `compile`, in turns.
         approximation: As in `compile`, an infidelity.
+        search: As in `compile`.
 
     Returns:
         The native circuit.
@@ -75,6 +77,7 @@ def compile_for_ionq(
         entangler=entangler,
         max_partial=max_partial,
         approximation=approximation,
+        search=search,
     )
     if compiled.symbols:
         raise ConversionError(

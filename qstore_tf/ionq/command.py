@@ -41,6 +41,7 @@ def run(arguments: argparse.Namespace) -> None:
         max_partial=arguments.max_partial,
         mode=arguments.mode,
         approximation=arguments.approximation,
+        search=arguments.search,
     )
     if compiled.symbols and (output is not None or arguments.draw):
         raise CircuitError(

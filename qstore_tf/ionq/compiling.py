@@ -31,6 +31,7 @@ from qstore_tf.ionq.compiler.narrowing import drop_small, limit_partial
 from qstore_tf.ionq.compiler.outcomes import OutcomeMap
 from qstore_tf.ionq.compiler.rotations import Rotations
 from qstore_tf.ionq.compiler.scheduling import depth, schedule
+from qstore_tf.ionq.compiler.searching import Forms
 from qstore_tf.ionq.compiler.searching import search as searched
 from qstore_tf.ionq.compiler.template import Numbers, Template
 from qstore_tf.ionq.compiler.toffoli import relative_phase_pairs
@@ -380,8 +381,22 @@ def _anew(circuit: Circuit, present: _Made, options: Options) -> _Made | None:
 
 
 def _searched(circuit: Circuit, present: _Made, options: Options) -> _Made:
-    """Returns the circuit with what a search finds, where that is better."""
-    rotations = searched(present.rotations, partial=options.max_partial == 0.25)
+    """Returns the circuit with what searches find, until they find nothing better."""
+    forms: Forms = {}
+    quiet = turn = 0
+    while quiet < 2:
+        better = _searched_once(circuit, present, options, forms, turn % 2 == 1)
+        quiet = quiet + 1 if better is present else 0
+        present, turn = better, turn + 1
+    return present
+
+
+def _searched_once(
+    circuit: Circuit, present: _Made, options: Options, forms: Forms, backwards: bool
+) -> _Made:
+    """Returns the circuit with what one search finds, where that is better."""
+    partial = options.max_partial == 0.25
+    rotations = searched(present.rotations, forms, partial=partial, backwards=backwards)
     if rotations is present.rotations:
         return present
     outcomes = present.compiled.outcomes

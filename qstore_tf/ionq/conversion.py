@@ -17,6 +17,7 @@ def to_ionq_native(
     entangler: str | None = None,
     max_partial: float = 0.25,
     approximation: float = 0.0,
+    search: bool = False,
 ) -> UnifiedCircuit:
     """Returns a circuit in the native gates of an IonQ machine: GPi, GPi2, and ZZ or MS.
 
@@ -32,6 +33,7 @@ def to_ionq_native(
         entangler: As in `compile`.
         max_partial: As in `compile`, in turns.
         approximation: As in `compile`, an infidelity.
+        search: As in `compile`.
 
     Returns:
         The native circuit, on wires; its parameters are numbers in turns.
@@ -66,5 +68,6 @@ def to_ionq_native(
         entangler=entangler,
         max_partial=max_partial,
         approximation=approximation,
+        search=search,
     )
     return UnifiedCircuit.of(compiled.native())

@@ -75,6 +75,7 @@ class Report:
         entangler: "ZZ" or "MS".
         optimization_level: As given to `compile`.
         mode: As given to `compile`.
+        search: As given to `compile`.
         n_qubits: Number of qubits.
         before: The circuit translated gate by gate.
         after: The circuit as compiled.
@@ -90,6 +91,7 @@ class Report:
     entangler: str
     optimization_level: int
     mode: str
+    search: bool
     n_qubits: int
     before: Size
     after: Size
@@ -118,6 +120,7 @@ class Report:
             "entangler": self.entangler,
             "optimization_level": self.optimization_level,
             "mode": self.mode,
+            "search": self.search,
             "before": _plain(self.before),
             "after": _plain(self.after),
             "pulses": dict(self.pulses),
@@ -131,6 +134,7 @@ class Report:
         return (
             f"{qubits} for {self.target} with {self.entangler}, "
             f"optimization level {self.optimization_level}, mode {self.mode}"
+            + ", with search" * self.search
         )
 
     def _rows(self) -> list[tuple[str, str, str]]:
@@ -226,6 +230,7 @@ def report(
         entangler=options.entangler,
         optimization_level=options.optimization_level,
         mode=options.mode,
+        search=options.search,
         n_qubits=compiled.circuit.n_qubits,
         before=before,
         after=after,

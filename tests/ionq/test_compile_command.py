@@ -232,5 +232,5 @@ def test_help_names_every_option(capsys: pytest.CaptureFixture[str]) -> None:
     printed = capsys.readouterr().out
     for option in ("target", "optimization-level", "entangler", "mode", "max-partial"):
         assert f"--{option}" in printed
-    for option in ("approximation", "values", "shots", "draw", "json"):
+    for option in ("approximation", "values", "search", "shots", "draw", "json"):
         assert f"--{option}" in printed

@@ -538,6 +538,8 @@ def test_a_circuit_with_more_qubits_than_the_machine_is_refused(mode):
         ({"approximation": -1e-9}, "approximation.*expected: 0 to 1.*Received: -1e-09"),
         ({"approximation": math.inf}, "approximation.*expected: 0 to 1.*Received: inf"),
         ({"approximation": None}, "approximation.*expected:.*Received: None"),
+        ({"search": 1}, "search.*expected: True or False.*Received: 1"),
+        ({"search": None}, "search.*expected: True or False.*Received: None"),
     ],
 )
 def test_options_that_make_no_sense_are_refused(chosen, message):

@@ -79,7 +79,17 @@ class _Found(NamedTuple):
         return float(self.entangling.sum())
 
 
-def search(circuit: Rotations, *, partial: bool = True) -> Rotations:
+Forms = dict[tuple[tuple[Rotation, ...], bool], Rotations | None]
+"""What was found for a run, on the first three wires, and whether with partial entanglers."""
+
+
+def search(
+    circuit: Rotations,
+    forms: Forms | None = None,
+    *,
+    partial: bool = True,
+    backwards: bool = False,
+) -> Rotations:
     """Returns an equal circuit in which runs of numbers on three wires take fewer entanglers.
 
     Where they take as many, the sum of their angles is smaller. The circuit is never deeper, and
@@ -87,16 +97,24 @@ def search(circuit: Rotations, *, partial: bool = True) -> Rotations:
 
     Args:
         circuit: The circuit; rotations with symbols stay as they are.
+        forms: What runs have come to before; what they come to now is added.
         partial: Whether partial entanglers may be used.
+        backwards: Whether runs are as long as they can be from the end on, not the beginning.
     """
-    blocks = list(_blocks(circuit.rotations, circuit.n_wires))
+    forms = {} if forms is None else forms
+    blocks = list(_blocks(circuit.rotations[:: -1 if backwards else 1], circuit.n_wires))
+    if backwards:
+        blocks = [block[::-1] for block in blocks[::-1]]
     parts: list[tuple[Sequence[Rotation], Rotations | None]] = [(block, None) for block in blocks]
     now, least = circuit, depth(circuit.rotations)
     for number, block in enumerate(blocks):
         wires = _wires(block)
         if len(wires) != N_WIRES or _count(block) < N_WIRES:
             continue
-        made = synthesize(_unitary(block, wires), _count(block), partial=partial)
+        key = (tuple(_narrowed(block, wires)), partial)
+        if key not in forms:
+            forms[key] = synthesize(_unitary(key[0]), _count(block), partial=partial)
+        made = forms[key]
         if made is None or not _is_smaller(made.rotations, block):
             continue
         tried = [*parts]
@@ -283,9 +301,15 @@ def _wires(block: Iterable[Rotation]) -> list[int]:
     return sorted({wire for rotation in block for wire in rotation.wires})
 
 
-def _unitary(block: Sequence[Rotation], wires: Sequence[int]) -> ComplexArray:
-    place = {wire: number for number, wire in enumerate(wires)}
-    products = [_number([place[w] for w in r.wires], r.letters) for r in block]
+def _narrowed(block: Iterable[Rotation], wires: Sequence[int]) -> Iterator[Rotation]:
+    """Rotations on some wires as rotations on as many first ones."""
+    for rotation in block:
+        on = [wires.index(wire) for wire in rotation.wires]
+        yield rotation._replace(wires=tuple(on))
+
+
+def _unitary(block: Sequence[Rotation]) -> ComplexArray:
+    products = [_number(r.wires, r.letters) for r in block]
     return unitary_of(np.array(products), np.array([r.angle.constant for r in block]))
 
 
