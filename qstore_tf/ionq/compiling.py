@@ -9,7 +9,7 @@ circuit's structure, and binding only computes phases and angles.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import NamedTuple
 
@@ -382,13 +382,14 @@ def _anew(circuit: Circuit, present: _Made, options: Options) -> _Made | None:
 
 def _searched(circuit: Circuit, present: _Made, options: Options) -> _Made:
     """Returns the circuit with what searches find, until they find nothing better."""
+    exact = replace(options, approximation=0.0)  # what that allows has been left out already
     forms: Forms = {}
     quiet = turn = 0
     while quiet < 2:
-        better = _searched_once(circuit, present, options, forms, turn % 2 == 1)
+        better = _searched_once(circuit, present, exact, forms, turn % 2 == 1)
         quiet = quiet + 1 if better is present else 0
         present, turn = better, turn + 1
-    return present
+    return present._replace(compiled=replace(present.compiled, options=options))
 
 
 def _searched_once(

@@ -8,7 +8,7 @@ So, seen from behind U, each derivative is a Hermitian matrix, of 64 real number
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -31,12 +31,14 @@ _PRODUCTS: ComplexArray = np.array(
     np.complex128,
 )
 
+# So many starts fit into the cache of a processor.
+_AT_ONCE = 32
 _MAX_STEPS = 100
 # Below this the square of a residual is rounding.
 _ENOUGH = 1e-24
 # A start whose square falls by less than this share in a step, and is still large, leads nowhere.
 _LEAST_GAIN, _LARGE = 1e-3, 1e-3
-_FIRST_DAMPING, _LEAST_DAMPING, _MOST_DAMPING = 1e-2, 1e-14, 1e6
+_FIRST_DAMPING, _LEAST_DAMPING, _MOST_DAMPING = 1e-2, 1e-12, 1e6
 _UP, _DOWN = 5.0, 0.2
 
 
@@ -88,30 +90,51 @@ def fit(
         free: Which of its angles may change, [S, K]; None: all.
     """
     found, squares = np.array(angles), np.empty(len(angles))
-    active = np.arange(len(angles))
-    back = unitaries.conj().swapaxes(-1, -2)
     free = np.ones(products.shape, bool) if free is None else free
-    damping = np.full(len(angles), _FIRST_DAMPING)
-    here = _point(back, products, found)
-    for step in range(_MAX_STEPS):
-        new = _point(back, products, here.angles + _step(here, products, free, damping))
-        better = new.squares < here.squares
-        gain = 1 - new.squares / np.maximum(here.squares, _ENOUGH)
-        for mine, its in zip(here, new, strict=True):
-            mine[better] = its[better]
-        damping = np.where(better, np.maximum(damping * _DOWN, _LEAST_DAMPING), damping * _UP)
-        done = (here.squares < _ENOUGH) | (damping > _MOST_DAMPING)
-        done |= better & (gain < _LEAST_GAIN) & (here.squares > _LARGE)
-        if step == _MAX_STEPS - 1:
-            done[:] = True
-        found[active[done]], squares[active[done]] = here.angles[done], here.squares[done]
-        if done.all():
-            break
+    back = unitaries.conj().swapaxes(-1, -2)
+    active = np.zeros(0, np.int64)
+    begun = 0
+    while begun < len(angles) or len(active):
+        if begun < len(angles) and len(active) < _AT_ONCE:
+            new = np.arange(begun, min(begun + _AT_ONCE - len(active), len(angles)))
+            begun += len(new)
+            point = _point(back[new], products[new], found[new])
+            here = point if not len(active) else _Point(*map(_joined, here, point))
+            damping = np.append(damping if len(active) else [], np.full(len(new), _FIRST_DAMPING))
+            steps = np.append(steps if len(active) else [], np.zeros(len(new)))
+            active = np.append(active, new)
+        done = _improve(here, back[active], products[active], free[active], damping)
+        steps += 1
+        done |= steps == _MAX_STEPS
         if done.any():
-            here = here.of(~done)
-            active, back, products = active[~done], back[~done], products[~done]
-            free, damping = free[~done], damping[~done]
+            found[active[done]], squares[active[done]] = here.angles[done], here.squares[done]
+            here, active = here.of(~done), active[~done]
+            damping, steps = damping[~done], steps[~done]
     return Fit(found, np.sqrt(squares))
+
+
+def _joined(one: NDArray[Any], other: NDArray[Any]) -> NDArray[Any]:
+    return np.concatenate([one, other])
+
+
+def _improve(
+    here: _Point,
+    back: ComplexArray,
+    products: NDArray[np.int64],
+    free: NDArray[np.bool_],
+    damping: FloatArray,
+) -> NDArray[np.bool_]:
+    """Goes one step, and returns which starts need no more."""
+    new = _point(back, products, here.angles + _step(here, products, free, damping))
+    better = new.squares < here.squares
+    gain = 1 - new.squares / np.maximum(here.squares, _ENOUGH)
+    for mine, its in zip(here, new, strict=True):
+        mine[better] = its[better]
+    damping *= np.where(better, _DOWN, _UP)
+    np.maximum(damping, _LEAST_DAMPING, out=damping)
+    stuck = better & (gain < _LEAST_GAIN) & (here.squares > _LARGE)
+    done: NDArray[np.bool_] = (here.squares < _ENOUGH) | (damping > _MOST_DAMPING) | stuck
+    return done
 
 
 def unitary_of(products: NDArray[np.int64], angles: FloatArray) -> ComplexArray:
@@ -144,7 +167,7 @@ def _step(
     damping: FloatArray,
 ) -> FloatArray:
     before = here.products
-    moved = before.conj().swapaxes(-1, -2) @ (_PRODUCTS[products] @ before)
+    moved = np.conj(before.swapaxes(-1, -2), order="C") @ (_PRODUCTS[products] @ before)
     columns = _real(moved) * free[..., None]
     left = here.left.conj().swapaxes(-1, -2)
     gradient = columns @ _real((left - here.left) / 2j)[..., None] / 2

@@ -39,7 +39,10 @@ from qstore_tf.ionq.compiler.scheduling import depth, schedule
 _MOST_PARTIAL, _MOST_FULL = 11, 14
 # How many placements grow further, and from how many starts each is solved: the first goes on from
 # what was found before, the others are random.
-_WIDTH, _STARTS = 10, 4
+_WIDTH, _STARTS = 8, 4
+# Up to so many entanglers all placements are tried that have no two in a row on one pair, from so
+# many random starts.
+_ALL, _ALL_STARTS = 6, 5
 # How many placements that were found are solved again, from how many starts, for smaller angles.
 _KEPT, _MORE_STARTS = 4, 24
 # A unitary this near is the same, by Frobenius' norm and up to global phase.
@@ -170,7 +173,18 @@ class _Search:
                     starts.append(np.insert(angles, len(angles) - len(_END), new))
                     placements.append((*placement, pair))
             nearest = self._solved(placements, np.array(starts), _STARTS - 1)
+            if nearest[0].residual > _ACCURACY:
+                others = _without_repeats(len(placements[0])).difference(placements)
+                nearest = _sorted([*nearest, *self._tried(sorted(others))])
         return [found for found in nearest if found.residual < _ACCURACY]
+
+    def _tried(self, placements: Sequence[Placement]) -> list[_Found]:
+        """The best of each placement from random starts alone."""
+        if not placements:
+            return []
+        shape = (len(placements), _PER_PAIR * len(placements[0]) + len(_END))
+        starts = self._random.uniform(-math.pi, math.pi, shape)
+        return self._solved(placements, starts, _ALL_STARTS - 1)
 
     def without_one(self, found: Iterable[_Found]) -> list[_Found]:
         """Returns what is left where one of the entanglers is not needed."""
@@ -226,7 +240,7 @@ class _Search:
         for one in self._all_solved(placements, starts, more):
             if one.placement not in best or one.residual < best[one.placement].residual:
                 best[one.placement] = one
-        return sorted(best.values(), key=lambda one: (max(one.residual, _ACCURACY), one.total))
+        return _sorted(best.values())
 
     def _all_solved(
         self, placements: Sequence[Placement], starts: FloatArray, more: int
@@ -246,6 +260,19 @@ class _Search:
         """Which angles may change, for placements of one length."""
         one = [self._partial or len(wires) == 1 for wires, _ in _turns(placements[0])]
         return np.tile(one, (len(placements), 1))
+
+
+def _sorted(found: Iterable[_Found]) -> list[_Found]:
+    """The nearest first, and of exact ones that with the smallest angles."""
+    return sorted(found, key=lambda one: (max(one.residual, _ACCURACY), one.total))
+
+
+def _without_repeats(count: int) -> set[Placement]:
+    """All placements of a few entanglers without two in a row on one pair."""
+    made: set[Placement] = {()} if count <= _ALL else set()
+    for _ in range(count):
+        made = {(*one, pair) for one in made for pair in range(len(_PAIRS)) if one[-1:] != (pair,)}
+    return made
 
 
 def _turns(placement: Placement) -> list[_Turn]:
@@ -273,18 +300,16 @@ def _blocks(rotations: Sequence[Rotation], n_wires: int) -> Iterator[list[Rotati
         if first.angle.terms:
             yield [left.pop(0)]
             continue
-        best: list[int] = []
-        for wires in combinations(range(n_wires), min(N_WIRES, n_wires)):
-            if set(first.wires) <= set(wires):
-                run = _run(left, wires)
-                if not best or _count(left[k] for k in run) > _count(left[k] for k in best):
-                    best = run
-        yield [left[k] for k in best]
-        taken = set(best)
+        pair = next((r.wires for r in left if r.is_entangling and first.wires[0] in r.wires), ())
+        others = [(wire,) for wire in range(n_wires) if wire not in pair] if pair else []
+        runs = [_run(left, {*first.wires, *pair, *other}) for other in others or [()]]
+        longest = max(runs, key=lambda run: _count(left[k] for k in run))
+        yield [left[k] for k in longest]
+        taken = set(longest)
         left = [rotation for k, rotation in enumerate(left) if k not in taken]
 
 
-def _run(rotations: Sequence[Rotation], wires: Sequence[int]) -> list[int]:
+def _run(rotations: Sequence[Rotation], wires: Iterable[int]) -> list[int]:
     """The places of rotations by numbers on some wires that can stand before all others."""
     run, open_wires = [], set(wires)
     for place, rotation in enumerate(rotations):
