@@ -80,7 +80,7 @@ class Variant:
     compile: Callable[[Any], Any]
     read: Callable[[Any], Output]
     in_process: bool = True
-    only: str = ""
+    only: str | tuple[str, ...] = ""
 
 
 def main(

@@ -24,11 +24,11 @@ PULSES = ("GPi", "GPi2")
 ENCODED = "state"
 
 
-def compiled(target: str, mode: str, circuit: UnifiedCircuit) -> Any:
+def compiled(target: str, mode: str, circuit: UnifiedCircuit, search: bool = False) -> Any:
     """One compilation, of a circuit as if it had not been seen before."""
     for kept in (zz._plain, ms._plan, ms._path, turnovers._moves):
         kept.cache_clear()
-    return ionq.compile(circuit, target=target, mode=mode)
+    return ionq.compile(circuit, target=target, mode=mode, search=search)
 
 
 def encoded(target: str, gate: str, circuit: UnifiedCircuit) -> Any:
@@ -82,19 +82,32 @@ def bind(_: str, samples: int) -> dict[str, float]:
     return times
 
 
-VARIANTS = {
-    f"qstore_tf {target}, {mode}": Variant(
-        partial(compiled, target, mode), partial(read, device, mode)
-    )
-    for mode in compiling.MODES
-    for device, target in DEVICES.items()
-} | {
-    f"qstore_tf {target}, encoder {gate}, measured": Variant(
-        partial(encoded, target, gate), partial(read, device, "measured"), only=ENCODED
-    )
-    for gate in ("CZ", "RZZ")
-    for device, target in DEVICES.items()
-}
+# Circuits that a search changes.
+SEARCHED = ("mixed3", "mixed4", "mixed6", "mixed8", "mixed10", "cuccaro", "state")
+VARIANTS = (
+    {
+        f"qstore_tf {target}, {mode}": Variant(
+            partial(compiled, target, mode), partial(read, device, mode)
+        )
+        for mode in compiling.MODES
+        for device, target in DEVICES.items()
+    }
+    | {
+        f"qstore_tf {target}, unitary, search": Variant(
+            partial(compiled, target, "unitary", search=True),
+            partial(read, device, "unitary"),
+            only=SEARCHED,
+        )
+        for device, target in DEVICES.items()
+    }
+    | {
+        f"qstore_tf {target}, encoder {gate}, measured": Variant(
+            partial(encoded, target, gate), partial(read, device, "measured"), only=ENCODED
+        )
+        for gate in ("CZ", "RZZ")
+        for device, target in DEVICES.items()
+    }
+)
 
 if __name__ == "__main__":
     # What is timed is compiling, not finding what was compiled before.

@@ -134,7 +134,8 @@ class Report:
         return (
             f"{qubits} for {self.target} with {self.entangler}, "
             f"optimization level {self.optimization_level}, mode {self.mode}"
-            + ", with search" * self.search
+            + ", with search"
+            * self.search
         )
 
     def _rows(self) -> list[tuple[str, str, str]]:

@@ -1,9 +1,9 @@
 """Angles of rotations on three wires for which they make a given unitary, by least squares.
 
 Many starts are solved at once, each with rotations of its own, by Levenberg's and Marquardt's
-method with exact derivatives. The global phase is free. With U = ... R_k ... R_1 and B_k the product
-up to R_k, the derivative of U by the angle of R_k, exp(-i angle/2 P), is -i/2 U B_k^dagger P B_k.
-So, seen from behind U, each derivative is a Hermitian matrix, of 64 real numbers.
+method with exact derivatives. The global phase is free. With U = ... R_k ... R_1 and B_k the
+product up to R_k, the derivative of U by the angle of R_k, exp(-i angle/2 P), is
+-i/2 U B_k^dagger P B_k. Seen from behind U that is a Hermitian matrix: 64 real numbers.
 """
 
 from __future__ import annotations
@@ -63,7 +63,9 @@ class _Point(NamedTuple):
     squares: FloatArray
 
     def of(self, which: NDArray[np.bool_]) -> _Point:
-        return _Point(*[part[which] for part in self])
+        return _Point(
+            self.angles[which], self.products[which], self.left[which], self.squares[which]
+        )
 
 
 def product_number(letters: str) -> int:
@@ -93,15 +95,16 @@ def fit(
     free = np.ones(products.shape, bool) if free is None else free
     back = unitaries.conj().swapaxes(-1, -2)
     active = np.zeros(0, np.int64)
+    damping, steps = np.zeros(0), np.zeros(0)
+    here = _point(back[:0], products[:0], found[:0])
     begun = 0
     while begun < len(angles) or len(active):
         if begun < len(angles) and len(active) < _AT_ONCE:
             new = np.arange(begun, min(begun + _AT_ONCE - len(active), len(angles)))
             begun += len(new)
-            point = _point(back[new], products[new], found[new])
-            here = point if not len(active) else _Point(*map(_joined, here, point))
-            damping = np.append(damping if len(active) else [], np.full(len(new), _FIRST_DAMPING))
-            steps = np.append(steps if len(active) else [], np.zeros(len(new)))
+            here = _Point(*map(_joined, here, _point(back[new], products[new], found[new])))
+            damping = np.append(damping, np.full(len(new), _FIRST_DAMPING))
+            steps = np.append(steps, np.zeros(len(new)))
             active = np.append(active, new)
         done = _improve(here, back[active], products[active], free[active], damping)
         steps += 1

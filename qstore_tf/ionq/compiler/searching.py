@@ -2,19 +2,20 @@
 
 What three wires do between them is multiplied up to one unitary, and placements of partial
 entanglers between general gates of one wire are tried on it, from few to more of them. A placement
-grows by one entangler at its end, and goes on from the angles that it had before; only those nearest
+grows by one entangler at its end, and goes on from the angles that it had before; only the nearest
 to the unitary grow further, as in QSearch (Davis, Smith, Tudor, Sen, Siddiqi, Iancu, "Towards
 optimal topology aware quantum circuit synthesis", 2020) and LEAP (Smith, Davis, Larson, Younis,
 Iancu, Lavrijsen, "LEAP: scaling numerical optimization based synthesis using an incremental
-approach", arXiv:2106.11246). What is found loses entanglers again where it does not need them, and
-its angles are brought to quarter turns where they may be, as these take fewer pulses.
+approach", arXiv:2106.11246). Short placements are tried all, from random angles, as the nearness of
+a part says little there. What is found loses entanglers again where it does not need them, and its
+angles are brought to quarter turns where they may be, as these take fewer pulses.
 """
 
 from __future__ import annotations
 
 import math
 from collections.abc import Iterable, Iterator, Sequence
-from itertools import combinations
+from itertools import combinations, pairwise, product
 from typing import NamedTuple
 
 import numpy as np
@@ -41,8 +42,8 @@ _MOST_PARTIAL, _MOST_FULL = 11, 14
 # what was found before, the others are random.
 _WIDTH, _STARTS = 8, 4
 # Up to so many entanglers all placements are tried that have no two in a row on one pair, from so
-# many random starts.
-_ALL, _ALL_STARTS = 6, 5
+# many random starts together, but so many each. With full entanglers fewer starts lead anywhere.
+_ALL, _ALL_STARTS, _MOST_ROUNDS = 6, 400, 16
 # How many placements that were found are solved again, from how many starts, for smaller angles.
 _KEPT, _MORE_STARTS = 4, 24
 # A unitary this near is the same, by Frobenius' norm and up to global phase.
@@ -173,18 +174,21 @@ class _Search:
                     starts.append(np.insert(angles, len(angles) - len(_END), new))
                     placements.append((*placement, pair))
             nearest = self._solved(placements, np.array(starts), _STARTS - 1)
-            if nearest[0].residual > _ACCURACY:
-                others = _without_repeats(len(placements[0])).difference(placements)
-                nearest = _sorted([*nearest, *self._tried(sorted(others))])
+            others = _without_repeats(len(placements[0]))
+            if others and nearest[0].residual > _ACCURACY:
+                nearest = _best([*nearest, *self._tried(others)])
         return [found for found in nearest if found.residual < _ACCURACY]
 
     def _tried(self, placements: Sequence[Placement]) -> list[_Found]:
-        """The best of each placement from random starts alone."""
-        if not placements:
-            return []
-        shape = (len(placements), _PER_PAIR * len(placements[0]) + len(_END))
-        starts = self._random.uniform(-math.pi, math.pi, shape)
-        return self._solved(placements, starts, _ALL_STARTS - 1)
+        """The best of each placement from random starts alone, until one is exact."""
+        found: list[_Found] = []
+        left = _ALL_STARTS if self._partial else 2 * _ALL_STARTS
+        for _ in range(min(_MOST_ROUNDS, left // len(placements))):
+            shape = (len(placements), _PER_PAIR * len(placements[0]) + len(_END))
+            found += self._solved(placements, self._random.uniform(-math.pi, math.pi, shape))
+            if any(one.residual < _ACCURACY for one in found):
+                break
+        return _best(found)
 
     def without_one(self, found: Iterable[_Found]) -> list[_Found]:
         """Returns what is left where one of the entanglers is not needed."""
@@ -236,11 +240,7 @@ class _Search:
         self, placements: Sequence[Placement], starts: FloatArray, more: int = 0
     ) -> list[_Found]:
         """The best of each placement, the nearest first."""
-        best: dict[Placement, _Found] = {}
-        for one in self._all_solved(placements, starts, more):
-            if one.placement not in best or one.residual < best[one.placement].residual:
-                best[one.placement] = one
-        return _sorted(best.values())
+        return _best(self._all_solved(placements, starts, more))
 
     def _all_solved(
         self, placements: Sequence[Placement], starts: FloatArray, more: int
@@ -262,17 +262,20 @@ class _Search:
         return np.tile(one, (len(placements), 1))
 
 
-def _sorted(found: Iterable[_Found]) -> list[_Found]:
-    """The nearest first, and of exact ones that with the smallest angles."""
-    return sorted(found, key=lambda one: (max(one.residual, _ACCURACY), one.total))
+def _best(found: Iterable[_Found]) -> list[_Found]:
+    """The nearest of each placement, the nearest first, and of exact ones the smallest."""
+    best: dict[Placement, _Found] = {}
+    for one in sorted(found, key=lambda one: (max(one.residual, _ACCURACY), one.total)):
+        best.setdefault(one.placement, one)
+    return [*best.values()]
 
 
-def _without_repeats(count: int) -> set[Placement]:
+def _without_repeats(count: int) -> list[Placement]:
     """All placements of a few entanglers without two in a row on one pair."""
-    made: set[Placement] = {()} if count <= _ALL else set()
-    for _ in range(count):
-        made = {(*one, pair) for one in made for pair in range(len(_PAIRS)) if one[-1:] != (pair,)}
-    return made
+    if count > _ALL:
+        return []
+    every = product(range(len(_PAIRS)), repeat=count)
+    return [one for one in every if all(a != b for a, b in pairwise(one))]
 
 
 def _turns(placement: Placement) -> list[_Turn]:
@@ -301,8 +304,10 @@ def _blocks(rotations: Sequence[Rotation], n_wires: int) -> Iterator[list[Rotati
             yield [left.pop(0)]
             continue
         pair = next((r.wires for r in left if r.is_entangling and first.wires[0] in r.wires), ())
-        others = [(wire,) for wire in range(n_wires) if wire not in pair] if pair else []
-        runs = [_run(left, {*first.wires, *pair, *other}) for other in others or [()]]
+        others = [wire for wire in range(n_wires) if wire not in pair] if pair else []
+        # A circuit of two wires, or a wire without entanglers, has no third one.
+        sets = [{*pair, other} for other in others] or [{*first.wires, *pair}]
+        runs = [_run(left, wires) for wires in sets]
         longest = max(runs, key=lambda run: _count(left[k] for k in run))
         yield [left[k] for k in longest]
         taken = set(longest)
