@@ -33,8 +33,8 @@ NOTES = (
     "*ms*: median wall time of compiling again in a warm process on one thread, in brackets the "
     "processor time of that process; what to compare when other programs were running. qstore_tf "
     "forgets between repetitions what it keeps of circuits and of wires.",
-    "*Search*: qstore_tf with `search=True`, for circuits that this changes. These rows count among "
-    "ours; the CPU ms beside the best peer are those without.",
+    "*Search*: qstore_tf with `search=True`, for circuits that this changes. These rows count "
+    "among ours; the CPU ms beside the best peer are those without.",
 )
 DETAILS = ("compiler", *COLUMNS.values(), "emitted 1q / 2q", "ms (CPU)", "kept")
 
