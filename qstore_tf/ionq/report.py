@@ -134,8 +134,7 @@ class Report:
         return (
             f"{qubits} for {self.target} with {self.entangler}, "
             f"optimization level {self.optimization_level}, mode {self.mode}"
-            + ", with search"
-            * self.search
+            f"{', with search' if self.search else ''}"
         )
 
     def _rows(self) -> list[tuple[str, str, str]]:
