@@ -52,12 +52,13 @@ bench-distributed: $(INSTALLED)
 bench-ionq: $(INSTALLED)
 	$(BIN)/python benchmarks/ionq.py
 
+# A goal that is missed does not end the rest.
 bench-store: $(INSTALLED)
-	$(BIN)/python benchmarks/store.py
-	$(BIN)/python benchmarks/store_index.py
-	$(BIN)/python benchmarks/store_catalog.py
-	$(BIN)/python benchmarks/store_catalog.py --sync-ms 3
-	$(BIN)/python benchmarks/store_cache.py
+	-$(BIN)/python benchmarks/store.py
+	-$(BIN)/python benchmarks/store_index.py
+	-$(BIN)/python benchmarks/store_catalog.py
+	-$(BIN)/python benchmarks/store_catalog.py --sync-ms 3
+	-$(BIN)/python benchmarks/store_cache.py
 
 bench-routing: $(INSTALLED)
 	$(BIN)/python benchmarks/router.py

@@ -3,7 +3,7 @@
 Bare SQLite is a table of id, metadata and vector in a file with a write-ahead log and
 synchronous=FULL, written by the fewest statements. Both are timed in turn in the same process, one
 commit of each after the other; ratios are those of medians. The disk is that of --folder; with
---sync-ms, each wait for it takes so much longer. Goals 8 were set on a disk with 316 commits a
+--sync-ms, each wait for it takes so much longer. Goal 8 was set on a disk with 316 commits a
 second, which is 3 ms for each.
 
     python benchmarks/store_catalog.py [--rows 100000 --dimension 128] [--rounds 5] [--sync-ms 3]
@@ -226,10 +226,8 @@ def on_a_slow_disk(sync_ms: float, arguments: list[str]) -> int:
     source = Path(__file__).with_name("slow_disk.c")
     with tempfile.TemporaryDirectory() as folder:
         library = Path(folder, "slow_disk.so")
-        compiler = os.environ.get("CC", "cc")
-        subprocess.run(
-            [compiler, "-shared", "-fPIC", "-O2", source, "-o", library, "-ldl"], check=True
-        )
+        compile_it = [os.environ.get("CC", "cc"), "-shared", "-fPIC", "-O2", source, "-o", library]
+        subprocess.run([*compile_it, "-ldl"], check=True)
         more = {"LD_PRELOAD": str(library), "SYNC_MS": str(sync_ms)}
         command = [sys.executable, __file__, *arguments]
         return subprocess.run(command, env=os.environ | more, check=False).returncode
@@ -244,7 +242,9 @@ def main() -> int:
     parser.add_argument("--folder", default=None, help="where to write; its disk is what counts")
     parser.add_argument("--sync-ms", type=float, default=0.0, help="by how much a sync is slower")
     given = parser.parse_args()
-    if given.sync_ms and "SYNC_MS" not in os.environ:
+    if given.sync_ms < 0:
+        parser.error(f"--sync-ms must be 0 or more. Received: {given.sync_ms:g}")
+    if given.sync_ms and "slow_disk.so" not in os.environ.get("LD_PRELOAD", ""):
         return on_a_slow_disk(given.sync_ms, sys.argv[1:])
     print(machine.headline(), f"SQLite {sqlite3.sqlite_version}", sep=", ", end="")
     print(f", each sync {given.sync_ms:g} ms slower" if given.sync_ms else "")

@@ -154,7 +154,9 @@ def build_parser() -> argparse.ArgumentParser:
     _add(compiler, "--max-partial", float, 0.25, "largest angle, in turns, of a partial entangler")
     _add(compiler, "--approximation", float, 0.0, "infidelity that may be given up for fewer gates")
     compiler.add_argument(
-        "--search", action="store_true", help="search for fewer entanglers, which takes seconds"
+        "--search",
+        action="store_true",
+        help="also search for fewer entanglers, at level 3; takes seconds to minutes",
     )
     _add(compiler, "--shots", int, 1000, "the number of shots that prices are for")
     compiler.add_argument(

@@ -238,8 +238,8 @@ class UnifiedCircuit(Circuit):
             entangler: "ZZ" or "MS"; None: the machine's own.
             max_partial: The largest angle, in turns, of an entangler that is not a full one.
             approximation: The infidelity that leaving out small entanglers may cost.
-            search: Whether to search numerically for fewer entanglers on three qubits, which takes
-                seconds.
+            search: Whether to search numerically for fewer entanglers on three qubits, at level 3;
+                it takes seconds, for wide circuits minutes.
 
         Raises:
             CircuitError: There are symbols (bind them, or use `qstore_tf.ionq.compile`), a gate

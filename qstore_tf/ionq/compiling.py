@@ -42,6 +42,8 @@ MODES = ("unitary", "state", "measured")
 _GATE_BYTES = 2000
 # How many pulses cost as much as an entangler, by Azure's price list of 2025-09-17.
 _PULSES = {"ZZ": 6.81, "MS": 4.43}
+# Smaller gains of angle are within rounding errors.
+_LEAST_GAIN = 1e-6
 
 
 @dataclass(frozen=True)
@@ -54,7 +56,7 @@ class Options:
     max_partial: float
     mode: str
     approximation: float
-    search: bool = False
+    search: bool
 
 
 @dataclass(frozen=True)
@@ -239,8 +241,10 @@ def compile(
             measured, which takes fewer still; `Compiled.outcomes` and the bound `flips` then say
             how to read them.
         approximation: The infidelity that leaving out small entanglers may cost.
-        search: Whether level 3 also searches, by numerical optimization, for fewer or smaller
-            entanglers in runs without symbols on three qubits, which takes seconds for each.
+        search: Whether to search as well, by numerical optimization, for fewer or smaller
+            entanglers in runs without symbols on three qubits, at level 3; it takes up to some 15
+            seconds for each run, again and again while something is found. With a `max_partial`
+            below 0.25 it is for full entanglers alone.
 
     Raises:
         CircuitError: A gate that cannot be compiled, or more qubits than the target has.
@@ -407,7 +411,7 @@ def _searched_once(
         return present
     if its.gates_2q < mine.gates_2q:
         return _cheaper(present, other, options)
-    smaller = its.gates_1q <= mine.gates_1q and other.angle < present.angle
+    smaller = its.gates_1q <= mine.gates_1q and other.angle < present.angle - _LEAST_GAIN
     return other if smaller else present
 
 
@@ -492,4 +496,12 @@ def _check(
     if not isinstance(search, bool):
         raise ConfigurationError(
             describe("`search` must be True or False", expected="True or False", received=search)
+        )
+    if search and optimization_level != max(levels):
+        raise ConfigurationError(
+            describe(
+                "A search needs the highest optimization_level",
+                expected=f"optimization_level={max(levels)}, or search=False",
+                received=f"optimization_level={optimization_level}",
+            )
         )

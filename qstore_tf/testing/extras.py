@@ -9,13 +9,14 @@ from types import ModuleType
 import pytest
 
 
-def needs_extra(*modules: str) -> ModuleType:
+def needs_extra(module: str, *more: str) -> ModuleType:
     """Skips the test, or the module of tests, that calls this where something is not installed.
 
     With QSTORE_REQUIRE_EXTRAS=1, which says that all extras are there, it is imported all the same.
 
     Args:
-        *modules: Their dotted names, one at least.
+        module: Its dotted name.
+        *more: Those of others.
 
     Returns:
         The last of them.
@@ -26,8 +27,8 @@ def needs_extra(*modules: str) -> ModuleType:
     Example:
         >>> np = needs_extra("numpy")
     """
-    for name in modules:
+    for name in (module, *more):
         if os.environ.get("QSTORE_REQUIRE_EXTRAS") != "1":
             pytest.importorskip(name, reason=f"{name} comes with an extra")
-        module = importlib.import_module(name)
-    return module
+        found = importlib.import_module(name)
+    return found

@@ -37,7 +37,7 @@ _MAX_STEPS = 100
 # Below this the square of a residual is rounding.
 _ENOUGH = 1e-24
 # A start whose square falls by less than this share in a step, and is still large, leads nowhere.
-_LEAST_GAIN, _LARGE = 1e-3, 1e-3
+_LEAST_SHARE, _LARGE = 1e-3, 1e-3
 _FIRST_DAMPING, _LEAST_DAMPING, _MOST_DAMPING = 1e-2, 1e-12, 1e6
 _UP, _DOWN = 5.0, 0.2
 
@@ -102,7 +102,7 @@ def fit(
         if begun < len(angles) and len(active) < _AT_ONCE:
             new = np.arange(begun, min(begun + _AT_ONCE - len(active), len(angles)))
             begun += len(new)
-            here = _Point(*map(_joined, here, _point(back[new], products[new], found[new])))
+            here = _Point(*map(_appended, here, _point(back[new], products[new], found[new])))
             damping = np.append(damping, np.full(len(new), _FIRST_DAMPING))
             steps = np.append(steps, np.zeros(len(new)))
             active = np.append(active, new)
@@ -116,7 +116,7 @@ def fit(
     return Fit(found, np.sqrt(squares))
 
 
-def _joined(one: NDArray[Any], other: NDArray[Any]) -> NDArray[Any]:
+def _appended(one: NDArray[Any], other: NDArray[Any]) -> NDArray[Any]:
     return np.concatenate([one, other])
 
 
@@ -135,7 +135,7 @@ def _improve(
         mine[better] = its[better]
     damping *= np.where(better, _DOWN, _UP)
     np.maximum(damping, _LEAST_DAMPING, out=damping)
-    stuck = better & (gain < _LEAST_GAIN) & (here.squares > _LARGE)
+    stuck = better & (gain < _LEAST_SHARE) & (here.squares > _LARGE)
     done: NDArray[np.bool_] = (here.squares < _ENOUGH) | (damping > _MOST_DAMPING) | stuck
     return done
 

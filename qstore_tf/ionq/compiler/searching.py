@@ -6,7 +6,7 @@ grows by one entangler at its end, and goes on from the angles that it had befor
 to the unitary grow further, as in QSearch (Davis, Smith, Tudor, Sen, Siddiqi, Iancu, "Towards
 optimal topology aware quantum circuit synthesis", 2020) and LEAP (Smith, Davis, Larson, Younis,
 Iancu, Lavrijsen, "LEAP: scaling numerical optimization based synthesis using an incremental
-approach", arXiv:2106.11246). Short placements are tried all, from random angles, as the nearness of
+approach", arXiv:2106.11246). All short placements are tried, from random angles, as the nearness of
 a part says little there. What is found loses entanglers again where it does not need them, and its
 angles are brought to quarter turns where they may be, as these take fewer pulses.
 """
@@ -35,14 +35,15 @@ from qstore_tf.ionq.compiler.fitting import (
 from qstore_tf.ionq.compiler.rotations import HALF_PI, Rotation, Rotations
 from qstore_tf.ionq.compiler.scheduling import depth, schedule
 
-# Three wires take 11 partial entanglers: 5 angles each and 9 at the end make the 63 of a unitary.
+# Three wires take 11 partial entanglers: 5 angles each and 9 at the end are enough for the 63 of a
+# unitary.
 # Full ones have 4 angles each.
 _MOST_PARTIAL, _MOST_FULL = 11, 14
 # How many placements grow further, and from how many starts each is solved: the first goes on from
 # what was found before, the others are random.
 _WIDTH, _STARTS = 8, 4
 # Up to so many entanglers all placements are tried that have no two in a row on one pair, from so
-# many random starts together, but so many each. With full entanglers fewer starts lead anywhere.
+# many random starts for all together, but at most `_MOST_ROUNDS` for each.
 _ALL, _ALL_STARTS, _MOST_ROUNDS = 6, 400, 16
 # How many placements that were found are solved again, from how many starts, for smaller angles.
 _KEPT, _MORE_STARTS = 4, 24

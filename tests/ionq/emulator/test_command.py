@@ -4,6 +4,7 @@ import json
 import os
 import re
 import signal
+import socket
 import subprocess
 import sys
 import threading
@@ -85,6 +86,11 @@ def test_it_says_how_to_reach_it_runs_jobs_keeps_them_and_stops(tmp_path):
         assert httpx.get(f"{host}/emulator/page/jobs").json()["total"] == 1
         process.send_signal(signal.SIGTERM)
         assert process.wait(timeout=20) == 0
+
+
+def test_its_address_takes_connections_before_it_is_told():
+    with command._listen("127.0.0.1", 0) as listening:
+        socket.create_connection(listening.getsockname(), timeout=10).close()
 
 
 @pytest.mark.parametrize(

@@ -13,7 +13,7 @@ from qstore_tf.store.database import QuantumDatabase
 from qstore_tf.store.definitions.decoherence import ManualClock
 from qstore_tf.store.service.client import QuantumDatabaseClient
 from qstore_tf.store.service.keys import Grant, Keys
-from qstore_tf.store.service.running import DatabaseServer
+from qstore_tf.store.service.running import DatabaseServer, listen
 
 OWNER, READER, TENANT = "owner-key-0123456789", "reader-key-0123456789", "tenant-key-0123456789"
 KEYS = Keys(
@@ -337,3 +337,8 @@ def test_one_request_cannot_ask_for_everything(served):
     assert post(served, "query_many", body).status_code == 400
     packed = {"dtype": "float32", "shape": [6000, 2], "base64": "AACAPwAAAAA=" * 1}
     assert post(served, "query_many", {"vectors": packed}).status_code in (400, 422)
+
+
+def test_its_address_takes_connections_before_it_is_told():
+    with listen("127.0.0.1", 0) as listening:
+        socket.create_connection(listening.getsockname(), timeout=10).close()
