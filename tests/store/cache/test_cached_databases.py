@@ -29,7 +29,7 @@ from qstore_tf.store.service.running import DatabaseServer
 from qstore_tf.testing import light
 from qstore_tf.testing.daily import daily_seed
 from qstore_tf.testing.database_contract import DatabaseContract
-from qstore_tf.testing.database_machine import METRICS, DatabaseMachine
+from qstore_tf.testing.database_machine import KEYS, METRICS, DatabaseMachine
 
 
 def patient(url, **options):
@@ -68,7 +68,7 @@ class StandingQuestions(DatabaseMachine):
     def start(self, metric, ages):
         """Begins with an item, so that each history asks something."""
         super().start(metric, ages)
-        self.upsert("first", np.array([1.0, 0.0, 0.0]), [], {}, None)
+        self.upsert(KEYS[0], np.array([1.0, 0.0, 0.0]), [], {}, None)
 
     @invariant()
     def are_answered_by_what_is_there(self):
