@@ -5,15 +5,21 @@ import os
 import signal
 import zlib
 
+import pytest
+
 from qstore_tf.testing.daily import VARIABLE, daily_seed
 
 SAMPLE = "QSTORE_TEST_SAMPLE"
 PARTS = 11  # prime: tests that vary something by the day see all of it
 
 
-def pytest_configure():
+@pytest.hookimpl(tryfirst=True)
+def pytest_configure(config):
     # Set before the workers of pytest-xdist start, which inherit it: midnight may pass between.
     os.environ[VARIABLE] = str(daily_seed())
+    # Before Hypothesis reads it.
+    if config.getoption("hypothesis_seed", None) is None:
+        config.option.hypothesis_seed = os.environ[VARIABLE]
     # In the background both may be ignored, and would be in all that the tests start and signal.
     for number in (signal.SIGINT, signal.SIGHUP):
         if signal.getsignal(number) is signal.SIG_IGN:

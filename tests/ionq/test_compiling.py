@@ -171,7 +171,9 @@ def test_symbols_may_be_bound_before_or_after(circuit, chosen, special, seed):
     values = dict(zip(compiled.symbols, mine[0].tolist(), strict=True))
     after = unitary(compiled, values)
     before = unitary(compile(circuit.bind(values), **chosen))
-    assert_same_up_to_phase(after, before, ACCURACY)
+    # Angles of millions are rounded to 1e-9, each time that they are multiplied.
+    rounding = 5e-14 * max(map(abs, values.values()), default=0.0)
+    assert_same_up_to_phase(after, before, ACCURACY + rounding)
 
 
 @settings(max_examples=40, deadline=None)
