@@ -87,10 +87,10 @@ class Ours:
             return changes(reader, namespaces.get(reader, "p")).vectors
 
 
-def timed(function: Callable[[], object]) -> tuple[float, float]:
-    """Wall and processor seconds."""
+def timed(function: Callable[..., object], *arguments: object) -> tuple[float, float]:
+    """Wall and processor seconds of a call."""
     wall, processor = time.perf_counter(), time.process_time()
-    function()
+    function(*arguments)
     return time.perf_counter() - wall, time.process_time() - processor
 
 
@@ -111,9 +111,9 @@ def loading(folder: Path, vectors: np.ndarray, rounds: int) -> list[bool]:
     for k in range(rounds):
         bare, ours = Bare(folder / f"bare-{k}"), Ours(folder / f"ours-{k}", d)
         keys = keys_of(0, n)
-        theirs = timed(lambda: bare.put(keys, vectors))  # noqa: B023
-        mine = timed(lambda: ours.put(keys, vectors))  # noqa: B023
-        read = timed(lambda: bare.get(d))  # noqa: B023
+        theirs = timed(bare.put, keys, vectors)
+        mine = timed(ours.put, keys, vectors)
+        read = timed(bare.get, d)
         opened = timed(ours.get)
         assert np.array_equal(ours.get(), vectors)
         loads.append((mine[0], theirs[0]))
@@ -153,8 +153,8 @@ def batches(folder: Path, vectors: np.ndarray, rounds: int) -> list[bool]:
         theirs, mine, start = [], [], 0
         for _ in range(rounds * commits):
             part = keys_of(start, size), vectors[:size]
-            theirs.append(timed(lambda: bare.put(*part)))  # noqa: B023
-            mine.append(timed(lambda: ours.put(*part)))  # noqa: B023
+            theirs.append(timed(bare.put, *part))
+            mine.append(timed(ours.put, *part))
             start += size
         wall, processor = (
             middle([pair[k] for pair in theirs]) / middle([pair[k] for pair in mine])
@@ -183,17 +183,17 @@ def joint(folder: Path, vectors: np.ndarray, rounds: int) -> list[bool]:
         for i in range(n):
             ours.put([f"{name}-{i}"], vectors[:1])
 
+    def run(threads: list[threading.Thread]) -> None:
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+
     for k in range(rounds):
-        single, _ = timed(lambda: work(f"single-{k}", 100))  # noqa: B023
+        single, _ = timed(work, f"single-{k}", 100)
         threads = [threading.Thread(target=work, args=(f"{k}-{t}", each)) for t in range(THREADS)]
 
-        def run() -> None:
-            for thread in threads:  # noqa: B023
-                thread.start()
-            for thread in threads:  # noqa: B023
-                thread.join()
-
-        together, _ = timed(run)
+        together, _ = timed(run, threads)
         rates.append(THREADS * each / together)
         ratios.append(rates[-1] / (100 / single))
     ours.catalog.close()
@@ -242,6 +242,8 @@ def main() -> int:
     parser.add_argument("--folder", default=None, help="where to write; its disk is what counts")
     parser.add_argument("--sync-ms", type=float, default=0.0, help="by how much a sync is slower")
     given = parser.parse_args()
+    if given.rows < max(BATCHES):
+        parser.error(f"--rows must be {max(BATCHES)} or more. Received: {given.rows}")
     if given.sync_ms < 0:
         parser.error(f"--sync-ms must be 0 or more. Received: {given.sync_ms:g}")
     if given.sync_ms and "slow_disk.so" not in os.environ.get("LD_PRELOAD", ""):

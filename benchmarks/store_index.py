@@ -18,6 +18,7 @@ import sys
 import time
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 os.environ["OMP_NUM_THREADS"] = "1"  # before NumPy starts its threads
 os.environ["OPENBLAS_NUM_THREADS"] = "1"
@@ -46,7 +47,7 @@ def vectors_of(rows: int, dimension: int) -> np.ndarray:
 
 def changes_of(vectors: np.ndarray, **options: object) -> Changes:
     n = len(vectors)
-    given = {
+    given: dict[str, Any] = {
         "slots": np.arange(n),
         "keys": [f"item-{i}" for i in range(n)],
         "vectors": vectors,
@@ -56,7 +57,7 @@ def changes_of(vectors: np.ndarray, **options: object) -> Changes:
         "context_names": NAMES,
         **options,
     }
-    return Changes(**given)  # type: ignore[arg-type]
+    return Changes(**given)
 
 
 def filled(vectors: np.ndarray, metric: str = "cosine", **options: object) -> ExactIndex:

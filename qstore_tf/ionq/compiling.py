@@ -364,8 +364,8 @@ def _smaller(best: _Made, other: _Made) -> _Made:
 
 
 def _cheaper(best: _Made, other: _Made, options: Options) -> _Made:
-    """Returns the circuit with unused qubits, `other`, where it is cheaper."""
-    # It takes fewer entanglers, but other gates have less to cancel with it.
+    """Returns `other` where it takes no more entanglers and is cheaper."""
+    # With fewer entanglers, other gates may have less to cancel, and take more pulses.
     mine, its = best.compiled, other.compiled
     entanglers, pulses = its.gates_2q - mine.gates_2q, its.gates_1q - mine.gates_1q
     price = entanglers * _PULSES[options.entangler] + pulses

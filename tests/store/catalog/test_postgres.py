@@ -96,7 +96,7 @@ def test_readers_of_a_process_take_a_limited_number_of_connections(postgres_url:
 
         def work(k: int) -> None:
             for i in range(3):
-                catalog.write(lambda w: put(w, f"{k}-{i}"))  # noqa: B023
+                catalog.write(lambda w, key=f"{k}-{i}": put(w, key))
                 seen.append(len(stored(catalog)))
 
         threads = [threading.Thread(target=work, args=(k,)) for k in range(40)]
